@@ -1,0 +1,174 @@
+"""Expressions: one immutable, interned node class, and the two traversals.
+
+    e ::= App(op, args, attrs) : shape
+
+`op` names a row of `OPERATORS` (mcalc/algebra/operators.py); `args` are the operands; `attrs` is what is not an
+expression (a name, a number, an axis, dimensions). Two nodes with the same op, args, attrs and shape are one
+object: `is` is equality and common subexpressions are free. Build nodes with the constructors of `operators`,
+which check shapes and do nothing else.
+
+No pass recurses on an expression: `postorder` and `fold` are iterative.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from mcalc.algebra.shape import ONE, Shape
+
+LENGTH_LIMIT = 10**12
+"""Lengths are counted up to this number (a shared graph can be exponentially long when written out)."""
+
+T = TypeVar("T")
+
+
+class Expr:
+    """A node. `length` is the number of operators and leaves when the node is written out."""
+
+    __slots__ = ("__weakref__", "args", "attrs", "length", "op", "shape")
+    op: str
+    args: tuple[Expr, ...]
+    attrs: tuple[Any, ...]
+    shape: Shape
+    length: int
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether the shape is 1 x 1."""
+        return self.shape[0] is ONE and self.shape[1] is ONE
+
+    @property
+    def is_column(self) -> bool:
+        """Whether this is a column vector (or a scalar)."""
+        return self.shape[1] is ONE
+
+    @property
+    def is_square(self) -> bool:
+        """Whether rows and columns agree."""
+        return self.shape[0] is self.shape[1]
+
+    @property
+    def name(self) -> str:
+        """The name of a symbol."""
+        return str(self.attrs[0])
+
+    def __repr__(self) -> str:
+        from mcalc.algebra.printing import ascii_text
+
+        return f"<{ascii_text(self)}>"
+
+    def __str__(self) -> str:
+        from mcalc.algebra.printing import ascii_text
+
+        return ascii_text(self)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from mcalc.algebra.printing import ascii_text, latex_text
+
+        return {"text/plain": ascii_text(self), "text/latex": f"$${latex_text(self)}$$"}
+
+    def __copy__(self) -> Expr:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Expr:
+        return self
+
+
+_NODES: weakref.WeakValueDictionary[tuple[Any, ...], Expr] = weakref.WeakValueDictionary()
+
+# fmt: off
+_OWN_LENGTH: dict[str, Callable[[tuple[Any, ...], int], int]] = {
+    # what an operator itself counts, from its attrs and number of arguments; every other operator counts one
+    "add":   lambda attrs, n: n - 1,
+    "mul":   lambda attrs, n: n - 1,
+    "had":   lambda attrs, n: n - 1,
+    "ones":  lambda attrs, n: 2 if attrs[1] is ONE else 3,
+    "zeros": lambda attrs, n: 2 if attrs[1] is ONE else 3,
+    "unit":  lambda attrs, n: 3,
+    "K":     lambda attrs, n: 3,
+    "index": lambda attrs, n: 1 + sum(a is not None for a in attrs),
+    "sum":   lambda attrs, n: 1 + (attrs[0] is not None),
+    "mean":  lambda attrs, n: 1 + (attrs[0] is not None),
+    "logsumexp": lambda attrs, n: 1 + (attrs[0] is not None),
+    "d":     lambda attrs, n: 0,
+}
+# fmt: on
+
+
+def make(op: str, args: tuple[Expr, ...], attrs: tuple[Any, ...], shape: Shape) -> Expr:
+    """The node with these parts; the only place where a node is created."""
+    key = (op, args, attrs, tuple(type(a) for a in attrs), shape)
+    known = _NODES.get(key)
+    if known is not None:
+        return known
+    node = Expr()
+    node.op, node.args, node.attrs, node.shape = op, args, attrs, shape
+    own = _OWN_LENGTH.get(op)
+    length = own(attrs, len(args)) if own else 1
+    for arg in args:
+        length += arg.length
+    node.length = min(length, LENGTH_LIMIT)
+    return _NODES.setdefault(key, node)
+
+
+def postorder(*roots: Expr) -> Iterator[Expr]:
+    """Every distinct node below the roots, operands before operators."""
+    seen: set[Expr] = set()
+    for root in roots:
+        stack: list[tuple[Expr, bool]] = [(root, False)]
+        while stack:
+            node, ready = stack.pop()
+            if ready:
+                yield node
+            elif node not in seen:
+                seen.add(node)
+                stack.append((node, True))
+                stack.extend((arg, False) for arg in reversed(node.args) if arg not in seen)
+
+
+def fold(root: Expr, combine: Callable[[Expr, list[T]], T], memo: dict[Expr, T] | None = None) -> T:
+    """Bottom-up: `combine(node, values of its args)` once for every distinct node that `memo` does not hold."""
+    values: dict[Expr, T] = {} if memo is None else memo
+    if root in values:
+        return values[root]
+    stack: list[tuple[Expr, bool]] = [(root, False)]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            if node not in values:
+                values[node] = combine(node, [values[a] for a in node.args])
+        elif node not in values:
+            stack.append((node, True))
+            stack.extend((arg, False) for arg in reversed(node.args) if arg not in values)
+    return values[root]
+
+
+def rebuild(node: Expr, args: Iterable[Expr]) -> Expr:
+    """The node with other operands of the same shapes."""
+    new = tuple(args)
+    if all(a is b for a, b in zip(new, node.args, strict=True)):
+        return node
+    return make(node.op, new, node.attrs, node.shape)
+
+
+def substitute(root: Expr, replacement: dict[Expr, Expr]) -> Expr:
+    """The expression with nodes replaced (the replacement has the shape of what it replaces)."""
+    memo: dict[Expr, Expr] = dict(replacement)
+    return fold(root, rebuild, memo)
+
+
+def symbols(*roots: Expr) -> tuple[Expr, ...]:
+    """The symbols that occur, in reading order."""
+    return tuple(node for node in postorder(*roots) if node.op == "sym")
+
+
+def depends_on(root: Expr, variables: Iterable[Expr]) -> set[Expr]:
+    """The nodes below the root in which one of the variables occurs."""
+    wanted = set(variables)
+    moving: set[Expr] = set()
+    for node in postorder(root):
+        if node in wanted or any(arg in moving for arg in node.args):
+            moving.add(node)
+    return moving
