@@ -261,7 +261,7 @@ SHAPES: dict[str, ShapeRule] = {
     "expm":   _square("expm"),           "vec":   _vec,             "tril":   _same,     "triu":  _same,
     "diagm":  _diagonal_matrix,          "diagv": _square("diag", lambda s: (s[0], ONE)),
     "block":  _block,                    "index": _index,           "d":      _same,
-    **{name: _same for name in FUNCTIONS},
+    **dict.fromkeys(FUNCTIONS, _same),
 }
 # fmt: on
 
