@@ -1,0 +1,156 @@
+"""Normal forms of elementwise (Hadamard) products: commutative monomials.
+
+    coefficient · scalars · (A .* B.^2) ./ C      is      {A: 1, B: 2, C: -1}
+
+Powers of one base merge, ones vanish, indicators are idempotent, and a kinked function meets its own indicator
+(relu(u) .* (u > 0) = relu(u), abs(u) .* sign(u) = u).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from mcalc.algebra.expr import Expr
+from mcalc.algebra.operators import T, app, had, hdiv, hpow, mul, number, ones, zeros
+from mcalc.algebra.shape import SCALAR, Shape
+from mcalc.simplify.terms import HALF, ONE_Q, Scalars, build, merge, raised, term_of
+
+if TYPE_CHECKING:
+    from mcalc.simplify.normal_form import Normaliser
+
+INDICATORS = frozenset({"eq", "ge", "gt", "le", "lt"})
+
+
+def product(context: Normaliser, args: Sequence[tuple[Expr, Fraction]], shape: Shape) -> Expr:
+    """The elementwise product of normal forms to powers (scalars among them are plain factors)."""
+    from mcalc.simplify.normal_form import settle
+
+    coefficient = ONE_Q
+    scalars: list[Scalars] = []
+    powers: dict[Expr, Fraction] = {}
+    pending = list(reversed(args))
+    while pending:
+        arg, exponent = pending.pop()
+        if arg.op == "zeros" and exponent > 0:
+            return zeros(*shape) if shape != SCALAR else number(0)
+        term = term_of(arg)
+        if term.coefficient == 0:
+            return zeros(*shape) if shape != SCALAR else number(0)
+        coefficient *= _rational_power(term.coefficient, exponent)
+        scalars.append(raised(term.scalars, exponent))
+        if arg.is_scalar or (arg.op == "ones"):
+            continue
+        factor = mul(*term.factors) if term.factors else build(ONE_Q, (), (), arg.shape)
+        match factor.op:
+            case "ones":
+                pass
+            case "had":
+                pending.extend((a, exponent) for a in reversed(factor.args))
+            case "hdiv":
+                pending.append((factor.args[1], -exponent))
+                pending.append((factor.args[0], exponent))
+            case "hpow":
+                pending.append((factor.args[0], factor.attrs[0] * exponent))
+            case "sqrt":
+                powers[factor.args[0]] = powers.get(factor.args[0], Fraction(0)) + HALF * exponent
+            case _:
+                powers[factor] = powers.get(factor, Fraction(0)) + exponent
+    if shape == SCALAR:
+        extra, flat = settle(merge(*scalars))
+        return build(coefficient * extra, flat, (), shape)
+    _idempotents(context, powers)
+    extra, flat = settle(merge(*scalars))
+    return build(coefficient * extra, flat, _matrix(context, powers, shape), shape)
+
+
+def _rational_power(value: Fraction, exponent: Fraction) -> Fraction:
+    if exponent.denominator == 1:
+        return value ** int(exponent)
+    assert value == 1, "a fractional power is taken of a monomial with coefficient 1"
+    return value
+
+
+def _idempotents(context: Normaliser, powers: dict[Expr, Fraction]) -> None:
+    """Indicators to the power one; kinked functions absorb their indicators."""
+    for atom in list(powers):
+        if (atom.op in INDICATORS or atom.op == "eye") and powers[atom] > 1:
+            context.because("indicators are idempotent")
+            powers[atom] = ONE_Q
+        if powers.get(atom, Fraction(0)) == 0:
+            powers.pop(atom, None)
+    for atom in list(powers):
+        if atom not in powers or powers[atom] <= 0:
+            continue
+        partner = _absorbed(atom)
+        if partner is not None and powers.get(partner, Fraction(0)) > 0:
+            context.because("indicators are idempotent")
+            del powers[partner]
+        if atom.op == "abs":
+            sign = app("sign", atom.args[0])
+            if powers.get(sign) == 1 and powers[atom] == 1:
+                context.because("indicators are idempotent")
+                del powers[sign], powers[atom]
+                powers[atom.args[0]] = powers.get(atom.args[0], Fraction(0)) + 1
+
+
+def _absorbed(atom: Expr) -> Expr | None:
+    """The indicator that multiplying by `atom` makes redundant."""
+    if atom.op == "relu":
+        return app("gt", atom.args[0], number(0))
+    if atom.op == "max" and atom.args[1].op in ("zeros", "num") and not _nonzero(atom.args[1]):
+        return app("ge", atom.args[0], atom.args[1])
+    return None
+
+
+def _nonzero(e: Expr) -> bool:
+    return e.op == "num" and e.attrs[0] != 0
+
+
+def _matrix(context: Normaliser, powers: dict[Expr, Fraction], shape: Shape) -> tuple[Expr, ...]:
+    """The factors of the term that the monomial is."""
+    if not powers:
+        return (ones(*shape),)
+    if len(powers) == 1:
+        ((atom, exponent),) = powers.items()
+        if exponent == 1:
+            return term_of(atom).factors or (atom,)
+    key = ("had", frozenset(powers.items()))
+    known = context.first.get(key)
+    if known is None:
+        top = [_to(atom, e) for atom, e in powers.items() if e > 0]
+        bottom = [_to(atom, -e) for atom, e in powers.items() if e < 0]
+        known = had(*top) if top else number(1)
+        if bottom:
+            known = hdiv(known, had(*bottom))
+        if all(a.op == "T" for a in powers) and not bottom:
+            known = T(had(*(_to(a.args[0], e) for a, e in powers.items())))
+        context.first[key] = known
+    return (known,)
+
+
+def _to(atom: Expr, exponent: Fraction) -> Expr:
+    if exponent == 1:
+        return atom
+    return app("sqrt", atom) if exponent == HALF else hpow(atom, exponent)
+
+
+def power(context: Normaliser, base: Expr, exponent: Fraction) -> Expr:
+    """base .^ exponent of a normal form."""
+    if exponent == 0:
+        return number(1) if base.is_scalar else ones(*base.shape)
+    if exponent == 1:
+        return base
+    term = term_of(base)
+    whole = exponent.denominator == 1
+    if base.is_scalar:
+        return context.apply("pow", base, (exponent,))
+    inner = base.op in ("had", "hdiv", "hpow", "sqrt")
+    if whole and (term.coefficient != 1 or term.scalars or inner):
+        return product(context, [(base, exponent)], base.shape)
+    if base.op == "ones" or (base.op == "eye" and exponent > 0):
+        return base
+    if whole and base.op == "T":
+        return context.transpose(power(context, base.args[0], exponent))
+    return app("sqrt", base) if exponent == HALF else hpow(base, exponent)

@@ -1,0 +1,383 @@
+"""Expanding and factoring sums of terms.
+
+`expand` distributes products over sums (bounded); `factor` takes out what terms share: numbers and scalars, factors on
+the left and on the right, elementwise factors, and the inverse in P^-1 - P^-1 A P^-1 = P^-1 (P - A) P^-1. Neither knows
+which form is shorter: `shorten` tries both and compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import product as cartesian
+
+from mcalc.algebra.expr import Expr, fold, make
+from mcalc.algebra.operators import eye, mul, number, ones
+from mcalc.algebra.shape import SCALAR, Shape
+from mcalc.simplify.normal_form import Normaliser, Rewrite, settle
+from mcalc.simplify.products import matrix_power
+from mcalc.simplify.terms import ONE_Q, Scalars, Term, base_and_exponent, build, merge, raised, term_of
+
+MOST_TERMS = 48
+"""A sum is not expanded beyond this many terms."""
+
+
+def _terms(e: Expr) -> list[Expr]:
+    return list(e.args) if e.op == "add" else [e]
+
+
+def expand(context: Normaliser, root: Expr) -> Expr:
+    """Products, elementwise products, traces and sums of entries distributed over sums."""
+
+    def combine(node: Expr, args: list[Expr]) -> Expr:
+        if not args:
+            return node
+        before = make(node.op, tuple(args), node.attrs, node.shape)
+        after = _distributed(context, before)
+        if after is not before:
+            context.rewrites.append(Rewrite("distribute", before, after))
+        return after
+
+    return fold(root, combine)
+
+
+_LINEAR = frozenset({"tr", "sum", "diagv", "diagm", "vec"})
+
+
+def _distributed(context: Normaliser, e: Expr) -> Expr:
+    match e.op:
+        case "mul" | "had":
+            groups = [_summands(context, a, e.shape if e.op == "had" else None) for a in e.args]
+            count = 1
+            for group in groups:
+                count *= len(group)
+            if count == 1 or count > MOST_TERMS:
+                return context(e)
+            if e.op == "mul":
+                parts = [context.product(choice) for choice in cartesian(*groups)]
+            else:
+                parts = [context.had(choice, e.shape) for choice in cartesian(*groups)]
+            return context.sum(parts, e.shape)
+        case "div" | "neg":
+            parts = _summands(context, e.args[0], None)
+            if len(parts) > MOST_TERMS:
+                return context(e)
+            return context.sum([context(make(e.op, (p, *e.args[1:]), (), p.shape)) for p in parts], e.shape)
+        case _ if e.op in _LINEAR:
+            parts = _summands(context, e.args[0], e.args[0].shape)
+            return context.sum([context.apply(e.op, p, e.attrs) for p in parts], e.shape)
+        case "sigmoid" if e.args[0].op == "neg":
+            context.because("sigmoid of a negative")
+            one = number(1) if e.is_scalar else ones(*e.shape)
+            return context.sum([one, context(make("neg", (context.apply("sigmoid", e.args[0].args[0]),), (), e.shape))],
+                               e.shape)  # fmt: skip
+        case "add":
+            return context.sum([p for a in e.args for p in _summands(context, a, None)], e.shape)
+    return context(e)
+
+
+def _summands(context: Normaliser, e: Expr, shape: Shape | None) -> list[Expr]:
+    """The terms of a sum, or of a multiple of one; a scalar among matrix terms becomes a multiple of ones."""
+    term = term_of(e)
+    inner = _sum_inside(term)
+    if inner is None:
+        return [e]
+    if inner.is_scalar and not e.is_scalar:
+        return [e]
+    scalars = term.scalars if not inner.is_scalar else tuple(s for s in term.scalars if s[0] is not inner)
+    parts = []
+    for arg in inner.args:
+        if arg.is_scalar and not inner.is_scalar:
+            arg = context.product([arg, ones(*inner.shape)])
+        own = term_of(arg)
+        extra, powers = settle(merge(scalars, own.scalars))
+        parts.append(build(term.coefficient * own.coefficient * extra, powers, own.factors, e.shape))
+    return parts
+
+
+def _sum_inside(term: Term) -> Expr | None:
+    if len(term.factors) == 1 and term.factors[0].op == "add":
+        return term.factors[0]
+    if not term.factors:
+        sums = [atom for atom, exponent in term.scalars if atom.op == "add" and exponent == 1]
+        if len(sums) == 1:
+            return sums[0]
+    return None
+
+
+def factor(context: Normaliser, root: Expr, worth: Callable[[Expr], int]) -> Expr:
+    """Every sum below the root with what its terms share taken out; `worth` is the length that decides."""
+
+    def combine(node: Expr, args: list[Expr]) -> Expr:
+        if not args:
+            return node
+        before = make(node.op, tuple(args), node.attrs, node.shape)
+        normal = context(before)
+        if normal.op not in ("add", "neg", "div", "mul") or normal.length > 4000:
+            return normal
+        return _factored_term(context, normal, worth)
+
+    return fold(root, combine)
+
+
+def _factored_term(context: Normaliser, e: Expr, worth: Callable[[Expr], int]) -> Expr:
+    """A sum, or a numerical multiple of one, factored."""
+    term = term_of(e)
+    inner = _sum_inside(term) if e.op != "add" else e
+    if inner is None or inner.shape != e.shape or len(inner.args) > MOST_TERMS:
+        return e
+    result = _factored(context, [term_of(_whole(a, inner.shape)) for a in inner.args], inner.shape, worth)
+    if result is inner:
+        return e
+    context.rewrites.append(Rewrite("common factor", inner, result))
+    if e is inner:
+        return result
+    if inner.is_scalar:
+        rest = tuple(s for s in term.scalars if s[0] is not inner)
+        return context.product([build(term.coefficient, rest, (), SCALAR), result])
+    return context.product([build(term.coefficient, term.scalars, (), SCALAR), result])
+
+
+def _whole(arg: Expr, shape: Shape) -> Expr:
+    return mul(arg, ones(*shape)) if arg.is_scalar and shape != SCALAR else arg
+
+
+def _sum_of(context: Normaliser, terms: list[Term], shape: Shape) -> Expr:
+    return context.sum([build(*t, shape) for t in terms], shape)
+
+
+def _factored(context: Normaliser, terms: list[Term], shape: Shape, worth: Callable[[Expr], int]) -> Expr:
+    plain = _sum_of(context, terms, shape)
+    if len(terms) < 2:
+        return plain
+    shared = _shared_scalars(terms)
+    if shared:
+        rest = [Term(t.coefficient, merge(t.scalars, raised(shared, -ONE_Q)), t.factors) for t in terms]
+        rest = [_settled(t) for t in rest]
+        return context.product([build(ONE_Q, shared, (), SCALAR), _factored(context, rest, shape, worth)])
+    if shape == SCALAR:
+        return _grouped_scalars(context, terms, worth)
+    for side in (0, -1):
+        shared_factor = _shared_factor(terms, side)
+        if shared_factor is not None:
+            return _with_factor(context, terms, shared_factor, side, shape, worth)
+    options = [plain]
+    hadamard = _hadamard_factor(context, terms, shape, worth)
+    if hadamard is not None:
+        options.append(hadamard)
+    resolvent = _resolvent(context, terms, shape, worth)
+    if resolvent is not None:
+        options.append(resolvent)
+    if len(terms) > 2:
+        options.extend(_partial(context, terms, shape, worth))
+    best = min(options, key=worth)
+    return best
+
+
+def _settled(t: Term) -> Term:
+    extra, scalars = settle(t.scalars)
+    return Term(t.coefficient * extra, scalars, t.factors)
+
+
+def _shared_scalars(terms: list[Term]) -> Scalars:
+    """Atoms to the power that every term has (nearest to zero)."""
+    shared = []
+    for atom, exponent in terms[0].scalars:
+        exponents = [exponent]
+        for t in terms[1:]:
+            exponents.append(dict(t.scalars).get(atom, Fraction(0)))
+        if all(e > 0 for e in exponents):
+            shared.append((atom, min(exponents)))
+        elif all(e < 0 for e in exponents):
+            shared.append((atom, max(exponents)))
+    return tuple(shared)
+
+
+def _grouped_scalars(context: Normaliser, terms: list[Term], worth: Callable[[Expr], int]) -> Expr:
+    """a b + a c + d = a (b + c) + d, where that is shorter."""
+    plain = _sum_of(context, terms, SCALAR)
+    if len(terms) < 3:
+        return plain
+    counts: dict[Expr, int] = {}
+    for t in terms:
+        for atom, exponent in t.scalars:
+            if exponent > 0:
+                counts[atom] = counts.get(atom, 0) + 1
+    best = plain
+    for atom, count in counts.items():
+        if count < 2:
+            continue
+        inside = [t for t in terms if dict(t.scalars).get(atom, 0) > 0]
+        outside = [t for t in terms if dict(t.scalars).get(atom, 0) <= 0]
+        rest = [Term(t.coefficient, merge(t.scalars, ((atom, -ONE_Q),)), ()) for t in inside]
+        grouped = context.product([atom, _factored(context, rest, SCALAR, worth)])
+        candidate = _factored(context, [*map(term_of, [grouped]), *outside], SCALAR, worth)
+        if worth(candidate) < worth(best) - 1:
+            best = candidate
+    return best
+
+
+def _shared_factor(terms: list[Term], side: int) -> tuple[Expr, bool, int] | None:
+    """(base, transposed, exponent) that every term has as its first or last factor."""
+    if any(not t.factors for t in terms):
+        return None
+    base, transposed, exponent = base_and_exponent(terms[0].factors[side])
+    exponents = [int(exponent)]
+    for t in terms[1:]:
+        other, transposed2, exponent2 = base_and_exponent(t.factors[side])
+        if other is not base or transposed2 != transposed:
+            return None
+        exponents.append(int(exponent2))
+    if all(e > 0 for e in exponents):
+        return base, transposed, min(exponents)
+    if all(e < 0 for e in exponents):
+        return base, transposed, max(exponents)
+    return None
+
+
+def _strip(t: Term, shared: tuple[Expr, bool, int], side: int) -> Term:
+    base, transposed, exponent = shared
+    _, _, own = base_and_exponent(t.factors[side])
+    left = int(own) - exponent
+    kept = (matrix_power(base, transposed, left),) if left else ()
+    factors = (*kept, *t.factors[1:]) if side == 0 else (*t.factors[:-1], *kept)
+    return Term(t.coefficient, t.scalars, factors)
+
+
+def _with_factor(
+    context: Normaliser, terms: list[Term], shared: tuple[Expr, bool, int], side: int, shape: Shape,
+    worth: Callable[[Expr], int],
+) -> Expr:  # fmt: skip
+    outer = matrix_power(*shared)
+    rest = [_strip(t, shared, side) for t in terms]
+    if any(not t.factors for t in rest):
+        size = outer.shape[1] if side == 0 else outer.shape[0]
+        inner_shape = (size, shape[1]) if side == 0 else (shape[0], size)
+        if inner_shape == SCALAR:
+            inner = _factored(context, rest, SCALAR, worth)
+            return context.product([inner, outer])
+        if inner_shape[0] is not inner_shape[1]:
+            return _sum_of(context, terms, shape)
+    else:
+        first, last = rest[0].factors[0], rest[0].factors[-1]
+        inner_shape = (first.shape[0], last.shape[1])
+    if inner_shape == SCALAR:
+        pieces = [context.product([build(t.coefficient, t.scalars, (), SCALAR), *t.factors]) for t in rest]
+        inner = _factored(context, [term_of(p) for p in pieces], SCALAR, worth)
+        return context.product([inner, outer])
+    inner = _factored(context, rest, inner_shape, worth)
+    return context.product([outer, inner] if side == 0 else [inner, outer])
+
+
+def _hadamard_view(t: Term, shape: Shape) -> dict[Expr, Fraction]:
+    if len(t.factors) != 1:
+        return {mul(*t.factors) if t.factors else eye(shape[0]): ONE_Q}
+    atom = t.factors[0]
+    powers: dict[Expr, Fraction] = {}
+    pending = [(atom, ONE_Q)]
+    while pending:
+        node, e = pending.pop()
+        match node.op:
+            case "had":
+                pending.extend((a, e) for a in reversed(node.args))
+            case "hdiv":
+                pending.extend(((node.args[1], -e), (node.args[0], e)))
+            case "hpow":
+                pending.append((node.args[0], e * node.attrs[0]))
+            case "ones" | "num":
+                pass
+            case _:
+                powers[node] = powers.get(node, Fraction(0)) + e
+    return powers
+
+
+def _hadamard_factor(
+    context: Normaliser, terms: list[Term], shape: Shape, worth: Callable[[Expr], int]
+) -> Expr | None:
+    views = [_hadamard_view(t, shape) for t in terms]
+    shared: dict[Expr, Fraction] = {}
+    for atom, exponent in views[0].items():
+        exponents = [exponent] + [v.get(atom, Fraction(0)) for v in views[1:]]
+        if all(e > 0 for e in exponents):
+            shared[atom] = min(exponents)
+        elif all(e < 0 for e in exponents):
+            shared[atom] = max(exponents)
+    if not shared:
+        return None
+    rest = []
+    for t, view in zip(terms, views, strict=True):
+        left = [(atom, e - shared.get(atom, Fraction(0))) for atom, e in view.items()]
+        rest.append(context.product([build(t.coefficient, t.scalars, (), SCALAR), _powers(context, left, shape)]))
+    inner = _factored(context, [term_of(r) for r in rest], shape, worth)
+    return context.had([_powers(context, list(shared.items()), shape), inner], shape)
+
+
+def _powers(context: Normaliser, powers: list[tuple[Expr, Fraction]], shape: Shape) -> Expr:
+    from mcalc.simplify.elementwise import product
+
+    return product(context, [(a, e) for a, e in powers if e], shape) if any(e for _, e in powers) else ones(*shape)
+
+
+def _resolvent(context: Normaliser, terms: list[Term], shape: Shape, worth: Callable[[Expr], int]) -> Expr | None:
+    """c I + B P^-1 = (c P + B) P^-1, and on the left."""
+    bare = [t for t in terms if not t.factors]
+    rest = [t for t in terms if t.factors]
+    if len(bare) != 1 or shape[0] is not shape[1]:
+        return None
+    for side in (-1, 0):
+        base, transposed, exponent = base_and_exponent(rest[0].factors[side])
+        if exponent >= 0 or len({base_and_exponent(t.factors[side]) for t in rest}) != 1:
+            continue
+        if exponent != -1:
+            continue
+        p = matrix_power(base, transposed, 1)
+        if transposed and p.op == "T" and base.op == "add":
+            p = context.transpose(base)
+        coefficient = build(bare[0].coefficient, bare[0].scalars, (), SCALAR)
+        others = [build(t.coefficient, t.scalars, t.factors[:-1] if side else t.factors[1:], shape) for t in rest]
+        inner = context.sum([context.product([coefficient, p]), *others], shape)
+        outer = matrix_power(base, transposed, -1)
+        return context.product([inner, outer] if side else [outer, inner])
+    return None
+
+
+def _partial(context: Normaliser, terms: list[Term], shape: Shape, worth: Callable[[Expr], int]) -> list[Expr]:
+    """Groups of terms that share their first or last factor, taken together."""
+    options: list[Expr] = []
+    plain = worth(_sum_of(context, terms, shape))
+    for side in (-1, 0):
+        groups: dict[tuple[Expr, bool, bool], list[int]] = {}
+        for index, t in enumerate(terms):
+            if t.factors:
+                base, transposed, exponent = base_and_exponent(t.factors[side])
+                groups.setdefault((base, transposed, exponent > 0), []).append(index)
+        if all(len(g) < 2 for g in groups.values()):
+            continue
+        parts: list[Expr] = []
+        done: set[int] = set()
+        for members in groups.values():
+            if len(members) < 2:
+                continue
+            chosen = [terms[i] for i in members]
+            done.update(members)
+            shared = _shared_factor(chosen, side)
+            assert shared is not None
+            parts.append(_with_factor(context, chosen, shared, side, shape, worth))
+        parts.extend(build(*terms[i], shape) for i in range(len(terms)) if i not in done)
+        result = context.sum(parts, shape)
+        if worth(result) < plain - 1:
+            options.append(result)
+    hadamard: dict[Expr, list[int]] = {}
+    for index, t in enumerate(terms):
+        for atom in _hadamard_view(t, shape):
+            hadamard.setdefault(atom, []).append(index)
+    for members in hadamard.values():
+        if not 2 <= len(members) < len(terms):
+            continue
+        grouped = _hadamard_factor(context, [terms[i] for i in members], shape, worth)
+        if grouped is not None:
+            others = [build(*terms[i], shape) for i in range(len(terms)) if i not in members]
+            result = context.sum([grouped, *others], shape)
+            if worth(result) < plain - 1:
+                options.append(result)
+    return options

@@ -1,0 +1,380 @@
+"""Writing a normal form as a person would.
+
+Bottom-up and once per node: transposes and inverses are gathered ((B A)^T for A^T B^T), a sign goes into a sum that
+can take it, the user's own way of writing a part comes back, ones become a scalar added to every entry, X e(j,m)
+becomes a column, ones(n)^T A a sum over rows, X (X^T X)^-1 a pseudoinverse: each only where that is shorter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from mcalc.algebra.expr import Expr, make
+from mcalc.algebra.operators import T, add, app, had, hdiv, inv, mul, neg, number, takes_scalars
+from mcalc.algebra.shape import ONE, SCALAR
+from mcalc.algebra.structure import holds
+from mcalc.simplify.normal_form import Normaliser
+from mcalc.simplify.products import _chain_of
+from mcalc.simplify.terms import HALF, base_and_exponent, scalar_power, term_of
+
+
+class Polisher:
+    """The display forms of one derivation; `given` maps a normal form to the user's own expression of it."""
+
+    def __init__(self, context: Normaliser, given: dict[Expr, Expr]) -> None:
+        self.context = context
+        self.given = given
+        self.memo: dict[Expr, Expr] = {}
+        self.flips: dict[Expr, Expr | None] = {}
+
+    def __call__(self, e: Expr) -> Expr:
+        """The display form of a normal form."""
+        memo = self.memo
+        stack = [e]
+        while stack:
+            node = stack[-1]
+            if node in memo:
+                stack.pop()
+                continue
+            needed = [n for n in self._needs(node) if n not in memo]
+            if needed:
+                stack.extend(needed)
+                continue
+            stack.pop()
+            memo[node] = self._best(node)
+        return memo[e]
+
+    def _needs(self, node: Expr) -> list[Expr]:
+        """What must be polished first: the operands, and for products and sums those of the transpose."""
+        needs = list(node.args)
+        if node.op in ("mul", "add", "div", "neg") and not node.is_scalar:
+            backwards = self.context.transpose(node)
+            if backwards is not node:
+                needs.extend(backwards.args)
+                if backwards.op == "T":
+                    needs.extend(backwards.args[0].args)
+        return needs
+
+    def _best(self, node: Expr) -> Expr:
+        if not node.args:
+            return node
+        options = [self._direct(node)]
+        if node.op in ("mul", "add", "div", "neg") and not node.is_scalar:
+            backwards = self.context.transpose(node)
+            if backwards is not node and backwards.op in ("mul", "add", "div", "neg"):
+                options.append(self._outside(self._direct(backwards)))
+        known = self.given.get(node)
+        if known is not None:
+            options.insert(0, known)
+        opposite = self.given.get(_negated(node))
+        if opposite is not None and node.op in ("add", "neg"):
+            options.append(opposite.args[0] if opposite.op == "neg" else neg(opposite))
+        return min(options, key=lambda option: option.length)
+
+    def _outside(self, e: Expr) -> Expr:
+        """The transpose of a display form, its sign and quotient kept outside."""
+        match e.op:
+            case "neg":
+                return neg(self._outside(e.args[0]))
+            case "div":
+                return make("div", (self._outside(e.args[0]), e.args[1]), (), (e.shape[1], e.shape[0]))
+            case "T":
+                return e.args[0]
+            case "mul" if e.args[0].is_scalar:
+                scalars = [a for a in e.args if a.is_scalar]
+                rest = [a for a in e.args if not a.is_scalar]
+                return mul(*scalars, self._outside(mul(*rest)))
+            case _:
+                return T(e)
+
+    def _direct(self, node: Expr) -> Expr:
+        match node.op:
+            case "add":
+                return self._sum(node, Fraction(1))
+            case "neg" | "mul" | "div" | "had" | "hdiv":
+                return self._term(node)
+            case _:
+                return self._plain(node)
+
+    def _plain(self, node: Expr) -> Expr:
+        args = tuple(self.memo.get(a, a) for a in node.args)
+        if node.op == "sqrt" and node.is_scalar:
+            return app("sqrt", *args)
+        if node.op == "pow" and args[0].op == "pow" and not node.is_scalar:
+            args = node.args
+        return make(node.op, args, node.attrs, node.shape)
+
+    # --- sums -----------------------------------------------------------------------------------------------------
+
+    def _sum(self, node: Expr, sign: Fraction) -> Expr:
+        """The sum, or its negative, positive terms first; ones as a scalar where the language allows."""
+        parts = [self._signed(a, sign) for a in node.args]
+        parts = [p for p in parts if p.op != "neg"] + [p for p in parts if p.op == "neg"]
+        if node.shape != SCALAR:
+            rest = [p for p in parts if not _multiple_of_ones(p)]
+            if rest and len(rest) < len(parts) and takes_scalars(add(*rest)):
+                parts = [_without_ones(p) if _multiple_of_ones(p) else p for p in parts]
+        return add(*parts)
+
+    def _signed(self, term: Expr, sign: Fraction) -> Expr:
+        if sign > 0:
+            return self.memo.get(term) or self(term)
+        flipped = _negated(term)
+        if flipped in self.memo:
+            return self.memo[flipped]
+        shown = self.memo.get(term) or self(term)
+        return shown.args[0] if shown.op == "neg" else neg(shown)
+
+    def flip(self, e: Expr) -> Expr | None:
+        """A display form of -e without a minus in front, or None."""
+        match e.op:
+            case "add":
+                known = self.given.get(neg(e))
+                if known is not None and known.op != "neg":
+                    return known
+                return self._sum(e, Fraction(-1))
+            case "tr" | "sum" | "diagm" | "diagv" | "vec" | "tril" | "triu" | "index" | "T":
+                inner = self._flip_factor(e.args[0])
+                return None if inner is None else make(e.op, (inner,), e.attrs, e.shape)
+            case "mul" if e.is_scalar and not any(a.is_scalar for a in e.args):
+                return self._flip_one(list(e.args), mul)
+            case "had":
+                return self._flip_one(list(e.args), had)
+            case "hdiv":
+                inner = self._flip_factor(e.args[0])
+                return None if inner is None else hdiv(inner, self.memo[e.args[1]])
+        return None
+
+    def _flip_factor(self, e: Expr) -> Expr | None:
+        if e.op == "mul":
+            return self._flip_one(list(e.args), mul)
+        return self.flip(e)
+
+    def _flip_one(self, args: list[Expr], build_: object) -> Expr | None:
+        shown = [self.memo.get(a) or self(a) for a in args]
+        options = []
+        for i, a in enumerate(args):
+            flipped = self.flip(a)
+            if flipped is not None and flipped.length <= shown[i].length:
+                new = [*shown[:i], flipped, *shown[i + 1 :]]
+                options.append(mul(*new) if build_ is mul else had(*new))
+        return min(options, key=lambda o: o.length) if options else None
+
+    # --- terms ----------------------------------------------------------------------------------------------------
+
+    def _term(self, node: Expr) -> Expr:
+        term = term_of(node)
+        size = abs(term.coefficient)
+        negative = term.coefficient < 0
+        top: list[Expr] = [number(size.numerator)] if size.numerator != 1 else []
+        bottom: list[Expr] = [number(size.denominator)] if size.denominator != 1 else []
+        pieces: list[tuple[Expr, Expr]] = []
+        for atom, exponent in term.scalars:
+            shown = self.memo.get(atom) or self(atom)
+            if exponent > 0:
+                if exponent == 1 and negative:
+                    flipped = self.flip(atom)
+                    if flipped is not None and flipped.length <= shown.length:
+                        shown, negative = flipped, False
+                top.append(self._given_power(atom, shown, exponent))
+            else:
+                bottom.append(self._given_power(atom, shown, -exponent))
+        chain = list(term.factors)
+        if negative:
+            best: tuple[int, int, Expr] | None = None
+            for i, factor in enumerate(chain):
+                flipped = self.flip(factor)
+                shown = self.memo.get(factor) or self(factor)
+                if flipped is not None and flipped.length <= shown.length:
+                    gain = shown.length - flipped.length
+                    if best is None or gain > best[0]:
+                        best = (gain, i, flipped)
+            if best is not None:
+                pieces.append((chain[best[1]], best[2]))
+                negative = False
+        replaced = dict(pieces)
+        shown_chain = [replaced.get(f) or self._factor(f) for f in chain]
+        top.extend(self._gathered(chain, shown_chain))
+        if not term.factors and node.shape != SCALAR:
+            top.append(make("eye", (), (node.shape[0],), node.shape))
+        result = mul(*top) if top else number(1)
+        if bottom:
+            divisor = mul(*bottom)
+            result = make("div", (result, divisor), (), result.shape)
+        return neg(result) if negative else result
+
+    def _given_power(self, atom: Expr, shown: Expr, exponent: Fraction) -> Expr:
+        """A power of a scalar, the user's way where it was given (x^T x for norm(x)^2)."""
+        if exponent not in (1, HALF):
+            known = self.given.get(make("pow", (atom,), (exponent,), SCALAR))
+            if known is not None:
+                return known
+        if exponent.denominator == 1 and exponent % 2 == 0 and exponent > 2:
+            square = self.given.get(make("pow", (atom,), (Fraction(2),), SCALAR))
+            if square is not None and square.op != "pow":
+                return scalar_power(square, exponent / 2)
+        return scalar_power(shown, exponent)
+
+    def _factor(self, factor: Expr) -> Expr:
+        if factor.op in ("had", "hdiv"):
+            return self._elementwise(factor)
+        return self.memo.get(factor) or self(factor)
+
+    def _elementwise(self, e: Expr) -> Expr:
+        known = self.given.get(e)
+        args = [self.memo.get(a) or self(a) for a in e.args]
+        plain = had(*args) if e.op == "had" else hdiv(*args)
+        return known if known is not None and known.length <= plain.length else plain
+
+    def _gathered(self, chain: Sequence[Expr], shown: list[Expr]) -> list[Expr]:
+        """The factors of a product, neighbours gathered where that is shorter."""
+        pairs = list(zip(chain, shown, strict=True))
+        pairs = self._pseudoinverses(pairs)
+        pairs = self._columns(pairs)
+        pairs = self._totals(pairs)
+        pairs = self._runs(pairs, _is_inverse)
+        pairs = self._runs(pairs, _is_transpose)
+        return [shown_factor for _, shown_factor in pairs]
+
+    def _pseudoinverses(self, pairs: list[tuple[Expr, Expr]]) -> list[tuple[Expr, Expr]]:
+        """X (X^T X)^-1 = pinv(X)^T and (X^T X)^-1 X^T = pinv(X), X of full column rank."""
+        result: list[tuple[Expr, Expr]] = []
+        for f, shown in pairs:
+            if result:
+                left = result[-1][0]
+                if _gram(self.context, f, self.context.transpose(left), left):
+                    new = T(app("pinv", left)) if left.op != "T" else app("pinv", left.args[0])
+                    result[-1] = (new, new)
+                    continue
+                if _gram(self.context, left, f, self.context.transpose(f)):
+                    inner = self.context.transpose(f)
+                    new = app("pinv", inner) if inner.op != "T" else T(app("pinv", inner.args[0]))
+                    result[-1] = (new, new)
+                    continue
+            result.append((f, shown))
+        return result
+
+    def _columns(self, pairs: list[tuple[Expr, Expr]]) -> list[tuple[Expr, Expr]]:
+        """A e(j,m) = A[:,j] and e(i,n)^T A = A[i,:]."""
+        result: list[tuple[Expr, Expr]] = []
+        for f, shown in pairs:
+            if result and f.op == "unit" and result[-1][0].op != "unit":
+                left, left_shown = result[-1]
+                if left.op == "index" and left.attrs[1] is None and left_shown.op == "index":
+                    column = app("index", left_shown.args[0], attrs=(left_shown.attrs[0], f.attrs[0]))
+                elif left.op == "T":
+                    column = T(app("index", self(left.args[0]), attrs=(f.attrs[0], None)))
+                else:
+                    column = app("index", left_shown, attrs=(None, f.attrs[0]))
+                result[-1] = (column, column)
+            elif result and _is_unit_row(result[-1][0]) and f.op != "unit":
+                i = result[-1][0].args[0].attrs[0]
+                if f.op == "T":
+                    row = T(app("index", self(f.args[0]), attrs=(None, i)))
+                else:
+                    row = app("index", shown, attrs=(i, None))
+                result[-1] = (row, row)
+            else:
+                result.append((f, shown))
+        return result
+
+    def _totals(self, pairs: list[tuple[Expr, Expr]]) -> list[tuple[Expr, Expr]]:
+        """ones(n)^T A = sum(A, axis=0) and A ones(m) = sum(A, axis=1), for all that stands on the other side."""
+        if len(pairs) < 2:
+            return pairs
+        first, last = pairs[0][0], pairs[-1][0]
+        if first.op == "ones" and first.shape[0] is ONE:
+            rest = pairs[1:]
+            new = app("sum", self._joined(rest), attrs=(0,))
+            if new.length <= mul(*(s for _, s in pairs)).length:
+                return [(new, new)]
+        if last.op == "ones" and last.shape[1] is ONE:
+            rest = pairs[:-1]
+            if rest[0][0].op == "T" and len(rest) == 1:
+                return pairs
+            new = app("sum", self._joined(rest), attrs=(1,))
+            if new.length < mul(*(s for _, s in pairs)).length:
+                return [(new, new)]
+        return pairs
+
+    def _joined(self, pairs: list[tuple[Expr, Expr]]) -> Expr:
+        return mul(*(shown for _, shown in pairs))
+
+    def _runs(self, pairs: list[tuple[Expr, Expr]], kind: object) -> list[tuple[Expr, Expr]]:
+        """Neighbouring inverses or transposes as one: A^-1 B^-1 = (B A)^-1, A^T B^T = (B A)^T."""
+        transposes = kind is _is_transpose
+        wanted = _is_transpose if transposes else _is_inverse
+        result: list[tuple[Expr, Expr]] = []
+        run: list[tuple[Expr, Expr]] = []
+
+        def close() -> None:
+            marked = sum(1 for _, s in run if wanted(s))
+            if marked >= 2 and len(run) < len(pairs):
+                inner = mul(*(_undone(s, transposes) for _, s in reversed(run)))
+                new = T(inner) if transposes else inv(inner)
+                result.append((new, new))
+            else:
+                result.extend(run)
+            run.clear()
+
+        for f, shown in pairs:
+            if wanted(shown) or (transposes and run and holds(shown, "symmetric") and shown.op != "pow"):
+                run.append((f, shown))
+            else:
+                close()
+                result.append((f, shown))
+        close()
+        if not transposes and len(pairs) >= 2 and all(_is_inverse(s) for _, s in pairs):
+            new = inv(mul(*(_undone(s, False) for _, s in reversed(pairs))))
+            return [(new, new)]
+        return result
+
+
+def _undone(e: Expr, transposes: bool) -> Expr:
+    if transposes:
+        return e.args[0] if e.op == "T" else e
+    return e.args[0]
+
+
+def _is_transpose(e: Expr) -> bool:
+    return e.op == "T"
+
+
+def _is_inverse(e: Expr) -> bool:
+    return e.op == "pow" and e.attrs[0] == -1 and not e.is_scalar
+
+
+def _is_unit_row(e: Expr) -> bool:
+    return e.op == "T" and e.args[0].op == "unit"
+
+
+def _gram(context: Normaliser, inverse: Expr, left: Expr, right: Expr) -> bool:
+    """Whether `inverse` is (left right)^-1 with left = right^T, right not square."""
+    base, transposed, exponent = base_and_exponent(inverse)
+    if exponent != -1 or base.op != "mul" or right.is_square:
+        return False
+    return _chain_of(context, base, transposed) == [left, right] and right.op in ("sym", "T")
+
+
+def _negated(e: Expr) -> Expr:
+    return e.args[0] if e.op == "neg" else neg(e)
+
+
+def _multiple_of_ones(e: Expr) -> bool:
+    if e.op == "neg" or e.op == "div":
+        return _multiple_of_ones(e.args[0])
+    if e.op == "mul":
+        return e.args[-1].op == "ones" and all(a.is_scalar for a in e.args[:-1])
+    return e.op == "ones"
+
+
+def _without_ones(e: Expr) -> Expr:
+    match e.op:
+        case "neg":
+            return neg(_without_ones(e.args[0]))
+        case "div":
+            return make("div", (_without_ones(e.args[0]), e.args[1]), (), SCALAR)
+        case "mul":
+            return mul(*e.args[:-1])
+    return number(1)

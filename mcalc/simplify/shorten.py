@@ -1,0 +1,42 @@
+"""The shortest form of an answer that mcalc knows how to write.
+
+Candidates: the normal form; what its sums have in common taken out; the same after expanding. Each is polished for
+reading, and the shortest wins; of equals, the first.
+"""
+
+from __future__ import annotations
+
+from mcalc.algebra.expr import Expr
+from mcalc.simplify.factor import expand, factor
+from mcalc.simplify.normal_form import Normaliser, Rewrite
+from mcalc.simplify.polish import Polisher
+
+LONGEST = 1500
+"""Expressions longer than this are written as they stand: nobody reads them."""
+
+
+def shorten(context: Normaliser, polish: Polisher, e: Expr) -> tuple[Expr, list[Rewrite]]:
+    """(display form, rewrites from the normal form `e` to it)."""
+    shown = polish(e)
+    if e.length > LONGEST:
+        return shown, [Rewrite("write out", e, shown)] if shown is not e else []
+    mark = len(context.rewrites)
+
+    def worth(x: Expr) -> int:
+        return polish(x).length
+
+    best, best_shown, path = e, shown, list[Rewrite]()
+    for start in (False, True):
+        del context.rewrites[mark:]
+        candidate = expand(context, e) if start else e
+        candidate = factor(context, candidate, worth)
+        written = polish(candidate)
+        if written.length < best_shown.length:
+            best, best_shown, path = candidate, written, context.rewrites[mark:]
+    del context.rewrites[mark:]
+    rewrites = list(path)
+    if best is not e:
+        rewrites.append(Rewrite("collect and factor", e, best))
+    if best_shown is not best:
+        rewrites.append(Rewrite("write out", best, best_shown))
+    return best_shown, rewrites

@@ -1,0 +1,129 @@
+"""Terms: an expression seen as  coefficient · scalars · matrix factors.
+
+    -2 t X^T R / norm(x)^3   is   Term(-2, {t: 1, norm(x): -3}, (X^T, R))
+
+`term_of` reads a normal form so, `build` writes one; on normal forms they are inverse to each other. A scalar that
+a matrix product has come to (x^T A x) is one scalar atom. A term of a scalar has no factors; a term whose matrix part
+is an identity has no factors either, so `build` is told the shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import NamedTuple
+
+from mcalc.algebra.expr import Expr
+from mcalc.algebra.operators import app, div, eye, mul, neg, number, pow_
+from mcalc.algebra.shape import ONE, SCALAR, Shape
+
+ONE_Q = Fraction(1)
+HALF = Fraction(1, 2)
+
+Scalars = tuple[tuple[Expr, Fraction], ...]
+
+
+class Term(NamedTuple):
+    """coefficient · product of scalar atoms to powers · product of matrix factors."""
+
+    coefficient: Fraction
+    scalars: Scalars
+    factors: tuple[Expr, ...]
+
+
+def merge(*parts: Iterable[tuple[Expr, Fraction]]) -> Scalars:
+    """Powers of scalar atoms, multiplied together."""
+    total: dict[Expr, Fraction] = {}
+    for part in parts:
+        for atom, exponent in part:
+            total[atom] = total.get(atom, Fraction(0)) + exponent
+    return tuple((atom, exponent) for atom, exponent in total.items() if exponent)
+
+
+def raised(scalars: Scalars, exponent: Fraction) -> Scalars:
+    """The scalars to a power."""
+    return tuple((atom, e * exponent) for atom, e in scalars)
+
+
+def term_of(e: Expr) -> Term:
+    """The term that a normal form is."""
+    coefficient = ONE_Q
+    scalars: list[Scalars] = []
+    factors: list[Expr] = []
+    pending: list[tuple[Expr, int]] = [(e, 1)]
+    while pending:
+        node, sign = pending.pop()
+        match node.op:
+            case "num":
+                coefficient *= node.attrs[0] if sign > 0 else 1 / node.attrs[0]
+            case "neg":
+                coefficient = -coefficient
+                pending.append((node.args[0], sign))
+            case "div":
+                pending.append((node.args[1], -sign))
+                pending.append((node.args[0], sign))
+            case "mul" if any(a.is_scalar for a in node.args):
+                pending.extend((a, sign) for a in reversed(node.args))
+            case "mul" if not node.is_scalar:
+                factors.extend(node.args)
+            case "pow" if node.is_scalar and node.args[0].op != "num":
+                scalars.append(((node.args[0], node.attrs[0] * sign),))
+            case "sqrt" if node.is_scalar:
+                scalars.append(((node.args[0], HALF * sign),))
+            case "eye":
+                pass
+            case _ if node.is_scalar:
+                scalars.append(((node, Fraction(sign)),))
+            case _:
+                factors.append(node)
+    return Term(coefficient, merge(*scalars), tuple(factors))
+
+
+def scalar_power(atom: Expr, exponent: Fraction) -> Expr:
+    """atom^exponent, written sqrt where it is a square root."""
+    if exponent == 1:
+        return atom
+    if exponent == HALF:
+        return app("sqrt", atom)
+    return pow_(atom, exponent)
+
+
+def build(coefficient: Fraction, scalars: Scalars, factors: tuple[Expr, ...], shape: Shape) -> Expr:
+    """The normal form of a term: sign in front, numbers and scalars before matrices, one quotient."""
+    size = abs(coefficient)
+    top: list[Expr] = [number(size.numerator)] if size.numerator != 1 else []
+    bottom: list[Expr] = [number(size.denominator)] if size.denominator != 1 else []
+    for atom, exponent in scalars:
+        if exponent > 0:
+            top.append(scalar_power(atom, exponent))
+        else:
+            bottom.append(scalar_power(atom, -exponent))
+    top.extend(factors)
+    if not factors and shape != SCALAR:
+        top.append(eye(shape[0]))
+    result = mul(*top) if top else number(1)
+    if bottom:
+        result = div(result, mul(*bottom))
+    return neg(result) if coefficient < 0 else result
+
+
+def scaled(e: Expr, coefficient: Fraction, scalars: Scalars = ()) -> Expr:
+    """coefficient · scalars · e, e being a normal form."""
+    if coefficient == 1 and not scalars:
+        return e
+    term = term_of(e)
+    return build(coefficient * term.coefficient, merge(scalars, term.scalars), term.factors, e.shape)
+
+
+def base_and_exponent(factor: Expr) -> tuple[Expr, bool, Fraction]:
+    """A matrix factor as (base, transposed, exponent)."""
+    transposed = factor.op == "T"
+    inner = factor.args[0] if transposed else factor
+    if inner.op == "pow":
+        return inner.args[0], transposed, inner.attrs[0]
+    return inner, transposed, ONE_Q
+
+
+def is_row(e: Expr) -> bool:
+    """1 x m, m not 1."""
+    return e.shape[0] is ONE and e.shape[1] is not ONE
