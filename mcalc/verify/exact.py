@@ -1,0 +1,258 @@
+"""Proving identities of matrix expressions, modulo primes, on random matrices (Schwartz 1980, Zippel 1979).
+
+In: two expressions. Out: a `Verdict`: proved, refuted or undecided.
+
+Both sides are evaluated exactly in the model of mcalc/verify/residues.py, at three random points for each of two
+choices of sizes. If two rational expressions differ, and the numerator of the difference has degree D in all entries,
+they agree at one random point with probability at most D/p0, p0 = 19099919; at six independent points, with D = 1000,
+1e-25. With exponentials and logarithms the residues at higher levels stand for independent variables, and the same
+bound holds for the polynomial in these, heuristically where a point is drawn under the condition that some values are
+residues. (Constants such as log 2 are one draw for each level, not one for each point: an identity between constants
+alone may pass by chance with probability 1/p0.) For identities that hold on one branch only see
+mcalc/verify/world.py.
+
+The model can fail where the reals do not: order is not compatible with sums, sin has no addition theorem. So a
+refutation needs floating point to disagree as well, and where the two conflict the verdict is "undecided". What holds
+in the model with log|x| for log x, at points that are not in the domain of log x, must in addition be defined and
+agree at real points.
+
+One `Prover` serves a whole derivation: sizes, points and values are shared, so that proving a chain of steps costs
+one evaluation of each distinct node for each set of points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from mcalc.algebra.expr import Expr, fold, rebuild
+from mcalc.algebra.operators import zeros
+from mcalc.algebra.shape import shape_text
+from mcalc.errors import McalcError, NotSupported
+from mcalc.verify.field import LEVELS, key_of
+from mcalc.verify.residues import branches, reach
+from mcalc.verify.sizes import Requirements
+from mcalc.verify.world import Outcome, World
+
+Expand: TypeAlias = Callable[[Expr], Expr]
+Status: TypeAlias = Literal["proved", "refuted", "undecided"]
+
+_WORLDS = 2
+_ENTRIES_LIMIT = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to one question. `method` is "same" (one node), "shape", "exact" (modulo primes), "exact and
+    floating point" (with log|x| for log x, and at real points), or "" where undecided; `detail` is for people."""
+
+    status: Status
+    method: str = ""
+    detail: str = ""
+
+    @property
+    def proved(self) -> bool:
+        """Whether the identity was proved."""
+        return self.status == "proved"
+
+
+class Differentials:
+    """Writes differentials of compound expressions out, down to differentials of symbols."""
+
+    def __init__(self, variables: Collection[Expr], expand: Expand | None) -> None:
+        self.moving = frozenset(variables)
+        self._expand = expand
+        self._moves: dict[Expr, bool] = {}
+        self._expanded: dict[Expr, Expr] = {}
+        self._memo: dict[Expr, Expr] = {}
+
+    def moves(self, e: Expr) -> bool:
+        """Whether a variable occurs."""
+        return fold(e, lambda node, below: node in self.moving or (node.op != "d" and any(below)), self._moves)
+
+    def write_out(self, root: Expr) -> Expr:
+        """The expression, with `d` of moving symbols only."""
+        memo, stack = self._memo, [root]
+        open_: set[Expr] = set()
+        while stack:
+            node = stack[-1]
+            if node in memo:
+                stack.pop()
+                continue
+            needed = [self._next(node)] if node.op == "d" else list(node.args)
+            missing = [e for e in needed if e not in memo]
+            if node.op == "d" and needed[0] is node:
+                memo[node] = node
+            elif not missing:
+                memo[node] = memo[needed[0]] if node.op == "d" else rebuild(node, [memo[a] for a in node.args])
+            else:
+                if any(e in open_ for e in missing):
+                    raise NotSupported(f"the differential of {node.args[0]} is not written out")
+                if node.op == "d" and node in self._expanded:
+                    open_.add(node)
+                stack.extend(missing)
+        return memo[root]
+
+    def _next(self, node: Expr) -> Expr:
+        """What d(A) is to be replaced by: itself, zero, A (to be written out first) or the rule for A."""
+        inner = node.args[0]
+        if inner.op == "d" or not self.moves(inner):
+            return zeros(*node.shape)
+        if inner.op == "sym":
+            return node
+        if node not in self._expanded:
+            if inner not in self._memo:
+                return inner
+            if self._expand is None:
+                raise NotSupported("the differential of a compound expression needs the rules of differentiation")
+            self._expanded[node] = self._expand(self._memo[inner])
+        return self._expanded[node]
+
+
+class Prover:
+    """Proves identities; one for a whole derivation.
+
+    `roots` are expressions that the derivation is about: sizes and levels are chosen for them. `variables` are the
+    symbols with a differential (d of any other is zero); `expand` gives the differential of a compound expression in
+    terms of the differentials of its operands.
+    """
+
+    def __init__(
+        self,
+        *roots: Expr,
+        variables: Collection[Expr] = (),
+        points: int = 3,
+        seed: int = 0,
+        expand: Expand | None = None,
+    ) -> None:
+        self._points, self._seed = points, seed
+        self._differentials = Differentials(variables, expand)
+        self._requirements = Requirements()
+        self._worlds: list[World] = []
+        self._choices: Iterator[dict[str, int]] = iter(())
+        self._reach: dict[Expr, tuple[int, int]] = {}
+        self._branching: dict[Expr, bool] = {}
+        self._verdicts: dict[tuple[Expr, Expr], Verdict] = {}
+        self._requirements.include(*roots)
+        self._base = 0
+        for root in roots:
+            try:
+                self._base = max(self._base, -self._reach_of(self._differentials.write_out(root))[0])
+            except McalcError:
+                continue
+
+    def prove(self, left: Expr, right: Expr) -> Verdict:
+        """Whether left = right wherever both are defined."""
+        if left is right:
+            return Verdict("proved", "same")
+        if left.shape != right.shape:
+            shapes = f"{shape_text(left.shape)} and {shape_text(right.shape)}"
+            return Verdict("refuted", "shape", f"the shapes differ: {shapes}")
+        known = self._verdicts.get((left, right))
+        if known is None:
+            known = self._verdicts[left, right] = self._decide(left, right)
+        return known
+
+    def _decide(self, left: Expr, right: Expr) -> Verdict:
+        try:
+            left, right = self._differentials.write_out(left), self._differentials.write_out(right)
+        except NotSupported as error:
+            return Verdict("undecided", detail=error.message)
+        if left is right:
+            return Verdict("proved", "same")
+        self._require(left, right)
+        low = max(-self._reach_of(left)[0], -self._reach_of(right)[0])
+        high = max(self._reach_of(left)[1], self._reach_of(right)[1])
+        if low + high >= LEVELS:
+            return Verdict("undecided", detail="exp and log are nested more deeply than the chain of primes is long")
+        start = self._base if low <= self._base < LEVELS - high else low
+        levels = [start, *(k for k in range(low, LEVELS - high) if k != start)]
+        seen: list[tuple[World, Outcome]] = []
+        for world in self._each_world():
+            outcome = self._compare(world, left, right, levels)
+            if outcome.status == "differ":
+                return self._refute(world, left, right)
+            if outcome.status != "void":
+                seen.append((world, outcome))
+                if len(seen) == _WORLDS:
+                    break
+            void = outcome
+        if not seen:
+            return Verdict("undecided", detail=f"no point was found at which both sides exist: {void.reason}")
+        return self._conclude(left, right, seen)
+
+    def _compare(self, world: World, left: Expr, right: Expr, levels: list[int]) -> Outcome:
+        """What a world says: at the first level, and where a constant is no residue there, at the others."""
+        branching = self._branches(left) or self._branches(right)
+        for level in levels:
+            outcome = world.compare(left, right, level, branching, repair=False)
+            if outcome.status != "open":
+                return outcome
+            if not outcome.constant:
+                break
+        return world.compare(left, right, level, branching, repair=True)
+
+    def _conclude(self, left: Expr, right: Expr, seen: list[tuple[World, Outcome]]) -> Verdict:
+        for _, outcome in seen:
+            if outcome.status == "open":
+                return Verdict("undecided", detail=outcome.reason)
+        detail = "; ".join(f"{o.points} points, {_sizes_text(w)}" for w, o in seen)
+        if any(outcome.strict for _, outcome in seen):
+            return Verdict("proved", "exact", detail)
+        opinion, _ = seen[0][0].floating(left, right)
+        if opinion == "agree":
+            return Verdict("proved", "exact and floating point", detail)
+        return Verdict("undecided", detail=_WITNESS[opinion])
+
+    def _refute(self, world: World, left: Expr, right: Expr) -> Verdict:
+        opinion, difference = world.floating(left, right)
+        if opinion == "differ":
+            return Verdict("refuted", "exact", f"relative difference {difference:.1e}, {_sizes_text(world)}")
+        return Verdict("undecided", detail=_CONFLICT[opinion])
+
+    # --- what is shared by all questions ------------------------------------------------------------------------------
+
+    def _require(self, left: Expr, right: Expr) -> None:
+        """Makes the sizes serve for more expressions; where they do not, all is drawn again."""
+        known = len(self._requirements.names)
+        self._requirements.include(left, right)
+        grown = len(self._requirements.names) > known
+        if not self._worlds or grown or not all(self._requirements.met_by(w.sizes) for w in self._worlds[:_WORLDS]):
+            self._worlds = []
+            self._choices = self._requirements.choices()
+
+    def _each_world(self) -> Iterator[World]:
+        yield from list(self._worlds)
+        for sizes in self._choices:
+            if any(world.sizes == sizes for world in self._worlds):
+                continue
+            key = key_of(self._seed, "world", len(self._worlds))
+            world = World(sizes, self._points, key, self._differentials.moving)
+            self._worlds.append(world)
+            yield world
+
+    def _reach_of(self, e: Expr) -> tuple[int, int]:
+        return fold(e, reach, self._reach)
+
+    def _branches(self, e: Expr) -> bool:
+        return fold(e, lambda node, below: branches(node) or any(below), self._branching)
+
+
+_WITNESS = {
+    "differ": "the two sides agree with log|x| for log x modulo primes, and differ in floating point",
+    "unclear": "the two sides agree with log|x| for log x modulo primes; floating point is too ill-conditioned to tell",
+    "void": "no real point was found at which both sides are defined",
+}
+_CONFLICT = {
+    "agree": "the two sides differ in the model modulo primes and agree in floating point",
+    "unclear": "the two sides differ in the model modulo primes; floating point is too ill-conditioned to tell",
+    "void": "the two sides differ in the model modulo primes; no real point was found at which both are defined",
+}
+
+
+def _sizes_text(world: World) -> str:
+    return ", ".join(f"{name} = {size}" for name, size in world.sizes.items()) or "scalars"
+
+
+__all__ = ["Expand", "Prover", "Verdict"]
