@@ -9,7 +9,8 @@ they agree at one random point with probability at most D/p0, p0 = 19099919; at 
 bound holds for the polynomial in these, heuristically where a point is drawn under the condition that some values are
 residues. (Constants such as log 2 are one draw for each level, not one for each point: an identity between constants
 alone may pass by chance with probability 1/p0.) For identities that hold on one branch only see
-mcalc/verify/world.py.
+mcalc/verify/world.py. Where exp is nested more deeply than the chain is long, what is
+deeper counts as a free variable (mcalc/verify/points.py).
 
 The model can fail where the reals do not: order is not compatible with sums, sin has no addition theorem. So a
 refutation needs floating point to disagree as well, and where the two conflict the verdict is "undecided". What holds
@@ -31,6 +32,7 @@ from mcalc.algebra.operators import zeros
 from mcalc.algebra.shape import shape_text
 from mcalc.errors import McalcError, NotSupported
 from mcalc.verify.field import LEVELS, key_of
+from mcalc.verify.generic import LARGEST_LITERAL, with_generic_sizes
 from mcalc.verify.residues import branches, reach
 from mcalc.verify.sizes import Requirements
 from mcalc.verify.world import Outcome, World
@@ -39,7 +41,6 @@ Expand: TypeAlias = Callable[[Expr], Expr]
 Status: TypeAlias = Literal["proved", "refuted", "undecided"]
 
 _WORLDS = 2
-_ENTRIES_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ class Prover:
         self._choices: Iterator[dict[str, int]] = iter(())
         self._reach: dict[Expr, tuple[int, int]] = {}
         self._branching: dict[Expr, bool] = {}
+        self._generic: dict[Expr, Expr] = {}
         self._verdicts: dict[tuple[Expr, Expr], Verdict] = {}
         self._requirements.include(*roots)
         self._base = 0
@@ -161,16 +163,24 @@ class Prover:
             return Verdict("undecided", detail=error.message)
         if left is right:
             return Verdict("proved", "same")
+        self._requirements.include(left, right)
+        if max(self._requirements.literals, default=0) > LARGEST_LITERAL:
+            generic = with_generic_sizes((left, right), self._generic)
+            if generic is not None and generic != (left, right):
+                verdict = self._compare_everywhere(*generic)
+                if verdict.proved:
+                    return verdict
+        return self._compare_everywhere(left, right)
+
+    def _compare_everywhere(self, left: Expr, right: Expr) -> Verdict:
         self._require(left, right)
         low = max(-self._reach_of(left)[0], -self._reach_of(right)[0])
         high = max(self._reach_of(left)[1], self._reach_of(right)[1])
-        if low + high >= LEVELS:
-            return Verdict("undecided", detail="exp and log are nested more deeply than the chain of primes is long")
-        start = self._base if low <= self._base < LEVELS - high else low
+        start = max(0, min(max(low, self._base), LEVELS - 1 - high))
         levels = [start, *(k for k in range(low, LEVELS - high) if k != start)]
         seen: list[tuple[World, Outcome]] = []
         for world in self._each_world():
-            outcome = self._compare(world, left, right, levels)
+            outcome = self._outcome(world, left, right, levels)
             if outcome.status == "differ":
                 return self._refute(world, left, right)
             if outcome.status != "void":
@@ -179,10 +189,10 @@ class Prover:
                     break
             void = outcome
         if not seen:
-            return Verdict("undecided", detail=f"no point was found at which both sides exist: {void.reason}")
+            return Verdict("undecided", detail=f"no point to compare at: {void.reason}")
         return self._conclude(left, right, seen)
 
-    def _compare(self, world: World, left: Expr, right: Expr, levels: list[int]) -> Outcome:
+    def _outcome(self, world: World, left: Expr, right: Expr, levels: list[int]) -> Outcome:
         """What a world says: at the first level, and where a constant is no residue there, at the others."""
         branching = self._branches(left) or self._branches(right)
         for level in levels:
@@ -215,10 +225,8 @@ class Prover:
 
     def _require(self, left: Expr, right: Expr) -> None:
         """Makes the sizes serve for more expressions; where they do not, all is drawn again."""
-        known = len(self._requirements.names)
         self._requirements.include(left, right)
-        grown = len(self._requirements.names) > known
-        if not self._worlds or grown or not all(self._requirements.met_by(w.sizes) for w in self._worlds[:_WORLDS]):
+        if not self._worlds or not all(self._requirements.met_by(w.sizes) for w in self._worlds[:_WORLDS]):
             self._worlds = []
             self._choices = self._requirements.choices()
 

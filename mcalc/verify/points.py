@@ -3,6 +3,10 @@
 In: sizes, a key, the symbols that vary. Out: `value(node, level)`, an int64 array (points or 1, rows, columns). Every
 distinct node is evaluated once for each level, whatever number of expressions it occurs in.
 
+The chain has two ends. exp at level 0 would need its argument at level -1, log at level 7 its argument at level 8:
+there the argument (the logarithm) is a random value that belongs to the node, so that an expression of any depth has a
+value. What holds for a free value in the place of a node holds for the node.
+
 The meaning of the operators is in mcalc/verify/residues.py.
 """
 
@@ -16,9 +20,9 @@ import numpy as np
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import PI
 from mcalc.errors import InternalError
-from mcalc.verify.field import FIELDS, Array, Field, Mask
+from mcalc.verify.field import FIELDS, LEVELS, Array, Field, Mask, key_of, words
 from mcalc.verify.layout import LAYOUT, Sizes
-from mcalc.verify.residues import RESIDUES, SHIFTS
+from mcalc.verify.residues import INSIDE, RESIDUES, SHIFTS
 from mcalc.verify.sampling import size_of, symbol_key
 
 
@@ -51,6 +55,7 @@ class Points:
         self.misses: dict[tuple[Expr, int], Mask] = {}
         """The entries of a node's argument that are not residues and should be, (points or 1, rows, columns)."""
         self._adjugates: dict[tuple[Expr, int], tuple[Array, Array]] = {}
+        self._opaques: dict[tuple[Expr, int], Array] = {}
         self._now: tuple[Expr, int] = (PI, 0)
 
     @property
@@ -68,17 +73,20 @@ class Points:
             if node in self.values[at]:
                 stack.pop()
                 continue
+            if at == LEVELS - 1 and (node.op in INSIDE or 1 in SHIFTS.get(node.op, ())):
+                self.values[at][node] = self._opaque(node, at)
+                continue
             operands: list[tuple[Expr, int]] = []
             if node.op != "d":
                 shifts = SHIFTS.get(node.op)
                 operands = [(a, at if shifts is None else at + shifts[k]) for k, a in enumerate(node.args)]
-            missing = [(a, i) for a, i in operands if a not in self.values[i]]
+            missing = [(a, i) for a, i in operands if i >= 0 and a not in self.values[i]]
             if missing:
                 stack.extend(missing)
                 continue
             stack.pop()
             self._now = (node, at)
-            args = [self.values[i][a] for a, i in operands]
+            args = [self.values[i][a] if i >= 0 else self._opaque(a, i) for a, i in operands]
             rule = RESIDUES.get(node.op)
             place = LAYOUT.get(node.op)
             if rule is not None:
@@ -117,6 +125,16 @@ class Points:
             shape = (self.count, *size_of(symbol, self.sizes))
             self.free[place] = field.draw(symbol_key(self.key, symbol, field.level), shape)
         return self.free[place]
+
+    def _opaque(self, node: Expr, level: int) -> Array:
+        """Random residues that stand for a node beyond the ends of the chain, the same whenever it is met."""
+        place = (node, level)
+        if place not in self._opaques:
+            key = key_of(self.key, "opaque", len(self._opaques))
+            words_ = words(key, (self.count, *size_of(node, self.sizes)))
+            modulus = FIELDS[level].p if level >= 0 else FIELDS[0].order
+            self._opaques[place] = (words_ % np.uint64(modulus)).astype(np.int64)
+        return self._opaques[place]
 
     def pi(self, field: Field) -> Array:
         """pi at this level: a random residue, another at every point."""

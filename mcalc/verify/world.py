@@ -20,17 +20,19 @@ from typing import Literal
 
 import numpy as np
 
-from mcalc.algebra.expr import Expr, postorder
+from mcalc.algebra.expr import Expr, fold, postorder
 from mcalc.errors import VerificationError
 from mcalc.verify.field import FIELDS, Array, Mask, key_of
 from mcalc.verify.layout import Sizes
 from mcalc.verify.numeric import Evaluation, Real
 from mcalc.verify.points import Points
-from mcalc.verify.sampling import floats
+from mcalc.verify.sampling import floats, size_of
 
 WIDE = 64
 _REPAIRS = 3
 _ROUNDS = 90
+_WORK_LIMIT = 2_000_000
+"""Multiplications or entries of one node at one point."""
 _ENOUGH_STRICT = 24
 _AGREE, _DIFFER = 1e-7, 1e-5
 """Relative differences up to the first are rounding, above the second they are not."""
@@ -57,14 +59,29 @@ class World:
 
     def __init__(self, sizes: Sizes, points: int, key: int, moving: frozenset[Expr]) -> None:
         self.sizes, self.points, self.key, self.moving = sizes, points, key, moving
+        self._work: dict[Expr, int] = {}
         self._sets: dict[str, Points] = {}
         self._repaired: list[Points] = []
         self._floats: dict[int, Evaluation] = {}
+
+    def _work_of(self, e: Expr) -> int:
+        """Roughly the work at the dearest node, at one point."""
+
+        def work(node: Expr, below: list[int]) -> int:
+            rows, columns = size_of(node, self.sizes)
+            own = rows * columns
+            if node.op in ("det", "logdet", "adj", "pinv", "expm") or (node.op == "pow" and node.attrs[0] < 0):
+                own = max(size_of(node.args[0], self.sizes)) ** 4 // 8
+            return max(own, *below, 0)
+
+        return fold(e, work, self._work)
 
     # --- residues -----------------------------------------------------------------------------------------------------
 
     def compare(self, left: Expr, right: Expr, level: int, branching: bool, *, repair: bool) -> Outcome:
         """Whether two expressions have the same residues; `repair` where the points drawn do not suffice."""
+        if max(self._work_of(left), self._work_of(right)) > _WORK_LIMIT:
+            return Outcome("void", reason="the matrices are too large to compare")
         strict = agreeing = 0
         soft_failed = False
         enough = WIDE // 2 if branching else self.points
@@ -126,10 +143,11 @@ class World:
         Points of many kinds are tried (see sampling.STRATEGIES); those count at which both sides are finite.
         """
         worst = 0.0
-        for count in (_FLOAT_POINTS, _MANY_FLOAT_POINTS):
-            difference = self._relative_difference(left, right, count)
+        affordable = max(2, 2 * _WORK_LIMIT // max(self._work_of(left), self._work_of(right)))
+        for last, count in ((False, _FLOAT_POINTS), (True, _MANY_FLOAT_POINTS)):
+            difference = self._relative_difference(left, right, min(count, affordable))
             known = difference[np.isfinite(difference)]
-            if known.size >= 2 or (known.size and count == _MANY_FLOAT_POINTS):
+            if known.size >= 2 or (known.size and last):
                 worst = float(known.max())
                 if worst <= _AGREE:
                     return "agree", worst
