@@ -38,7 +38,19 @@ def _xp() -> Any:
 
 
 def extrapolate(f: Callable[[float], Any], step: float = 2e-2, levels: int = 6) -> Any:
-    """The derivative of f at 0 by central differences and Ridders' extrapolation, entry by entry."""
+    """The derivative of f at 0 by central differences and Ridders' extrapolation, entry by entry.
+
+    Where the estimates do not settle (a pole is near), smaller steps are tried."""
+    best, least = _ridders(f, step, levels)
+    for smaller in (step / 12, step / 150):
+        if np.all(least <= 1e-9 * np.max(np.abs(best), initial=1.0)):
+            break
+        value, gap = _ridders(f, smaller, levels)
+        best, least = np.where(gap < least, value, best), np.minimum(gap, least)
+    return best
+
+
+def _ridders(f: Callable[[float], Any], step: float, levels: int) -> tuple[Any, Any]:
     row = [(f(step / 2**k) - f(-step / 2**k)) / (2 * step / 2**k) for k in range(levels)]
     best, least = row[-1], np.full(np.shape(row[-1]), np.inf)
     for order in range(1, levels):
@@ -46,8 +58,8 @@ def extrapolate(f: Callable[[float], Any], step: float = 2e-2, levels: int = 6) 
         row = [b + (b - a) / (4**order - 1) for a, b in pairwise(previous)]
         for place, value in enumerate(row):
             gap = np.maximum(np.abs(value - previous[place]), np.abs(value - previous[place + 1]))
-            best, least = np.where(gap < least, value, best), np.minimum(gap, least)
-    return best
+            best, least = np.where(gap < least, value, best), np.fmin(gap, least)
+    return best, least
 
 
 def vec(matrix: Array) -> Array:
