@@ -3,6 +3,7 @@
 from .calculus import HAS_JAX, Function, derivative, differential, gradient, project
 from .length import length
 from .sampling import choose_sizes, directions, sample
+from .steps import check_at, check_steps
 from .syntax import OracleError, canonical, parse, parse_where
 from .values import IllConditioned, NeedsSize, evaluate
 
@@ -13,6 +14,8 @@ __all__ = [
     "NeedsSize",
     "OracleError",
     "canonical",
+    "check_at",
+    "check_steps",
     "choose_sizes",
     "derivative",
     "differential",

@@ -48,16 +48,19 @@ def read(text: str) -> Proof:
     return proof
 
 
+def moving_names(proof: Proof) -> list[str]:
+    """The variables whose differentials or derivatives the proof speaks of."""
+    text = canonical("\n".join(part for line in proof.lines for part in [line.left, *line.rights]))
+    return [n for n in proof.declared if re.search(rf"\bd{re.escape(n)}\b|_{re.escape(n)}\b", text)]
+
+
 class Checker:
     """One point of a proof: values, differentials, and the definitions so far."""
 
-    def __init__(self, proof: Proof, seed: int, dims: dict[str, int]) -> None:
-        self.proof = proof
-        self.sizes = choose_sizes(proof.declared, seed, dims)
-        self.values = sample(proof.declared, self.sizes, seed)
-        text = "\n".join(right for line in proof.lines for right in [line.left, *line.rights])
-        moving = [n for n in proof.declared if re.search(rf"\bd{re.escape(n)}\b|_{re.escape(n)}\b", canonical(text))]
-        self.denv = directions(proof.declared, self.values, moving, seed)
+    def __init__(
+        self, proof: Proof, values: dict[str, np.ndarray], sizes: dict[str, int], denv: dict[str, np.ndarray]
+    ) -> None:
+        self.proof, self.values, self.sizes, self.denv = proof, values, sizes, denv
         self.definitions: dict[str, str] = {}
         self.last = ""
 
@@ -90,16 +93,18 @@ class Checker:
 
     def run(self) -> dict[int, float]:
         """The largest relative error of each line."""
-        errors = {}
-        for line in self.proof.lines:
-            truth = self.truth(line.left)
-            rights = line.rights
-            if truth is None:
-                self.last = canonical(line.left)
-                self.definitions[self.last] = rights[0]
-                truth, rights = self.value(rights[0]), rights[1:]
-            errors[line.number] = max((self.compare(right, truth) for right in rights), default=0.0)
-        return errors
+        return {line.number: self.check(line) for line in self.proof.lines}
+
+    def check(self, line: Line) -> float:
+        """The largest relative error of a line; one that defines a name has none of its own."""
+        truth, rights = self.truth(line.left), line.rights
+        if truth is None:
+            self.last = canonical(line.left)
+            self.definitions[self.last] = rights[0]
+            truth, rights = self.value(rights[0]), rights[1:]
+        if not np.all(np.isfinite(truth)):
+            raise IllConditioned("not finite")
+        return max((self.compare(right, truth) for right in rights), default=0.0)
 
     def compare(self, text: str, truth: np.ndarray) -> float:
         value = self.value(text, truth.shape)
@@ -110,8 +115,11 @@ def false_lines(text: str, points: int = 3, dims: dict[str, int] | None = None, 
     """The numbers of the lines whose claim fails at some point."""
     proof, found, done = read(text), set(), 0
     for seed in range(100):
+        sizes = choose_sizes(proof.declared, seed, dims)
+        values = sample(proof.declared, sizes, seed)
         try:
-            errors = Checker(proof, seed, dims or {}).run()
+            denv = directions(proof.declared, values, moving_names(proof), seed)
+            errors = Checker(proof, values, sizes, denv).run()
         except IllConditioned:
             continue
         found |= {number for number, wrong in errors.items() if not wrong <= tolerance}

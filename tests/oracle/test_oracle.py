@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from . import OracleError, choose_sizes, derivative, evaluate, gradient, length, parse_where, sample
+from . import OracleError, check_steps, choose_sizes, derivative, evaluate, gradient, length, parse_where, sample
 from .calculus import extrapolate
 from .corpus import ROOT, files, load, verify
 from .proofs import check_file, false_lines
@@ -136,3 +136,45 @@ def test_differences_and_automatic_differentiation_agree() -> None:
 def test_a_false_line_is_found_only_where_it_stands() -> None:
     text = "where x: n\nf = x^T x\ndf = x^T dx\ngrad_x = 2 x\n"
     assert false_lines(text) == [3]
+
+
+STEPS = {
+    "expression": "R = A X - B; norm(R)^2",
+    "wrt": "X",
+    "kind": "gradient",
+    "result": "2 A^T R",
+    "name": "f",
+    "symbols": {
+        "A": {"shape": ["p", "n"], "properties": []},
+        "B": {"shape": ["p", "m"], "properties": []},
+        "X": {"shape": ["n", "m"], "properties": []},
+    },
+    "steps": [
+        {"left": "f", "right": "tr(R^T R)"},
+        {"left": "df", "right": "2 tr(R^T A dX)"},
+        {"left": "grad_X", "right": "2 A^T (A X - B)"},
+    ],
+}
+
+
+def test_true_steps_pass() -> None:
+    assert check_steps(STEPS) == []
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_false_step_is_named(place: int) -> None:
+    steps = [dict(step) for step in STEPS["steps"]]
+    steps[place]["right"] = "-(" + steps[place]["right"] + ")"
+    (failure,) = check_steps({**STEPS, "steps": steps})
+    assert failure.startswith(steps[place]["left"] + " = -(")
+
+
+def test_a_false_result_is_named() -> None:
+    assert check_steps({**STEPS, "result": "2 A^T A X"})[0].startswith("grad_X = 2 A^T A X")
+
+
+def test_the_gradient_in_a_structured_variable_is_a_projection() -> None:
+    symbols = {"A": {"shape": "n x n"}, "X": {"shape": "n x n", "properties": ["symmetric"]}}
+    result = {"expression": "tr(A X)", "wrt": "X", "symbols": symbols, "steps": [{"left": "df", "right": "tr(A^T dX)"}]}
+    assert check_steps({**result, "result": "(A + A^T) / 2"}) == []
+    assert len(check_steps({**result, "result": "A^T"})) == 1
