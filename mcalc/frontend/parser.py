@@ -1,0 +1,160 @@
+"""The parser: text to syntax trees, and error messages in the user's words.
+
+The grammar is grammar/mcalc.lark (beside the package in a checkout, inside it in a wheel). Its tables are shipped as a
+Python literal (`_tables.py`), which loads ten times as fast as the grammar is analysed; where they do not belong to the
+grammar that is there, they are built from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from mcalc.errors import McalcError, ParseError, Span
+from mcalc.frontend import characters
+from mcalc.frontend.syntax import Builder
+from mcalc.frontend.words import Scope
+
+STARTS = ["text", "function", "declarations"]
+
+# fmt: off
+_PHRASES: dict[str, str] = {
+    # a token, as a message calls it; other tokens are quoted
+    "SEMI": "the ;", "COMMA": "the comma", "RPAR": "the )", "RSQB": "the ]", "RBRACE": "the }", "COLON": "the :",
+    "EQUALS": "the =",
+}
+_EXPECTS_OPERAND = frozenset(
+    ["PLUS", "MINUS", "OPERATOR", "CARET", "DOTCARET", "RELATION", "LPAR", "LSQB", "LBRACE", "COMMA", "SEMI", "EQUALS",
+     "LBAR", "LNORM", "LINDEX", "AXIS"]
+)
+# fmt: on
+
+
+def grammar_text() -> str:
+    """The grammar, from the wheel or the checkout."""
+    inside = files("mcalc") / "grammar" / "mcalc.lark"
+    if inside.is_file():
+        return inside.read_text(encoding="utf-8")
+    return (Path(__file__).parents[2] / "grammar" / "mcalc.lark").read_text(encoding="utf-8")
+
+
+def digest(grammar: str) -> str:
+    """What says whether tables belong to a grammar (line endings do not count)."""
+    import lark
+
+    text = grammar.replace("\r\n", "\n")
+    return hashlib.sha256(f"{lark.__version__}\n{','.join(STARTS)}\n{text}".encode()).hexdigest()
+
+
+def build(grammar: str) -> Any:
+    """The parser, built from the grammar."""
+    from lark import Lark
+
+    from mcalc.frontend.tokens import Assembler
+
+    return Lark(
+        grammar,
+        parser="lalr",
+        lexer="basic",
+        start=STARTS,
+        postlex=Assembler(),
+        transformer=Builder(),
+        maybe_placeholders=False,
+    )
+
+
+@cache
+def _parser() -> Any:
+    from lark import Lark
+
+    from mcalc.frontend.tokens import Assembler
+
+    grammar = grammar_text()
+    try:
+        from mcalc.frontend import _tables
+
+        if _tables.DIGEST == digest(grammar):
+            return Lark._load_from_dict(_tables.DATA, _tables.MEMO, postlex=Assembler(), transformer=Builder())
+    except (ImportError, AttributeError, KeyError, TypeError):
+        pass
+    return build(grammar)
+
+
+def tree(text: str, start: str, scope: Scope) -> Any:
+    """What the builder makes of a text that begins with this rule."""
+    from lark import UnexpectedCharacters, UnexpectedToken
+
+    from mcalc.frontend.tokens import MODE, OUTPUT, SCOPE
+
+    plain = characters.normalise(text)
+    if start == "declarations":
+        plain = plain.replace("\n", ";")
+    output: list[Any] = []
+    tokens = [(SCOPE, SCOPE.set(scope)), (MODE, MODE.set(start)), (OUTPUT, OUTPUT.set(output))]
+    try:
+        return _parser().parse(plain, start=start)
+    except McalcError as error:
+        raise error.at(None, text) from None
+    except UnexpectedCharacters as problem:
+        error = characters.unexpected(plain, problem.pos_in_stream)
+        raise error.at(None, text) from None
+    except UnexpectedToken as problem:
+        error = _unexpected(problem.token, output, plain, start)
+        raise error.at(None, text) from None
+    finally:
+        for variable, token in tokens:
+            variable.reset(token)  # type: ignore[arg-type]
+
+
+def _unexpected(token: Any, output: list[Any], text: str, start: str) -> ParseError:
+    """The error for a token that does not fit, from the token and the one before it."""
+    at_end = token.type == "$END"
+    place = len(output) if at_end else next((i for i, t in enumerate(output) if t is token), len(output))
+    before = output[place - 1] if place else None
+    span = Span(len(text), len(text)) if at_end else Span(token.start_pos, token.end_pos)
+    if at_end and before is not None:
+        span = Span(before.start_pos, before.end_pos)
+    if start == "declarations":
+        return _undeclared(token, before, span, at_end)
+    found = "" if at_end else f", not {_quoted(token)}"
+    if before is None:
+        what = "an expression" if start == "text" else "name(x) = expression"
+        return ParseError(f"expected {what}{found}", span)
+    if before.type in _EXPECTS_OPERAND:
+        return ParseError(f"expected an expression after {_quoted(before)}{found}", span)
+    if token.type == "EQUALS":
+        return ParseError(
+            "= defines a name at the beginning of a statement", span, hint="R = y - X W; tr(R^T R), or compare with =="
+        )
+    if token.type == "RELATION":
+        return ParseError("comparisons do not chain", span, hint="use parentheses")
+    if token.type == "COMMA":
+        return ParseError("a comma stands in the arguments of a function, in a block or an index", span)
+    if token.type == "COLON":
+        return ParseError("a colon stands in an index or a declaration", span, hint="X[1,:]; declare with --where")
+    if token.type == "SEMI":
+        return ParseError("a ; ends a definition or a row of a block", span, hint="R = y - X W; tr(R^T R)")
+    if token.type == "AXIS":
+        return ParseError("an axis follows the argument of sum, mean, logsumexp or softmax", span)
+    if at_end:
+        return ParseError(f"expected more after {_quoted(before)}", span)
+    return ParseError(f"expected an operator after {_quoted(before)}{found}", span)
+
+
+def _undeclared(token: Any, before: Any, span: Span, at_end: bool) -> ParseError:
+    found = "" if at_end else f", not {_quoted(token)}"
+    after = "" if before is None else f" after {_quoted(before)}"
+    if before is None or before.type in ("COMMA", "SEMI"):
+        expected = "a name"
+    elif before.type in ("COLON", "CROSS", "PLUS", "OPERATOR", "LPAR"):
+        expected = "a dimension"
+    else:
+        expected = "name: shape"
+    return ParseError(f"expected {expected}{after}{found}", span, hint="X: n x m symmetric; y: n; t: scalar")
+
+
+def _quoted(token: Any) -> str:
+    return _PHRASES.get(token.type) or str(token.value)

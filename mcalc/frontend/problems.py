@@ -1,0 +1,103 @@
+"""Problems of shape, as a user reads them: the operands, their shapes, and what may have been meant."""
+
+from __future__ import annotations
+
+from mcalc.errors import AmbiguityError, McalcError, ShapeError, Span
+from mcalc.frontend.calls import Type
+from mcalc.frontend.dimensions import Dimensions, Misfit
+from mcalc.frontend.program import Program, Step
+from mcalc.frontend.syntax import Node
+
+_SHOWN = 40
+
+
+def explain(misfit: Misfit, program: Program, text: str) -> McalcError:
+    """The error for a misfit."""
+    step = program.steps[misfit.place]
+    s = misfit.dimensions or Dimensions()
+    operands = _operands(misfit, step)
+    taken = [*program.symbols, *program.dimensions]
+    s.name_unknowns((_shape(misfit.types[p]) for p in (*_leaves(program, operands), *operands)), taken)
+    nodes = [program.steps[p].node for p in operands]
+    span = _span(nodes, step.node)
+    notes = ("     ".join(f"{_quote(n, text)} : {s.shown(_shape(misfit.types[p]))}" for n, p in _both(nodes, operands)),)
+    if misfit.ambiguous:
+        notes = _readings(misfit, step, nodes, [misfit.types[p] for p in operands], s, text) + notes[:1]
+        return AmbiguityError(misfit.message, span, text=text, notes=notes, hint=misfit.hint or "use parentheses")
+    message, hint = misfit.message, misfit.hint
+    if message.startswith("product needs") and len(operands) == 2:
+        left, right = (_quote(n, text) for n in nodes)
+        message = f"product needs columns({left}) = rows({right})"
+        hint = hint or _repair(left, right, *(misfit.types[p] for p in operands), s)
+    return ShapeError(message, span, text=text, notes=tuple(n for n in notes if n), hint=hint)
+
+
+def _both(nodes: list[Node], operands: list[int]) -> list[tuple[Node, int]]:
+    return list(zip(nodes, operands, strict=True))
+
+
+def _shape(t: Type) -> tuple[object, object]:
+    return t.rows, t.columns
+
+
+def _leaves(program: Program, operands: list[int]) -> list[int]:
+    return [p for p in range(max(operands, default=-1) + 1) if program.steps[p].kind == "symbol"]
+
+
+def _operands(misfit: Misfit, step: Step) -> list[int]:
+    """The places of the operands to show; of a chain, the two that met."""
+    if step.kind not in ("sum", "product"):
+        return [step.args[i] for i in misfit.operands if i < len(step.args)]
+    at = misfit.at
+    before = [p for p in step.args[:at] if not misfit.types[p].is_scalar] or list(step.args[:at])
+    pair = [before[-1], step.args[at]]
+    if step.kind == "sum" and not misfit.ambiguous:
+        pair[0] = before[0]
+    return pair
+
+
+def _span(nodes: list[Node], whole: Node) -> Span:
+    if not nodes:
+        return whole.span
+    return Span(min(n.start for n in nodes), max(n.end for n in nodes))
+
+
+def _quote(node: Node, text: str) -> str:
+    shown = " ".join(text[node.start : node.end].split())
+    return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…"
+
+
+def _repair(left: str, right: str, a: Type, b: Type, s: Dimensions) -> str:
+    """A product of the same two factors that has a shape."""
+    rows_a, columns_a, rows_b, columns_b = (s.value(d) for d in (a.rows, a.columns, b.rows, b.columns))
+    if rows_a is rows_b:
+        return f"did you mean {left}^T {right}?"
+    if columns_a is columns_b:
+        return f"did you mean {left} {right}^T?"
+    if columns_b is rows_a:
+        return f"did you mean {right} {left}?"
+    return ""
+
+
+def _readings(
+    misfit: Misfit, step: Step, nodes: list[Node], types: list[Type], s: Dimensions, text: str
+) -> tuple[str, ...]:
+    """The two readings of an ambiguity."""
+    quoted = [_quote(n, text) for n in nodes]
+    if step.kind == "sum":
+        matrix, scalar = (0, 1) if not types[0].is_scalar else (1, 0)
+        x, t = quoted[matrix], quoted[scalar]
+        rows, columns = s.value(types[matrix].rows), s.value(types[matrix].columns)
+        factor = "" if t == "1" else f"{t} "
+        return (f"{x} + {factor}ones({rows},{columns}), or {x} + {factor}I",)
+    if step.kind == "product":
+        at = misfit.at
+        first, last = step.node.args[0], step.node.args[at - 1]
+        before = " ".join(text[first.start : last.end].split())
+        operators = [op for op in step.value[: at - 1] if op in (".*", "./", "⊗")]
+        if operators:
+            sign = max(i for i, op in enumerate(step.value[: at - 1]) if op in (".*", "./", "⊗"))
+            head = " ".join(text[first.start : step.node.args[sign].end].split())
+            tail = " ".join(text[step.node.args[sign + 1].start : nodes[1].end].split())
+            return (f"({before}) {quoted[1]}, or {head} {step.value[sign]} ({tail})",)
+    return ()

@@ -1,0 +1,355 @@
+"""Readings: which shapes the undeclared names have.
+
+A reading gives each undeclared name a kind: scalar, column vector or matrix. Capitals are matrices; a lower-case Latin
+letter is by habit a column vector, a lower-case Greek one a scalar. `read` finds the reading of LANGUAGE.md
+("Declarations") and the most general dimensions under which the expression is well-formed.
+
+The search tries kinds first, dimensions last: a rule of shapes is applied to kinds by applying it to fresh dimensions
+(`_lift`), and sets of kinds are carried through the program to see early that a partial reading comes to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from mcalc.algebra.names import GREEK, parts
+from mcalc.algebra.shape import ONE, Shape
+from mcalc.errors import AmbiguityError, LimitError
+from mcalc.frontend.calls import SCALAR, Type
+from mcalc.frontend.dimensions import Dimensions, Misfit
+from mcalc.frontend.program import Program, Step
+from mcalc.frontend.shapes import FOLDS, RULES, block
+
+SCALAR_KIND, COLUMN_KIND, MATRIX_KIND = 0, 1, 3
+"""Bit 0: more than one row; bit 1: more than one column (bits 2 and 3: `entrywise` and `mixed` of a type)."""
+
+_ALL_SHAPES = sum(1 << code for code in (0, 1, 2, 3, 7))
+_KIND_WORDS = {SCALAR_KIND: "scalar", COLUMN_KIND: "column vector", MATRIX_KIND: "matrix"}
+_EFFORT = 2_000_000
+"""Steps that the search may take."""
+
+
+def habit(name: str) -> int:
+    """The kind that a name has by habit."""
+    word = parts(name)[0]
+    if word[0].isupper():
+        return MATRIX_KIND
+    return SCALAR_KIND if word in GREEK else COLUMN_KIND
+
+
+class Checked(NamedTuple):
+    """A well-formed reading: the types of all steps and the dimensions in them."""
+
+    dimensions: Dimensions
+    types: list[Type]
+    symbols: dict[str, Type]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be read: the program, the declared shapes, and the shape that the expression must have, if any."""
+
+    program: Program
+    declared: Mapping[str, Shape]
+    target: Shape | None
+
+
+# --- one reading, exactly ---------------------------------------------------------------------------------------------
+
+
+def check(question: Question, kinds: Mapping[str, int]) -> Checked:
+    """The types under these kinds of the undeclared names, or `Misfit`."""
+    s = Dimensions()
+    symbols: dict[str, Type] = {}
+    for name in question.program.symbols:
+        shape = question.declared.get(name)
+        symbols[name] = Type(*shape, False) if shape is not None else _fresh(s, kinds[name])
+    types: list[Type] = []
+    for place, step in enumerate(question.program.steps):
+        s.place = place
+        try:
+            types.append(_type(s, step, types, symbols))
+        except Misfit as misfit:
+            misfit.place, misfit.at = place, s.at
+            misfit.types = types
+            misfit.dimensions = s
+            raise
+    if question.target is not None:
+        root = types[question.program.root]
+        s.place = question.program.root
+        for have, want in zip(root[:2], question.target, strict=True):
+            s.equate(have, want, "the expression has another shape")
+    try:
+        s.settle()
+    except Misfit as misfit:
+        misfit.types = types
+        misfit.dimensions = s
+        raise
+    return Checked(s, types, symbols)
+
+
+def _fresh(s: Dimensions, kind: int) -> Type:
+    return Type(s.fresh() if kind & 1 else ONE, s.fresh() if kind & 2 else ONE, bool(kind & 4), bool(kind & 8))
+
+
+def _type(s: Dimensions, step: Step, types: list[Type], symbols: Mapping[str, Type]) -> Type:
+    kind, args = step.kind, step.args
+    rule = RULES.get(kind)
+    if rule is not None:
+        return rule(s, step.value, *[types[a] for a in args])
+    fold = FOLDS.get(kind)
+    if fold is not None:
+        total = types[args[0]]
+        operators = step.value if kind == "product" else step.value[1:]
+        for at, (operator, arg) in enumerate(zip(operators, args[1:], strict=True), 1):
+            s.at = at
+            total = fold(s, operator, total, types[arg])
+        return total._replace(mixed=False) if total.mixed else total
+    if kind == "symbol":
+        return symbols[step.value]
+    if kind == "block":
+        return block(s, step.value, [types[a] for a in args])
+    return _leaf(s, step)
+
+
+def _leaf(s: Dimensions, step: Step) -> Type:
+    if step.kind == "unsized":
+        n = s.fresh()
+        return Type(n, n if step.value == "eye" else ONE, False)
+    if step.kind == "sized":
+        op, attrs = step.value
+        if op == "unit":
+            return Type(attrs[1], ONE, False)
+        if op == "K":
+            size = attrs[0] * attrs[1]
+            return Type(size, size, False)
+        return Type(attrs[0], attrs[-1], False)
+    return SCALAR
+
+
+# --- sets of kinds ----------------------------------------------------------------------------------------------------
+
+_CODES: dict[Any, int | None] = {}
+_MASKS: dict[Any, int] = {}
+
+
+def _code(t: Type) -> int:
+    matrix = t.rows is not ONE and t.columns is not ONE
+    return (t.rows is not ONE) + 2 * (t.columns is not ONE) + 4 * (matrix and t.entrywise) + 8 * t.mixed
+
+
+def _rule_key(step: Step) -> Any:
+    """What of a step its rule of kinds depends on."""
+    value = step.value
+    match step.kind:
+        case "power" | "elementwise_power":
+            value = None if value is None else value.denominator == 1
+        case "index":
+            value = tuple(None if place is None else 1 for place in value)
+        case "compare":
+            value = ">"
+    return step.kind, value
+
+
+def _lift(kind: str, value: Any, codes: tuple[int, ...]) -> int | None:
+    """The rule applied to kinds: to fresh dimensions of these kinds."""
+    memo = (kind, value, codes)
+    if memo not in _CODES:
+        s = Dimensions()
+        types = [_fresh(s, code) for code in codes]
+        try:
+            _CODES[memo] = _code((FOLDS.get(kind) or RULES[kind])(s, value, *types))
+        except Misfit:
+            _CODES[memo] = None
+    return _CODES[memo]
+
+
+def _lift_sets(kind: str, value: Any, masks: tuple[int, ...]) -> int:
+    memo = (kind, value, masks)
+    known = _MASKS.get(memo)
+    if known is None:
+        known = 0
+        for codes in _choices(masks):
+            code = _lift(kind, value, codes)
+            if code is not None:
+                known |= 1 << code
+        if len(_MASKS) > 50_000:
+            _MASKS.clear()
+        _MASKS[memo] = known
+    return known
+
+
+def _choices(masks: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    if not masks:
+        yield ()
+        return
+    for code in range(16):
+        if masks[0] >> code & 1:
+            for rest in _choices(masks[1:]):
+                yield (code, *rest)
+
+
+def possible(question: Question, domains: Mapping[str, int]) -> int:
+    """The kinds that the expression can have when the names have kinds of these sets; 0 if none."""
+    masks: list[int] = []
+    for step in question.program.steps:
+        kind, args = step.kind, step.args
+        if kind == "symbol":
+            mask = domains[step.value]
+        elif kind in FOLDS:
+            mask = masks[args[0]]
+            operators = step.value if kind == "product" else step.value[1:]
+            for operator, arg in zip(operators, args[1:], strict=True):
+                mask = _lift_sets(kind, operator if kind == "product" else None, (mask, masks[arg]))
+            mask = (mask | mask >> 8) & 255
+        elif kind in RULES:
+            rule, value = _rule_key(step)
+            mask = _lift_sets(rule, value, tuple(masks[a] for a in args))
+        elif kind == "block":
+            mask = _ALL_SHAPES
+        else:
+            mask = 1 << _code(_leaf(Dimensions(), step))
+        if not mask:
+            return 0
+        masks.append(mask)
+    return masks[-1]
+
+
+# --- the search -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The reading found: kinds of the undeclared names, and the checked types."""
+
+    kinds: dict[str, int]
+    checked: Checked
+
+
+class _Search:
+    """The readings in which the expression has a kind of `wanted`, fewest habits given up first."""
+
+    def __init__(self, question: Question, kinds: dict[str, int], givers: list[str], wanted: int) -> None:
+        self.question = question
+        self.kinds = kinds
+        self.wanted = wanted
+        self.effort = _EFFORT
+        declared = {name: 1 << _code(Type(*shape, False)) for name, shape in question.declared.items()}
+        self.domains = {name: declared.get(name, 1 << kinds.get(name, 0)) for name in question.program.symbols}
+        for name in givers:
+            self.domains[name] = 1 << SCALAR_KIND | 1 << COLUMN_KIND | 1 << MATRIX_KIND
+        self.full = self.domains
+        self.givers = givers
+
+    def possible(self) -> bool:
+        self.effort -= len(self.question.program.steps)
+        if self.effort < 0:
+            raise LimitError("too many names are undeclared to find their shapes", hint="declare some of them")
+        return bool(possible(self.question, self.domains) & self.wanted)
+
+    def narrow(self) -> bool:
+        """Drops the kinds that are impossible for a name whatever the others are."""
+        if not self.possible():
+            return False
+        for name in self.givers:
+            domain, left = self.domains[name], 0
+            for kind in (SCALAR_KIND, COLUMN_KIND, MATRIX_KIND):
+                if domain >> kind & 1:
+                    self.domains[name] = 1 << kind
+                    left |= self.possible() << kind
+            self.domains[name] = left
+            if not left:
+                return False
+        self.full = dict(self.domains)
+        return True
+
+    def find(self) -> list[Reading]:
+        """The best readings: one, or several that tie."""
+        if not self.narrow():
+            return []
+        forced = sum(not self.domains[name] >> self.kinds[name] & 1 for name in self.givers)
+        for given_up in range(forced, len(self.givers) + 1):
+            for matrices in range(given_up + 1):
+                found = list(self.readings(0, given_up, matrices, {}))
+                if found:
+                    return found
+        return []
+
+    def readings(self, at: int, given_up: int, matrices: int, chosen: dict[str, int]) -> Iterator[Reading]:
+        """The readings that give up so many habits, so many of them for a matrix."""
+        stack = [(at, given_up, matrices, chosen)]
+        while stack:
+            at, given_up, matrices, chosen = stack.pop()
+            for name in self.givers:
+                self.domains[name] = 1 << chosen[name] if name in chosen else self.full[name]
+            if chosen and not self.possible():
+                continue
+            if at == len(self.givers):
+                if given_up == 0 and matrices == 0:
+                    yield from self.exact(chosen)
+                continue
+            if given_up > len(self.givers) - at:
+                continue
+            name = self.givers[at]
+            for kind in (MATRIX_KIND, COLUMN_KIND, SCALAR_KIND):
+                if not self.full[name] >> kind & 1:
+                    continue
+                gives = kind != self.kinds[name]
+                matrix = gives and kind == MATRIX_KIND
+                if gives <= given_up and matrix <= matrices:
+                    stack.append((at + 1, given_up - gives, matrices - matrix, {**chosen, name: kind}))
+
+    def exact(self, chosen: dict[str, int]) -> Iterator[Reading]:
+        kinds = {**self.kinds, **chosen}
+        self.effort -= 4 * len(self.question.program.steps)
+        try:
+            yield Reading(kinds, check(self.question, kinds))
+        except Misfit:
+            return
+
+
+def read(question: Question, wrt: frozenset[str]) -> Reading:
+    """The reading of the program; raises `Misfit` where there is none, `AmbiguityError` where two remain."""
+    undeclared = [name for name in question.program.symbols if name not in question.declared]
+    kinds = {name: habit(name) for name in undeclared}
+    givers = [name for name in undeclared if kinds[name] != MATRIX_KIND]
+    scalar = 1 << SCALAR_KIND
+    try:
+        checked = check(question, kinds)
+    except Misfit as misfit:
+        wanted = [scalar, _ALL_SHAPES] if question.target is None else [1 << _code(Type(*question.target, False))]
+        for kind in wanted:
+            found = _only(_Search(question, kinds, givers, kind | (kind & 8) << 4).find(), givers) if givers else None
+            if found is not None:
+                return found
+        raise misfit from None
+    habitual = Reading(kinds, checked)
+    others = [name for name in givers if name not in wrt]
+    root = checked.types[question.program.root]
+    if question.target is not None or root.is_scalar or not wrt or not others:
+        return habitual
+    try:
+        found = _only(_Search(question, kinds, others, scalar).find(), others)
+    except LimitError:
+        return habitual
+    return found or habitual
+
+
+def _only(readings: list[Reading], givers: list[str]) -> Reading | None:
+    if len(readings) > 1:
+        shown = [
+            ", ".join(f"{name}: {_KIND_WORDS[r.kinds[name]]}" for name in givers if _differs(name, readings))
+            for r in readings
+        ]
+        raise AmbiguityError(
+            "the shapes can be read in two ways" if len(readings) == 2 else "the shapes can be read in several ways",
+            notes=tuple(shown[:4]),
+            hint="declare one of them",
+        )
+    return readings[0] if readings else None
+
+
+def _differs(name: str, readings: list[Reading]) -> bool:
+    return len({r.kinds[name] for r in readings}) > 1

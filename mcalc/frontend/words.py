@@ -1,0 +1,202 @@
+"""Words: which runs of letters are names, functions, or products of one-letter names.
+
+`Scope` is what is known of names when a text is read; `Scope.split` turns one word of the text into the names and
+functions that it stands for. A name is kept as ASCII writes it, Greek letters as words; its key has no braces, so that
+`x_{ij}` and `x_ij` are one name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from mcalc.algebra.names import GREEK, GREEK_WORDS
+from mcalc.errors import AmbiguityError, McalcError, NameProblem, Span
+from mcalc.frontend.calls import FUNCTION_WORDS
+
+_LETTER = f"[A-Za-z{''.join(GREEK_WORDS)}]"
+_ONE_NAME = re.compile(rf"(?:{_LETTER}|{'|'.join(GREEK)})[0-9]*")
+_PIECE = re.compile(rf"{_LETTER}[0-9]*")
+_GREEK_LETTER = re.compile(f"[{''.join(GREEK_WORDS)}]")
+
+MISSPELT = {
+    "ln": "log", "lg": "log", "tg": "tan", "sgn": "sign", "asin": "arcsin", "acos": "arccos", "atan": "arctan",
+    "logistic": "sigmoid", "expit": "sigmoid", "lse": "logsumexp", "transpose": "X^T", "fro": "norm", "Tr": "tr",
+    "rank": "", "eig": "", "prod": "", "cumsum": "", "trace": "tr", "square": "x.^2", "inverse": "inv",
+    "identity": "I", "ident": "I", "hadamard": "A .* B", "elu": "relu", "avg": "mean", "mod": "", "norm2": "norm",
+}  # fmt: skip
+"""Words of other systems, and what the language has for them."""
+
+_LONG_FUNCTIONS = sorted((w for w in FUNCTION_WORDS if len(w) > 1), key=len, reverse=True)
+
+
+def spell(word: str) -> str:
+    """A name as it is kept: Greek letters as words."""
+    return word if word.isascii() else _GREEK_LETTER.sub(lambda m: GREEK_WORDS[m[0]], word)
+
+
+def key(name: str) -> str:
+    """What makes two spellings one name."""
+    return name.replace("{", "").replace("}", "") if "{" in name else name
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a word: a name, a function or a constant."""
+
+    kind: str
+    value: str
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Scope:
+    """The names that a text may use, and what was noticed while its words were split."""
+
+    symbols: frozenset[str] = frozenset()
+    """Keys of declared symbols and of definitions."""
+    dimensions: frozenset[str] = frozenset()
+    functions: frozenset[str] = frozenset()
+    """Names of the user's elementwise functions."""
+    wanted: frozenset[str] = frozenset()
+    """Keys of the variables of differentiation."""
+    differentials: bool = False
+    """Whether `dX` is the differential of X."""
+    spelling: dict[str, str] = field(default_factory=dict)
+    """Key to the name as first written."""
+    defined: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+    runs: list[tuple[str, str]] = field(default_factory=list)
+    """Runs of three letters or more that were read as products, with the product."""
+
+    def known(self, name: str) -> bool:
+        """Whether this is a declared or defined name or dimension."""
+        return name in self.symbols or name in self.dimensions or name in self.defined
+
+    def name(self, word: str) -> str:
+        """The name of a word that is one name, in its first spelling."""
+        name = spell(word)
+        return self.spelling.setdefault(key(name), name)
+
+    def split(self, word: str, start: int, called: bool) -> list[Piece]:
+        """The pieces of a word; `called` says that a parenthesis (or bar) follows."""
+        end = start + len(word)
+        stem, underscore, _ = word.partition("_")
+        whole = key(spell(word))
+        if self.known(whole):
+            return [Piece("NAME", self.name(word), start, end)]
+        if not underscore:
+            if stem in self.functions or whole in self.functions:
+                return [Piece("FUNCTION", whole, start, end)]
+            if stem in FUNCTION_WORDS and len(stem) > 1:
+                return [Piece("FUNCTION", stem, start, end)]
+            if self.differentials and stem[0] == "d" and len(stem) > 1:
+                rest = key(spell(stem[1:]))
+                if self.known(rest) or _ONE_NAME.fullmatch(stem, 1):
+                    return [Piece("DIFFERENTIAL", self.name(stem[1:]), start, end)]
+        elif self.differentials and stem[0] == "d" and self.known(whole[1:]):
+            return [Piece("DIFFERENTIAL", self.name(word[1:]), start, end)]
+        if _ONE_NAME.fullmatch(stem):
+            if called and whole == "sigma":
+                raise NameProblem(
+                    f"{word}(…) may be the sigmoid function or a product",
+                    Span(start, end),
+                    hint="write sigmoid(…), or declare sigma: scalar if a product is meant",
+                )
+            return [Piece("NAME", self.name(word), start, end)]
+        return self._product(word, stem, start, called)
+
+    def _product(self, word: str, stem: str, start: int, called: bool) -> list[Piece]:
+        pieces: list[Piece] = []
+        for match in _PIECE.finditer(stem):
+            pieces.append(Piece("NAME", match[0], start + match.start(), start + match.end()))
+        last = pieces[-1]
+        pieces[-1] = Piece("NAME", last.value + word[len(stem) :], last.start, start + len(word))
+        self._refuse(word, stem, pieces, start, called)
+        if len(pieces) > 2:
+            product = " ".join(spell(p.value) for p in pieces)
+            self.runs.append((spell(word), product))
+            self.notes.append(
+                f"{spell(word)} is read as the product {product}; to use one name, declare it ({spell(word)}: n)"
+            )
+        return [Piece("NAME", self.name(p.value), p.start, p.end) for p in pieces]
+
+    def _refuse(self, word: str, stem: str, pieces: list[Piece], start: int, called: bool) -> None:
+        """The runs of letters that are no product."""
+        span = Span(start, start + len(word))
+        declare = f"to use one name, declare it: {spell(word)}: n"
+        if key(spell(word)) in self.wanted:
+            raise NameProblem(f"{word} is not declared, so it reads as a product of one-letter names", span, hint=declare)
+        if called:
+            meant = MISSPELT.get(stem) or _close(stem, _LONG_FUNCTIONS + sorted(self.functions))
+            if meant or stem in MISSPELT or stem.lower() in FUNCTION_WORDS:
+                meant = meant or (stem.lower() if stem.lower() in FUNCTION_WORDS else "")
+                hint = f"did you mean {meant}?" if meant else "it is not a function of the language"
+                raise NameProblem(f"there is no function {stem}", span, hint=hint)
+        if len(pieces) < 3:
+            return
+        inside = next((f for f in _LONG_FUNCTIONS if f in stem), None)
+        if inside is not None:
+            at = stem.index(inside)
+            apart = " ".join(x for x in (stem[:at], f"{inside}(…)", stem[at + len(inside) :]) if x)
+            raise NameProblem(
+                f"{word} holds the name of the function {inside}", span, hint=f"write {apart}, or declare {spell(word)}: n"
+            )
+        greek = next((w for w in GREEK if len(w) > 1 and (stem.startswith(w) or stem.endswith(w))), None)
+        if greek is not None:
+            apart = f"{greek} {stem[len(greek) :]}" if stem.startswith(greek) else f"{stem[: -len(greek)]} {greek}"
+            raise NameProblem(
+                f"{word} holds the Greek letter {greek}", span, hint=f"write {apart}, or declare {spell(word)}: n"
+            )
+        values = [p.value for p in pieces]
+        twice = next((v for i, v in enumerate(values) if v in values[:i]), None)
+        if twice is not None:
+            raise NameProblem(
+                f"{word} is not declared; as a product of one-letter names it has {twice} twice",
+                span,
+                hint=f"{declare}; for the product, put spaces between the letters",
+            )
+
+    def exponent(self, word: str, start: int) -> None:
+        """A run of letters after ^ has two readings."""
+        stem = word.partition("_")[0]
+        whole = key(spell(word))
+        one = self.known(whole) or whole in self.functions or stem in FUNCTION_WORDS or _ONE_NAME.fullmatch(stem)
+        if not one:
+            first = _PIECE.match(stem)
+            assert first is not None
+            rest = word[first.end() :]
+            raise AmbiguityError(
+                f"the power ^{word} can be read in two ways",
+                Span(start, start + len(word)),
+                notes=(f"^{first[0]} {rest}, or ^({first[0]} {rest})",),
+                hint="use a space or parentheses",
+            )
+
+
+def _close(word: str, known: list[str]) -> str:
+    if len(word) < 3:
+        return ""
+    from difflib import get_close_matches
+
+    found = get_close_matches(word, known, 1, 0.75)
+    return found[0] if found else ""
+
+
+def suggest(word: str, known: list[str]) -> str:
+    """`did you mean …?`, or nothing."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(word, known, 1, 0.6)
+    if not found:
+        found = [name for name in known if name.casefold() == word.casefold()]
+    return f"did you mean {found[0]}?" if found else ""
+
+
+def runs_note(error: McalcError, scope: Scope) -> McalcError:
+    """The error, with the runs of letters that were read as products, since one of them may be its cause."""
+    for word, product in scope.runs:
+        error.notes = (*error.notes, f"{word} was read as the product {product}")
+        error.hint = error.hint or f"to use one name, declare it: {word}: n"
+    return error
