@@ -89,7 +89,7 @@ def _division(e: Expr, moves: Moves) -> Expr:
     if moves(a):
         terms.append(div(d(a), s))
     if moves(s):
-        terms.append(neg(div(mul(d(s), a), pow_(s, 2))))
+        terms.append(neg(div(mul(a, d(s)) if a.is_scalar else mul(d(s), a), pow_(s, 2))))
     return add(*terms)
 
 

@@ -160,14 +160,15 @@ def _factored(context: Normaliser, terms: list[Term], shape: Shape, worth: Calla
     for side in (0, -1):
         shared_factor = _shared_factor(terms, side)
         if shared_factor is not None:
-            return _with_factor(context, terms, shared_factor, side, shape, worth)
+            taken_out = _with_factor(context, terms, shared_factor, side, shape, worth)
+            return taken_out if worth(taken_out) < worth(plain) else plain
     options = [plain]
     hadamard = _hadamard_factor(context, terms, shape, worth)
     if hadamard is not None:
         options.append(hadamard)
     resolvent = _resolvent(context, terms, shape, worth)
     if resolvent is not None:
-        options.append(resolvent)
+        options.insert(0, resolvent)
     if len(terms) > 2:
         options.extend(_partial(context, terms, shape, worth))
     best = min(options, key=worth)

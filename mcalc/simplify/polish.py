@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from mcalc.algebra.expr import Expr, make
-from mcalc.algebra.operators import T, add, app, had, hdiv, inv, mul, neg, number, takes_scalars
+from mcalc.algebra.operators import T, add, app, d, had, hdiv, inv, mul, neg, number, takes_scalars
 from mcalc.algebra.shape import ONE, SCALAR
 from mcalc.algebra.structure import holds
 from mcalc.simplify.normal_form import Normaliser
@@ -94,6 +94,9 @@ class Polisher:
                 return self._sum(node, Fraction(1))
             case "neg" | "mul" | "div" | "had" | "hdiv":
                 return self._term(node)
+            case "d":
+                inner = node.args[0]
+                return T(d(inner.args[0])) if inner.op == "T" else node
             case _:
                 return self._plain(node)
 
@@ -164,6 +167,11 @@ class Polisher:
     # --- terms ----------------------------------------------------------------------------------------------------
 
     def _term(self, node: Expr) -> Expr:
+        if node.op in ("had", "hdiv"):
+            return self._elementwise(node)
+        if node.is_scalar and node.op == "mul" and not any(a.is_scalar for a in node.args):
+            chain = list(node.args)
+            return mul(*self._gathered(chain, [self._factor(f) for f in chain]))
         term = term_of(node)
         size = abs(term.coefficient)
         negative = term.coefficient < 0

@@ -1,0 +1,94 @@
+"""Under which conditions a derivative holds: where f is defined and smooth, and what the answer divides by.
+
+`conditions(f, answers)` reads them off the operators that occur; what is declared or implied (spd, positive,
+orthogonal) is not repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mcalc.algebra.expr import Expr, postorder
+from mcalc.algebra.functions import FUNCTIONS
+from mcalc.algebra.printing import ascii_text
+from mcalc.algebra.structure import holds
+
+
+def conditions(f: Expr, answers: Iterable[Expr], moving: set[Expr]) -> tuple[str, ...]:
+    """The conditions as short ASCII phrases, in order of appearance."""
+    found: dict[str, None] = {}
+    squared = {n.args[0] for n in postorder(f) if n.op == "pow" and n.attrs[0] % 2 == 0 and n.args[0].op == "norm"}
+    plain = {a for n in postorder(f) if not (n.op == "pow" and n.args[0] in squared) for a in n.args}
+    for node in postorder(f):
+        phrase = _of_function(node, node in moving, node in squared and node not in plain)
+        if phrase:
+            found[phrase] = None
+    for node in postorder(*answers):
+        phrase = _of_quotient(node)
+        if phrase:
+            found[phrase] = None
+    return tuple(found)
+
+
+def _of_function(node: Expr, moves: bool, squared: bool) -> str:
+    if not node.args:
+        return ""
+    arg = node.args[0]
+    shown = ascii_text(arg)
+    each = "" if arg.is_scalar else "every entry of "
+    match node.op:
+        case "log" | "sqrt" if not holds(arg, "positive") and not _nonnegative(node):
+            return f"{each}{shown} > 0"
+        case "log1p" if not holds(arg, "positive"):
+            return f"{each}{shown} > -1"
+        case "arcsin" | "arccos":
+            return f"{each}{shown} in (-1, 1)"
+        case "norm" if moves and not squared:
+            return f"{shown} != 0"
+        case "abs" | "relu" | "sign" | "norm1" if moves:
+            zero = "" if arg.is_scalar else "no entry of "
+            return f"{shown} != 0" if arg.is_scalar else f"{zero}{shown} is 0"
+        case "max" | "min" if moves:
+            return f"no tie in {ascii_text(node)}"
+        case "maxall" | "minall" if moves:
+            return f"{ascii_text(node)} is attained once"
+        case "pinv" if moves:
+            return f"the rank of {shown} is constant"
+        case "logdet" if not holds(arg, "invertible"):
+            return f"{shown} invertible"
+    if node.op in FUNCTIONS and FUNCTIONS[node.op].kink and moves:
+        return f"no entry of {shown} is 0"
+    return _of_quotient(node)
+
+
+def _nonnegative(node: Expr) -> bool:
+    arg = node.args[0]
+    return node.op == "sqrt" and arg.op in ("num", "pi", "dim")
+
+
+def _of_quotient(node: Expr) -> str:
+    match node.op:
+        case "pow" if node.attrs[0] < 0 and not node.is_scalar:
+            base = node.args[0]
+            return "" if holds(base, "invertible") else f"{ascii_text(base)} invertible"
+        case "pow" if node.attrs[0] < 0:
+            return _nonzero(node.args[0])
+        case "hpow" if node.attrs[0] < 0 and not holds(node.args[0], "positive"):
+            return f"no entry of {ascii_text(node.args[0])} is 0"
+        case "div":
+            return _nonzero(node.args[1])
+        case "hdiv" if not holds(node.args[1], "positive"):
+            return f"no entry of {ascii_text(node.args[1])} is 0"
+    return ""
+
+
+def _nonzero(s: Expr) -> str:
+    if s.op in ("num", "pi", "dim") or holds(s, "positive"):
+        return ""
+    if s.op == "mul" and any(a.is_scalar for a in s.args):
+        return " and ".join(filter(None, (_nonzero(a) for a in s.args if a.is_scalar)))
+    if s.op == "pow":
+        return _nonzero(s.args[0])
+    if s.op in ("norm", "sqrt"):
+        return f"{ascii_text(s.args[0])} != 0"
+    return f"{ascii_text(s)} != 0"

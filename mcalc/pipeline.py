@@ -1,0 +1,169 @@
+"""The passes in order, each with its reason.
+
+`derive_gradients(parsed)` is the whole way from a typed expression to closed-form gradients with their steps. Nothing
+here proves or checks: `verify.proof` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcalc.algebra.expr import Expr, postorder
+from mcalc.algebra.operators import add, inner, d, mul, zeros, number
+from mcalc.algebra.shape import SCALAR
+from mcalc.algebra.structure import structure
+from mcalc.calculus.conditions import conditions
+from mcalc.calculus.gradient import backward, moving_nodes, zero_of
+from mcalc.calculus.narrate import StepPolisher, narrate
+from mcalc.rewrite.derivation import Obligation, Step
+from mcalc.rewrite.rules import projection_rule
+from mcalc.simplify.identities import recognise
+from mcalc.simplify.normal_form import Normaliser, Rewrite
+from mcalc.simplify.polish import Polisher
+from mcalc.simplify.shorten import shorten
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """The gradient of f in one variable: the answer, its lines, and the forms in use where the variable is structured."""
+
+    variable: Expr
+    result: Expr
+    steps: tuple[Step, ...]
+    forms: dict[str, Expr]
+    conditions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gradients:
+    """All gradients of one derivation; `steps` are the lines that they share (f = …, df = …)."""
+
+    root: Expr
+    steps: tuple[Step, ...]
+    gradients: tuple[Gradient, ...]
+
+
+def derive_gradients(root: Expr, variables: tuple[Expr, ...], name: str = "f", detail: str = "brief") -> Gradients:
+    """Closed-form gradients of a scalar expression by each variable."""
+    context = Normaliser()
+    # what the user spelled out is recognised first: its differential is shorter, and so is every later line
+    recognised, found = recognise(root)
+    steps: list[Step] = []
+    if found:
+        rules = tuple(dict.fromkeys(r.rule for r in found))
+        steps.append(Step(name, recognised, rules, "", _obligations(found)))
+    # one backward pass for all variables
+    result = backward(context, recognised, variables, tell=detail != "none")
+    moving = moving_nodes(recognised, variables)
+    # the user's own way of writing a part is kept wherever it comes back
+    given = {context(node): node for node in postorder(root, recognised) if node.args}
+    context.rewrites.clear()
+    if detail != "none":
+        told = StepPolisher(context, given)
+        steps.extend(narrate(context, told, result, moving, f"d{name}", detail))
+        context.rewrites.clear()
+    else:
+        obligations = [o for peel in result.peels for o in _obligations(peel.rewrites)]
+        steps.append(Step(f"d{name}", _total(result.gradients), ("differential",), "", tuple(obligations)))
+    polish = Polisher(context, given)
+    plain = StepPolisher(context, given)
+    gradients = []
+    for x in variables:
+        cotangent = result.gradients[x]
+        gradients.append(_read_off(context, polish, plain, x, cotangent, recognised, moving))
+    finals = {g.variable: result.gradients[g.variable] for g in gradients}
+    if detail != "none" and steps and steps[-1].left == f"d{name}":
+        _collect(steps, finals, plain)
+    return Gradients(root, tuple(steps), tuple(gradients))
+
+
+def _total(gradients: dict[Expr, Expr | None]) -> Expr:
+    terms = [inner(g, d(x)) for x, g in gradients.items() if g is not None]
+    return add(*terms) if terms else number(0)
+
+
+def _collect(steps: list[Step], finals: dict[Expr, Expr | None], polish: Polisher) -> None:
+    """The last df line: tr(G^T dX), one term for each variable."""
+    shown = {x: polish(g) for x, g in finals.items() if g is not None and not x.is_scalar}
+    scalars = {x: polish(g) for x, g in finals.items() if g is not None and x.is_scalar}
+    if not shown:
+        return
+    right = add(*(inner(g, d(x)) for x, g in shown.items()), *(mul(g, d(x)) for x, g in scalars.items()))
+    last = steps[-1]
+    if right is not last.right and right.length < 400:
+        steps.append(Step(last.left, right, ("transpose of a product",) if len(shown) == 1 else ("cyclic shift",)))
+
+
+def _read_off(
+    context: Normaliser, polish: Polisher, plain: Polisher, x: Expr, cotangent: Expr | None, f: Expr, moving: set[Expr]
+) -> Gradient:
+    left = f"grad_{x.name}"
+    if cotangent is None:
+        zero = zero_of(x)
+        return Gradient(x, zero, (Step(left, zero, ("constant",), f"f does not depend on {x.name}"),), {}, ())
+    kind = structure(x)
+    steps: list[Step] = []
+    start = cotangent
+    forms: dict[str, Expr] = {}
+    rules: tuple[str, ...] = ("read off",)
+    if kind is not None:
+        projected = context(kind.projection(cotangent))
+        made = _take(context)
+        unconstrained, extra = shorten(context, polish, cotangent)
+        forms["unconstrained"] = unconstrained
+        rules = ("read off", projection_rule(kind.name))
+        shown = kind.projection(plain(cotangent))
+        steps.append(Step(left, shown, rules, "", (*_obligations(made), *_obligations(extra))))
+        start = projected
+    result, path = shorten(context, polish, start)
+    if kind is None:
+        shown = plain(start)
+        if shown.length > result.length + 1 or not _same_but_sign(shown, result):
+            steps.append(Step(left, shown, rules))
+    if not steps:
+        steps.append(Step(left, result, rules, "", _obligations(path)))
+    elif steps[-1].right is not result:
+        names = _named(path)
+        steps.append(Step(left, result, names, "", _obligations(path)))
+    if kind is not None:
+        forms["projected"] = result
+        if kind.name == "symmetric":
+            forms["independent entries"] = _independent(context, polish, cotangent)
+    found = conditions(f, [result], moving)
+    return Gradient(x, result, tuple(steps), forms, found)
+
+
+def _same_but_sign(a: Expr, b: Expr) -> bool:
+    return a.length >= b.length and {n for n in postorder(a) if n.op == "sym"} == {
+        n for n in postorder(b) if n.op == "sym"
+    } and a.length - b.length <= 2
+
+
+def _independent(context: Normaliser, polish: Polisher, g: Expr) -> Expr:
+    """G + G^T - G .* I, the derivative by the independent entries of a symmetric matrix (Matrix Cookbook (138))."""
+    from mcalc.algebra.operators import T, eye, had, neg
+
+    form = context(add(g, T(g), neg(had(g, eye(g.shape[0])))))
+    shown, _ = shorten(context, polish, form)
+    context.rewrites.clear()
+    return shown
+
+
+def _take(context: Normaliser) -> list[Rewrite]:
+    made = list(context.rewrites)
+    context.rewrites.clear()
+    return made
+
+
+def _named(path: list[Rewrite]) -> tuple[str, ...]:
+    """The rules of a simplification worth naming in a line."""
+    named = [r.rule for r in path if r.rule not in ("write out", "collect and factor", "collect terms", "like terms")]
+    kept = tuple(dict.fromkeys(n for n in named if n in ("distribute", "common factor", "inverse cancels")))
+    return kept or ("write out",)
+
+
+def _obligations(rewrites: list[Rewrite]) -> tuple[Obligation, ...]:
+    return tuple(Obligation(r.rule, r.before, r.after) for r in rewrites)
+
+
+_ = (SCALAR, zeros)

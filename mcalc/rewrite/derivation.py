@@ -1,0 +1,48 @@
+"""Steps: the lines of a derivation, and what has to be true for each.
+
+A `Step` is one line as a person reads it: left = right, the rules that lead to it from the line above. Its
+`obligations` are the rewrites that were made on the way, each a pair of expressions that must be equal; a derivation is
+proved when every obligation and every line is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mcalc.algebra.expr import Expr
+from mcalc.rewrite.rules import rule
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """before = after, by a rule."""
+
+    rule: str
+    before: Expr
+    after: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """left = right, by `rules` from the line above. `left` is "f", "df", "grad_W", … ."""
+
+    left: str
+    right: Expr
+    rules: tuple[str, ...]
+    note: str = ""
+    obligations: tuple[Obligation, ...] = field(default=(), repr=False)
+
+    @property
+    def rule(self) -> str:
+        """The rules' names, as one text."""
+        return "; ".join(self.rules)
+
+    @property
+    def reason(self) -> str:
+        """What is printed beside the line."""
+        return self.note or self.rule
+
+    @property
+    def reference(self) -> str:
+        """Where the rules are proved."""
+        return "; ".join(dict.fromkeys(rule(name).reference for name in self.rules))
