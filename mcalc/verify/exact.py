@@ -41,6 +41,8 @@ Expand: TypeAlias = Callable[[Expr], Expr]
 Status: TypeAlias = Literal["proved", "refuted", "undecided"]
 
 _WORLDS = 2
+_DEEP = 3
+"""The level for expressions that need more levels than there are: below three exponentials, nodes are variables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,9 @@ class Prover:
         self._require(left, right)
         low = max(-self._reach_of(left)[0], -self._reach_of(right)[0])
         high = max(self._reach_of(left)[1], self._reach_of(right)[1])
-        start = max(0, min(max(low, self._base), LEVELS - 1 - high))
+        start = max(low, self._base)
+        if start + high >= LEVELS:
+            start = min(max(0, LEVELS - 1 - high), _DEEP)
         levels = [start, *(k for k in range(low, LEVELS - high) if k != start)]
         seen: list[tuple[World, Outcome]] = []
         for world in self._each_world():

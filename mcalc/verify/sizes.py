@@ -64,12 +64,17 @@ class Requirements:
         for node in found:
             self._include_node(node)
 
+    def name(self, *nodes: Expr) -> None:
+        """Takes only the names of the dimensions of some nodes into account."""
+        for node in nodes:
+            for dim in _dimensions(node):
+                for name in dim.names():
+                    self.names.setdefault(name)
+                if dim.number is not None and dim.number > 1:
+                    self.literals.add(dim.number)
+
     def _include_node(self, node: Expr) -> None:
-        for dim in _dimensions(node):
-            for name in dim.names():
-                self.names.setdefault(name)
-            if dim.number is not None and dim.number > 1:
-                self.literals.add(dim.number)
+        self.name(node)
         match node.op:
             case "index":
                 for position, dim in zip(node.attrs, node.args[0].shape, strict=True):
