@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mcalc.algebra.expr import Expr, postorder
-from mcalc.algebra.operators import add, inner, d, mul, zeros, number
-from mcalc.algebra.shape import SCALAR
+from mcalc.algebra.operators import add, d, inner, mul, number
 from mcalc.algebra.structure import structure
 from mcalc.calculus.conditions import conditions
 from mcalc.calculus.gradient import backward, moving_nodes, zero_of
@@ -24,10 +23,16 @@ from mcalc.simplify.shorten import shorten
 
 
 @dataclass(frozen=True, slots=True)
-class Gradient:
-    """The gradient of f in one variable: the answer, its lines, and the forms in use where the variable is structured."""
+class Answer:
+    """One closed-form derivative: `label` = `result`, its own lines, and the conditions under which it holds.
 
-    variable: Expr
+    `variables` are those of differentiation (two for a mixed second derivative); `forms` names the forms in use where
+    the variable is structured (unconstrained, projected, independent entries).
+    """
+
+    variables: tuple[Expr, ...]
+    kind: str
+    label: str
     result: Expr
     steps: tuple[Step, ...]
     forms: dict[str, Expr]
@@ -35,15 +40,17 @@ class Gradient:
 
 
 @dataclass(frozen=True, slots=True)
-class Gradients:
-    """All gradients of one derivation; `steps` are the lines that they share (f = …, df = …)."""
+class Derived:
+    """One derivation: the lines that its answers share (f = …, df = …), and the answers."""
 
     root: Expr
+    name: str
+    kind: str
     steps: tuple[Step, ...]
-    gradients: tuple[Gradient, ...]
+    answers: tuple[Answer, ...]
 
 
-def derive_gradients(root: Expr, variables: tuple[Expr, ...], name: str = "f", detail: str = "brief") -> Gradients:
+def derive_gradients(root: Expr, variables: tuple[Expr, ...], name: str = "f", detail: str = "brief") -> Derived:
     """Closed-form gradients of a scalar expression by each variable."""
     context = Normaliser()
     # what the user spelled out is recognised first: its differential is shorter, and so is every later line
@@ -67,14 +74,10 @@ def derive_gradients(root: Expr, variables: tuple[Expr, ...], name: str = "f", d
         steps.append(Step(f"d{name}", _total(result.gradients), ("differential",), "", tuple(obligations)))
     polish = Polisher(context, given)
     plain = StepPolisher(context, given)
-    gradients = []
-    for x in variables:
-        cotangent = result.gradients[x]
-        gradients.append(_read_off(context, polish, plain, x, cotangent, recognised, moving))
-    finals = {g.variable: result.gradients[g.variable] for g in gradients}
+    answers = [_read_off(context, polish, plain, x, result.gradients[x], recognised, moving) for x in variables]
     if detail != "none" and steps and steps[-1].left == f"d{name}":
-        _collect(steps, finals, plain)
-    return Gradients(root, tuple(steps), tuple(gradients))
+        _collect(steps, result.gradients, plain)
+    return Derived(root, name, "gradient", tuple(steps), tuple(answers))
 
 
 def _total(gradients: dict[Expr, Expr | None]) -> Expr:
@@ -96,11 +99,12 @@ def _collect(steps: list[Step], finals: dict[Expr, Expr | None], polish: Polishe
 
 def _read_off(
     context: Normaliser, polish: Polisher, plain: Polisher, x: Expr, cotangent: Expr | None, f: Expr, moving: set[Expr]
-) -> Gradient:
+) -> Answer:
     left = f"grad_{x.name}"
     if cotangent is None:
         zero = zero_of(x)
-        return Gradient(x, zero, (Step(left, zero, ("constant",), f"f does not depend on {x.name}"),), {}, ())
+        step = Step(left, zero, ("constant",), f"f does not depend on {x.name}")
+        return Answer((x,), "gradient", left, zero, (step,), {}, ())
     kind = structure(x)
     steps: list[Step] = []
     start = cotangent
@@ -130,7 +134,7 @@ def _read_off(
         if kind.name == "symmetric":
             forms["independent entries"] = _independent(context, polish, cotangent)
     found = conditions(f, [result], moving)
-    return Gradient(x, result, tuple(steps), forms, found)
+    return Answer((x,), "gradient", left, result, tuple(steps), forms, found)
 
 
 def _same_but_sign(a: Expr, b: Expr) -> bool:
@@ -165,5 +169,3 @@ def _named(path: list[Rewrite]) -> tuple[str, ...]:
 def _obligations(rewrites: list[Rewrite]) -> tuple[Obligation, ...]:
     return tuple(Obligation(r.rule, r.before, r.after) for r in rewrites)
 
-
-_ = (SCALAR, zeros)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.operators import add, d, neg
+from mcalc.algebra.operators import add, d
 from mcalc.calculus.gradient import Backward, Peel, pairing
 from mcalc.calculus.table import DIFFERENTIALS
 from mcalc.rewrite.derivation import Obligation, Step
@@ -152,5 +152,3 @@ def _constants(names: list[str]) -> str:
         return f"{names[0]} is constant"
     return f"{', '.join(names[:-1])} and {names[-1]} are constant"
 
-
-_ = neg

@@ -71,7 +71,7 @@ def _declare(declared: Declared, declaration: Any) -> None:
             raise NameProblem(f"{token} is not a property", _span(token), hint=hint)
     for token in declaration.names:
         whole = key(str(token))
-        if whole in FUNCTION_WORDS and len(whole) > 1 or whole == "scalar":
+        if (whole in FUNCTION_WORDS and len(whole) > 1) or whole == "scalar":
             raise NameProblem(f"{token} is a word of the language", _span(token), hint="choose another name")
         if whole in declared.shapes:
             raise NameProblem(f"{token} is declared twice", _span(token))

@@ -33,7 +33,7 @@ def elaborate(
                 values.append(symbols[step.value])
             elif step.kind == "applied":
                 values.append(inline(functions[step.value[0]], args[0]))
-            elif step.kind in ("unsized", "call") and not args or step.value in (("vector", None), ("matrix", None)):
+            elif (step.kind in ("unsized", "call") and not args) or step.value in (("vector", None), ("matrix", None)):
                 t = checked.types[place]
                 rows, columns = (checked.dimensions.value(d) for d in t[:2])
                 values.append(_filled(step, args, rows, columns))

@@ -16,18 +16,12 @@ from mcalc.errors import ParseError, Span
 Make = Callable[[str, str, int, int], Any]
 
 # fmt: off
-_SILENT = frozenset("""
-    , ; ! : > quad qquad displaystyle textstyle limits nolimits big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl
-    Biggr middle thinspace
-""".split()) | {" ", "\n", "\t"}
-_FONTS = frozenset("""
-    mathbf mathbb mathrm mathit mathsf mathcal mathfrak mathtt boldsymbol bm pmb text textbf textrm textit operatorname
-    mathop rm bf
-""".split())
+_SILENT = frozenset([",", ";", "!", ":", ">", "quad", "qquad", "displaystyle", "textstyle", "limits", "nolimits", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "middle", "thinspace"]) | {" ", "\n", "\t"}
+_FONTS = frozenset(["mathbf", "mathbb", "mathrm", "mathit", "mathsf", "mathcal", "mathfrak", "mathtt", "boldsymbol", "bm", "pmb", "text", "textbf", "textrm", "textit", "operatorname", "mathop", "rm", "bf"])
 _WORDS: dict[str, str] = {
     **{word: word for word in GREEK},
     **{f"var{word}": word for word in ("epsilon", "theta", "phi", "rho", "sigma", "kappa", "pi")},
-    **{w: w for w in "det log exp sin cos tan arcsin arccos arctan sinh cosh tanh max min tr diag sign erf".split()},
+    **{w: w for w in ["det", "log", "exp", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "max", "min", "tr", "diag", "sign", "erf"]},
     "Tr": "tr", "trace": "tr", "Det": "det", "ln": "log", "sgn": "sign", "ell": "l",
 }
 _SIGNS: dict[str, tuple[str, str]] = {
@@ -44,7 +38,7 @@ _SIGNS: dict[str, tuple[str, str]] = {
 _DIRECTED = {("left", "BAR"): "LBAR", ("right", "BAR"): "RBAR", ("left", "BARS"): "LNORM", ("right", "BARS"): "RNORM"}
 _MATRICES = frozenset(["matrix", "bmatrix", "pmatrix", "Bmatrix", "smallmatrix"])
 _FRACTIONS = frozenset(["frac", "dfrac", "tfrac", "cfrac"])
-_ACCENTS = frozenset("hat widehat bar overline tilde widetilde vec dot ddot check breve underline".split())
+_ACCENTS = frozenset(["hat", "widehat", "bar", "overline", "tilde", "widetilde", "vec", "dot", "ddot", "check", "breve", "underline"])
 # fmt: on
 
 

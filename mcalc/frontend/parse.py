@@ -16,7 +16,7 @@ from mcalc.errors import McalcError, NameProblem, ParseError, UsageError
 from mcalc.frontend.calls import FUNCTION_WORDS
 from mcalc.frontend.characters import normalise
 from mcalc.frontend.declarations import Declared, declarations
-from mcalc.frontend.dimensions import Misfit, NAMES
+from mcalc.frontend.dimensions import NAMES, Misfit
 from mcalc.frontend.elaborate import elaborate
 from mcalc.frontend.inline import ALLOWED, Function
 from mcalc.frontend.parser import tree
@@ -113,7 +113,7 @@ class _Reader:
         whole, inner = key(spell(str(name))), key(spell(str(parameter)))
         if (whole in FUNCTION_WORDS and len(whole) > 1) or whole in self.functions or whole in self.declared.shapes:
             raise NameProblem(f"{name} has a meaning already", span, text=text, hint="choose another name")
-        if inner in FUNCTION_WORDS and len(inner) > 1 or inner == whole:
+        if (inner in FUNCTION_WORDS and len(inner) > 1) or inner == whole:
             raise NameProblem(f"{parameter} cannot be a parameter", parameter_span, text=text)
         try:
             program = Resolver(scope, self.declared.dimensions, self.functions).resolve([], body)
@@ -156,7 +156,7 @@ class _Reader:
             self._check_names(program)
             return self._read(program)
         except McalcError as error:
-            raise error.at(None, self.text) from None
+            raise runs_note(error, self.scope).at(None, self.text) from None
 
     def _check_names(self, program: Program) -> None:
         for name, span in program.symbols.items():
@@ -175,7 +175,7 @@ class _Reader:
         try:
             reading = read(question, frozenset(self.wanted))
         except Misfit as misfit:
-            raise runs_note(explain(misfit, program, self.text), self.scope) from None
+            raise explain(misfit, program, self.text) from None
         dims = reading.checked.dimensions
         order = [t[:2] for t in reading.checked.symbols.values()]
         order += [t[:2] for t, s in zip(reading.checked.types, program.steps, strict=True) if s.kind in _UNSIZED_KINDS]

@@ -76,7 +76,7 @@ def _parser() -> Any:
     try:
         from mcalc.frontend import _tables
 
-        if _tables.DIGEST == digest(grammar):
+        if digest(grammar) == _tables.DIGEST:
             return Lark._load_from_dict(_tables.DATA, _tables.MEMO, postlex=Assembler(), transformer=Builder())
     except (ImportError, AttributeError, KeyError, TypeError):
         pass
@@ -139,6 +139,8 @@ def _unexpected(token: Any, output: list[Any], text: str, start: str) -> ParseEr
         return ParseError("a ; ends a definition or a row of a block", span, hint="R = y - X W; tr(R^T R)")
     if token.type == "AXIS":
         return ParseError("an axis follows the argument of sum, mean, logsumexp or softmax", span)
+    if at_end and any(t.type == "EQUALS" for t in output):
+        return ParseError("an expression follows the definitions", span, hint="R = y - X W; tr(R^T R)")
     if at_end:
         return ParseError(f"expected more after {_quoted(before)}", span)
     return ParseError(f"expected an operator after {_quoted(before)}{found}", span)

@@ -10,6 +10,8 @@ from mcalc.frontend.syntax import Node
 
 _SHOWN = 40
 
+_AMBIGUITY_HINTS = {"sum": "write the one that is meant", "product": "use parentheses", "exponential": ""}
+
 
 def explain(misfit: Misfit, program: Program, text: str) -> McalcError:
     """The error for a misfit."""
@@ -23,7 +25,7 @@ def explain(misfit: Misfit, program: Program, text: str) -> McalcError:
     notes = ("     ".join(f"{_quote(n, text)} : {s.shown(_shape(misfit.types[p]))}" for n, p in _both(nodes, operands)),)
     if misfit.ambiguous:
         notes = _readings(misfit, step, nodes, [misfit.types[p] for p in operands], s, text) + notes[:1]
-        return AmbiguityError(misfit.message, span, text=text, notes=notes, hint=misfit.hint or "use parentheses")
+        return AmbiguityError(misfit.message, span, text=text, notes=notes, hint=misfit.hint or _AMBIGUITY_HINTS[step.kind])
     message, hint = misfit.message, misfit.hint
     if message.startswith("product needs") and len(operands) == 2:
         left, right = (_quote(n, text) for n in nodes)

@@ -239,7 +239,9 @@ class _Search:
         declared = {name: 1 << _code(Type(*shape, False)) for name, shape in question.declared.items()}
         self.domains = {name: declared.get(name, 1 << kinds.get(name, 0)) for name in question.program.symbols}
         for name in givers:
-            self.domains[name] = 1 << SCALAR_KIND | 1 << COLUMN_KIND | 1 << MATRIX_KIND
+            self.domains[name] = 1 << SCALAR_KIND | 1 << COLUMN_KIND
+            if kinds[name] == COLUMN_KIND:  # a Greek letter is no matrix: `A + lambda` is ambiguous, no sum of matrices
+                self.domains[name] |= 1 << MATRIX_KIND
         self.full = self.domains
         self.givers = givers
 
@@ -319,6 +321,8 @@ def read(question: Question, wrt: frozenset[str]) -> Reading:
     try:
         checked = check(question, kinds)
     except Misfit as misfit:
+        if misfit.ambiguous and question.program.steps[misfit.place].kind != "sum":
+            raise
         wanted = [scalar, _ALL_SHAPES] if question.target is None else [1 << _code(Type(*question.target, False))]
         for kind in wanted:
             found = _only(_Search(question, kinds, givers, kind | (kind & 8) << 4).find(), givers) if givers else None

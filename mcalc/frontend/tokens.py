@@ -187,6 +187,9 @@ class _Text:
         word, start, end = token.value, token.start_pos, token.end_pos
         following = self._type(i + 1)
         name = key(spell(word))
+        if name.startswith("I_") and not self.scope.known(name):
+            self._emit("CONSTANT", word, start, end)
+            return i + 1
         if word == "axis" and following == "EQUALS" and not self.scope.known(name):
             self._emit("AXIS", word, start, self.raw[i + 1].end_pos)
             if self._type(i + 2) == "WORD":
@@ -293,7 +296,7 @@ class _Text:
                     return False
                 if len(name.rstrip("0123456789")) > 1 or name in self._letters():
                     return False
-            elif token.type not in ("NUMBER", "PLUS", "OPERATOR") or token.value not in ("+", "*") and not token.isdigit():
+            elif token.type not in ("NUMBER", "PLUS", "OPERATOR") or (token.value not in ("+", "*") and not token.isdigit()):
                 return False
         return True
 

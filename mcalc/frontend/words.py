@@ -17,6 +17,7 @@ from mcalc.frontend.calls import FUNCTION_WORDS
 _LETTER = f"[A-Za-z{''.join(GREEK_WORDS)}]"
 _ONE_NAME = re.compile(rf"(?:{_LETTER}|{'|'.join(GREEK)})[0-9]*")
 _PIECE = re.compile(rf"{_LETTER}[0-9]*")
+_NUMBERED = re.compile(r"([A-Za-z]+)(_?)([0-9]+)")
 _GREEK_LETTER = re.compile(f"[{''.join(GREEK_WORDS)}]")
 
 MISSPELT = {
@@ -79,6 +80,14 @@ class Scope:
         name = spell(word)
         return self.spelling.setdefault(key(name), name)
 
+    def _other_spelling(self, name: str) -> str:
+        """W1 for W_1 and W_1 for W1, where only the other one is declared."""
+        found = _NUMBERED.fullmatch(name)
+        if found is None:
+            return ""
+        other = f"{found[1]}{'' if found[2] else '_'}{found[3]}"
+        return other if self.known(other) else ""
+
     def split(self, word: str, start: int, called: bool) -> list[Piece]:
         """The pieces of a word; `called` says that a parenthesis (or bar) follows."""
         end = start + len(word)
@@ -86,6 +95,9 @@ class Scope:
         whole = key(spell(word))
         if self.known(whole):
             return [Piece("NAME", self.name(word), start, end)]
+        other = self._other_spelling(whole)
+        if other:
+            return [Piece("NAME", self.spelling.get(other, other), start, end)]
         if not underscore:
             if stem in self.functions or whole in self.functions:
                 return [Piece("FUNCTION", whole, start, end)]

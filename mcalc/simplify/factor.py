@@ -157,6 +157,9 @@ def _factored(context: Normaliser, terms: list[Term], shape: Shape, worth: Calla
         return context.product([build(ONE_Q, shared, (), SCALAR), _factored(context, rest, shape, worth)])
     if shape == SCALAR:
         return _grouped_scalars(context, terms, worth)
+    if len({t.factors for t in terms}) == 1:
+        scalar = _factored(context, [Term(t.coefficient, t.scalars, ()) for t in terms], SCALAR, worth)
+        return context.product([scalar, build(ONE_Q, (), terms[0].factors, shape)])
     for side in (0, -1):
         shared_factor = _shared_factor(terms, side)
         if shared_factor is not None:
@@ -298,6 +301,8 @@ def _hadamard_factor(
     views = [_hadamard_view(t, shape) for t in terms]
     shared: dict[Expr, Fraction] = {}
     for atom, exponent in views[0].items():
+        if atom.op == "eye":
+            continue
         exponents = [exponent] + [v.get(atom, Fraction(0)) for v in views[1:]]
         if all(e > 0 for e in exponents):
             shared[atom] = min(exponents)

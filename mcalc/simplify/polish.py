@@ -18,6 +18,8 @@ from mcalc.simplify.normal_form import Normaliser
 from mcalc.simplify.products import _chain_of
 from mcalc.simplify.terms import HALF, base_and_exponent, scalar_power, term_of
 
+_COMPOSITE = frozenset({"mul", "add", "div", "neg"})
+
 
 class Polisher:
     """The display forms of one derivation; `given` maps a normal form to the user's own expression of it."""
@@ -26,7 +28,7 @@ class Polisher:
         self.context = context
         self.given = given
         self.memo: dict[Expr, Expr] = {}
-        self.flips: dict[Expr, Expr | None] = {}
+        self.active: set[Expr] = set()
 
     def __call__(self, e: Expr) -> Expr:
         """The display form of a normal form."""
@@ -37,32 +39,39 @@ class Polisher:
             if node in memo:
                 stack.pop()
                 continue
-            needed = [n for n in self._needs(node) if n not in memo]
+            self.active.add(node)
+            needed = [n for n in self._needs(node) if n not in memo and n not in self.active]
             if needed:
                 stack.extend(needed)
                 continue
             stack.pop()
             memo[node] = self._best(node)
+            self.active.discard(node)
         return memo[e]
+
+    def shown(self, e: Expr) -> Expr:
+        """The display form of a part; a part that is being polished (a skew matrix's transpose) stays as it is."""
+        known = self.memo.get(e)
+        if known is not None:
+            return known
+        return e if e in self.active else self(e)
 
     def _needs(self, node: Expr) -> list[Expr]:
         """What must be polished first: the operands, and for products and sums those of the transpose."""
         needs = list(node.args)
-        if node.op in ("mul", "add", "div", "neg") and not node.is_scalar:
+        if node.op in _COMPOSITE and not node.is_scalar:
             backwards = self.context.transpose(node)
             if backwards is not node:
                 needs.extend(backwards.args)
-                if backwards.op == "T":
-                    needs.extend(backwards.args[0].args)
-        return needs
+        return [n for n in needs if n is not node]
 
     def _best(self, node: Expr) -> Expr:
         if not node.args:
             return node
         options = [self._direct(node)]
-        if node.op in ("mul", "add", "div", "neg") and not node.is_scalar:
+        if node.op in _COMPOSITE and not node.is_scalar:
             backwards = self.context.transpose(node)
-            if backwards is not node and backwards.op in ("mul", "add", "div", "neg"):
+            if backwards is not node and backwards is not _negated(node) and backwards.op in _COMPOSITE:
                 options.append(self._outside(self._direct(backwards)))
         known = self.given.get(node)
         if known is not None:
@@ -122,11 +131,11 @@ class Polisher:
 
     def _signed(self, term: Expr, sign: Fraction) -> Expr:
         if sign > 0:
-            return self.memo.get(term) or self(term)
+            return self.shown(term)
         flipped = _negated(term)
         if flipped in self.memo:
             return self.memo[flipped]
-        shown = self.memo.get(term) or self(term)
+        shown = self.shown(term)
         return shown.args[0] if shown.op == "neg" else neg(shown)
 
     def flip(self, e: Expr) -> Expr | None:
@@ -146,7 +155,7 @@ class Polisher:
                 return self._flip_one(list(e.args), had)
             case "hdiv":
                 inner = self._flip_factor(e.args[0])
-                return None if inner is None else hdiv(inner, self.memo[e.args[1]])
+                return None if inner is None else hdiv(inner, self.shown(e.args[1]))
         return None
 
     def _flip_factor(self, e: Expr) -> Expr | None:
@@ -155,7 +164,7 @@ class Polisher:
         return self.flip(e)
 
     def _flip_one(self, args: list[Expr], build_: object) -> Expr | None:
-        shown = [self.memo.get(a) or self(a) for a in args]
+        shown = [self.shown(a) for a in args]
         options = []
         for i, a in enumerate(args):
             flipped = self.flip(a)
@@ -179,7 +188,7 @@ class Polisher:
         bottom: list[Expr] = [number(size.denominator)] if size.denominator != 1 else []
         pieces: list[tuple[Expr, Expr]] = []
         for atom, exponent in term.scalars:
-            shown = self.memo.get(atom) or self(atom)
+            shown = self.shown(atom)
             if exponent > 0:
                 if exponent == 1 and negative:
                     flipped = self.flip(atom)
@@ -193,7 +202,7 @@ class Polisher:
             best: tuple[int, int, Expr] | None = None
             for i, factor in enumerate(chain):
                 flipped = self.flip(factor)
-                shown = self.memo.get(factor) or self(factor)
+                shown = self.shown(factor)
                 if flipped is not None and flipped.length <= shown.length:
                     gain = shown.length - flipped.length
                     if best is None or gain > best[0]:
@@ -227,11 +236,11 @@ class Polisher:
     def _factor(self, factor: Expr) -> Expr:
         if factor.op in ("had", "hdiv"):
             return self._elementwise(factor)
-        return self.memo.get(factor) or self(factor)
+        return self.shown(factor)
 
     def _elementwise(self, e: Expr) -> Expr:
         known = self.given.get(e)
-        args = [self.memo.get(a) or self(a) for a in e.args]
+        args = [self.shown(a) for a in e.args]
         plain = had(*args) if e.op == "had" else hdiv(*args)
         return known if known is not None and known.length <= plain.length else plain
 
