@@ -27,7 +27,7 @@ from mcalc.verify.sizes import Requirements
 Margin: TypeAlias = Callable[[Expr, Sequence[Real]], Real]
 Pattern: TypeAlias = Callable[[Sequence[Real]], npt.NDArray[np.bool_]]
 
-_FEW, _MANY = 48, 2048
+_ONE_KIND, _FEW, _MANY = 4, 48, 2048
 _COMFORTABLE = (0.05, 1e4)
 """The margin that a point should have, and the largest intermediate value."""
 _TOLERABLE = (1e-3, 1e8)
@@ -35,11 +35,12 @@ _TOLERABLE = (1e-3, 1e8)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Sizes, values of the symbols (stacks of one), and the margin there."""
+    """Sizes, values of the symbols (stacks of one); the margin and the largest intermediate value there."""
 
     sizes: Sizes
     values: dict[Expr, Real]
     margin: float
+    largest: float
 
 
 def _least(x: Real) -> Real:
@@ -153,17 +154,21 @@ def places(f: Expr, symbols: Sequence[Expr], requirements: Requirements, seed: i
 def _search(
     f: Expr, nodes: Sequence[Expr], symbols: Sequence[Expr], sizes: Sizes, seed: int, turn: int
 ) -> Place | None:
-    """A place with these sizes: one with a comfortable margin among few points, or a tolerable one among many."""
-    for count in (_FEW, _MANY):
-        values = floats(symbols, sizes, count, seed + 1000 * turn)
+    """A place with these sizes: among few Gaussian points (at the first turn), few of all kinds, or many.
+
+    A comfortable margin is preferred to a tolerable one.
+    """
+    first = [(_ONE_KIND, (0,))] if turn == 0 else []
+    for count, kinds in (*first, (_FEW, None), (_MANY, None)):
+        values = floats(symbols, sizes, count, seed + 1000 * turn, strategies=kinds)
         evaluation = Evaluation(values, sizes)
         evaluation.value(f)
         margin, largest = survey(evaluation, nodes, count)
-        for least, most in (_COMFORTABLE, _TOLERABLE):
+        for least, most in (_COMFORTABLE,) if count == _ONE_KIND else (_COMFORTABLE, _TOLERABLE):
             good = np.flatnonzero((margin >= least) & (largest <= most))
             if good.size:
                 k = int(good[_preferred(good, turn)])
-                return Place(sizes, {s: v[k : k + 1] for s, v in values.items()}, float(margin[k]))
+                return Place(sizes, {s: v[k : k + 1] for s, v in values.items()}, float(margin[k]), float(largest[k]))
     return None
 
 

@@ -174,10 +174,10 @@ def _differences(
         coarse, fine = second + (second - first) / 3, third + (third - second) / 3
         slope = fine + (fine - coarse) / 15
         doubt = float(np.abs(slope - fine).max())
-        noise = 40 * _EPS * float(np.abs(f).max()) / step
+        rounding = 40 * _EPS / step
         if best is None or doubt < best[1]:
-            best = (slope, doubt, noise)
-        if doubt <= 1e-9 * float(np.abs(slope).max()) or doubt <= noise:
+            best = (slope, doubt, rounding * max(place.largest, float(np.abs(f).max())))
+        if doubt <= max(1e-9 * float(np.abs(slope).max()), rounding * float(np.abs(f).max())):
             break
     return best
 
