@@ -99,8 +99,8 @@ def _word(text: str, place: int, match: re.Match, names: frozenset[str], space: 
 class Reader:
     """A precedence parser over the tokens of one expression."""
 
-    def __init__(self, text: str, names: frozenset[str], dims: frozenset[str]) -> None:
-        self.text, self.names, self.dims = text, names, dims
+    def __init__(self, text: str, names: frozenset[str], dims: frozenset[str], differentials: bool = False) -> None:
+        self.text, self.names, self.dims, self.differentials = text, names, dims, differentials
         self.tokens = tokenize(text, names | dims)
         self.place = 0
         self.bars: list[str] = []
@@ -283,6 +283,8 @@ class Reader:
         if text in ("K", "e", "I"):
             arguments = self.dimensions()
             return arguments == (1 if text == "I" else 2)
+        if text == "d" and self.differentials and not self.peek()[2]:
+            return True
         return text not in self.names and (text in FUNCTIONS | SIZED | FITTED or text == "d")
 
     def dimensions(self) -> int:
@@ -309,14 +311,16 @@ class Reader:
         return ("call", {"trace": "tr", "norm2": "norm"}.get(name, name), args, axis)
 
 
-def parse(text: str, names: Iterable[str], dims: Iterable[str] = ()) -> tuple:
-    """The tree of one expression, given the names of the symbols and of the dimensions."""
+def parse(text: str, names: Iterable[str], dims: Iterable[str] = (), differentials: bool = False) -> tuple:
+    """The tree of one expression, given the names of the symbols and of the dimensions.
+
+    With `differentials`, `d(` without a space is the differential also where d is a symbol."""
     text = re.sub(r"(\|\|)_(?:1|\{1\})(?!\w)", "||¹", text)
     while "||¹" in text:
         end = text.index("||¹")
         start = text.rindex("||", 0, end)
         text = f"{text[:start]}norm1({text[start + 2 : end]}){text[end + 3 :]}"
-    return Reader(text.replace("||_2", "||"), frozenset(names), frozenset(dims)).read()
+    return Reader(text.replace("||_2", "||"), frozenset(names), frozenset(dims), differentials).read()
 
 
 def split_definitions(text: str) -> tuple[list[tuple[str, str]], str]:

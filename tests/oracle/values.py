@@ -44,7 +44,7 @@ class Context:
 
     def tree(self, text: str) -> tuple:
         if text not in self.trees:
-            self.trees[text] = parse(text, set(self.env) | set(self.definitions), self.sizes)
+            self.trees[text] = parse(text, {*self.env, *self.definitions}, self.sizes, bool(self.denv))
         return self.trees[text]
 
     def with_env(self, env: dict[str, Any], xp: Any) -> Context:
