@@ -27,8 +27,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from mcalc.algebra.expr import Expr, fold, rebuild
-from mcalc.algebra.operators import zeros
+from mcalc.algebra.expr import Expr, fold, rebuild, symbols
+from mcalc.algebra.operators import d, mul, symbol, zeros
 from mcalc.algebra.shape import shape_text
 from mcalc.errors import McalcError, NotSupported
 from mcalc.verify.field import LEVELS, key_of
@@ -61,11 +61,17 @@ class Verdict:
 
 
 class Differentials:
-    """Writes differentials of compound expressions out, down to differentials of symbols."""
+    """Writes differentials of compound expressions out, down to differentials of symbols.
 
-    def __init__(self, variables: Collection[Expr], expand: Expand | None) -> None:
+    d(expm(A)) is expm(A) dA where A and dA commute, which `same` proves. A differential that has no closed form is a
+    free variable (`free`, with the reason): what holds for every value of it, holds for its own.
+    """
+
+    def __init__(self, variables: Collection[Expr], expand: Expand | None, same: Callable[[Expr, Expr], bool]) -> None:
         self.moving = frozenset(variables)
+        self.free: dict[Expr, str] = {}
         self._expand = expand
+        self._same = same
         self._moves: dict[Expr, bool] = {}
         self._expanded: dict[Expr, Expr] = {}
         self._memo: dict[Expr, Expr] = {}
@@ -107,10 +113,20 @@ class Differentials:
         if node not in self._expanded:
             if inner not in self._memo:
                 return inner
+            self._expanded[node] = self._rule(self._memo[inner])
+        return self._expanded[node]
+
+    def _rule(self, e: Expr) -> Expr:
+        try:
             if self._expand is None:
                 raise NotSupported("the differential of a compound expression needs the rules of differentiation")
-            self._expanded[node] = self._expand(self._memo[inner])
-        return self._expanded[node]
+            return self._expand(e)
+        except NotSupported as error:
+            if e.op == "expm" and self._same(mul(e.args[0], d(e.args[0])), mul(d(e.args[0]), e.args[0])):
+                return mul(e, d(e.args[0]))
+            variable = symbol(f"d#{len(self.free) + 1}", e.shape)
+            self.free[variable] = error.message
+            return variable
 
 
 class Prover:
@@ -130,7 +146,7 @@ class Prover:
         expand: Expand | None = None,
     ) -> None:
         self._points, self._seed = points, seed
-        self._differentials = Differentials(variables, expand)
+        self._differentials = Differentials(variables, expand, lambda a, b: self.prove(a, b).proved)
         self._requirements = Requirements()
         self._worlds: list[World] = []
         self._choices: Iterator[dict[str, int]] = iter(())
@@ -220,6 +236,9 @@ class Prover:
         return Verdict("undecided", detail=_WITNESS[opinion])
 
     def _refute(self, world: World, left: Expr, right: Expr) -> Verdict:
+        for variable in symbols(left, right):
+            if variable in self._differentials.free:
+                return Verdict("undecided", detail=self._differentials.free[variable])
         opinion, difference = world.floating(left, right)
         if opinion == "differ":
             return Verdict("refuted", "exact", f"relative difference {difference:.1e}, {_sizes_text(world)}")

@@ -1,0 +1,162 @@
+"""Whether two expressions are equal, with a counterexample where they are not.
+
+In: two expressions. Out: an `Equality`: proved equal, or refuted by values that anyone can check, or undecided.
+
+A counterexample is looked for with small integers at small sizes (a symmetric matrix stays symmetric, a positive
+definite one is L L^T with integer L), then with the real points of mcalc/verify/domain.py, and is kept if the two sides
+are both finite and clearly differ; the smallest one wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+
+from mcalc.algebra.expr import Expr, postorder
+from mcalc.algebra.operators import add, neg
+from mcalc.algebra.shape import shape_text
+from mcalc.errors import NotSupported, VerificationError
+from mcalc.verify.domain import places, survey
+from mcalc.verify.exact import Differentials, Expand, Prover, Status
+from mcalc.verify.field import words
+from mcalc.verify.layout import Sizes
+from mcalc.verify.numeric import Evaluation, Real, inverse
+from mcalc.verify.sampling import Arithmetic, differential_subspace, masked, size_of, symbol_key
+from mcalc.verify.sizes import Requirements
+
+_CANDIDATES = 96
+_MARGIN, _LARGEST = 1e-3, 1e6
+_CLEAR = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """Values of the symbols at which the two sides differ, and the two values."""
+
+    values: dict[Expr, Real]
+    left: Real
+    right: Real
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{symbol} = {_shown(value)}" for symbol, value in self.values.items())
+        return f"{_shown(self.left)} and {_shown(self.right)}" + (f" at {given}" if given else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Equality:
+    """The answer. `reason` says how it was proved, or why it is undecided."""
+
+    status: Status
+    counterexample: Counterexample | None = field(default=None)
+    reason: str = ""
+
+    def __bool__(self) -> bool:
+        return self.status == "proved"
+
+
+def equal(
+    a: Expr, b: Expr, *, variables: Collection[Expr] = (), expand: Expand | None = None, seed: int = 0
+) -> Equality:
+    """Whether a = b wherever both are defined, whatever the values of the symbols and the sizes of the dimensions.
+
+    `variables` and `expand` are those of `Prover`, where differentials occur.
+    """
+    if a.shape != b.shape:
+        return Equality("refuted", reason=f"the shapes differ: {shape_text(a.shape)} and {shape_text(b.shape)}")
+    verdict = Prover(a, b, variables=variables, seed=seed, expand=expand).prove(a, b)
+    if verdict.proved:
+        return Equality("proved", reason=verdict.method)
+    differentials = Differentials(variables, expand, lambda left, right: False)
+    try:
+        left, right = differentials.write_out(a), differentials.write_out(b)
+    except NotSupported as error:
+        return Equality("undecided", reason=error.message)
+    if differentials.free:
+        return Equality("undecided", reason=verdict.detail)
+    found = counterexample(left, right, seed)
+    if found is not None:
+        return Equality("refuted", found, verdict.detail)
+    return Equality("undecided", reason=verdict.detail or "the two sides differ, but not clearly at any small point")
+
+
+def counterexample(left: Expr, right: Expr, seed: int = 0) -> Counterexample | None:
+    """Values at which both sides are defined and clearly differ, as simple as can be found, or None."""
+    nodes = list(postorder(left, right))
+    unknowns = [n for n in nodes if n.op in ("sym", "d")]
+    requirements = Requirements()
+    requirements.include(left, right)
+    for sizes in _small_sizes(requirements):
+        for largest in (1, 3, 9):
+            try:
+                values = {x: _integers(x, sizes, largest, seed) for x in unknowns}
+            except VerificationError:
+                break
+            found = _clearest(left, right, nodes, values, sizes, requirements)
+            if found is not None:
+                return found
+    try:
+        for place in islice(places(add(left, neg(right)), unknowns, requirements, seed), 3):
+            found = _clearest(left, right, nodes, place.values, place.sizes, requirements)
+            if found is not None:
+                return found
+    except VerificationError:
+        pass
+    return None
+
+
+def _clearest(
+    left: Expr, right: Expr, nodes: Sequence[Expr], values: dict[Expr, Real], sizes: Sizes, requirements: Requirements
+) -> Counterexample | None:
+    """The point with the smallest entries at which the sides are finite, well conditioned, and differ."""
+    count = max((v.shape[0] for v in values.values()), default=1)
+    evaluation = Evaluation(values, sizes)
+    a, b = evaluation.value(left), evaluation.value(right)
+    margin, largest = survey(evaluation, nodes, count)
+    with np.errstate(all="ignore"):
+        size = np.maximum(np.abs(a).max(axis=(1, 2)), np.abs(b).max(axis=(1, 2)))
+        difference = np.abs(a - b).max(axis=(1, 2))
+        clear = (margin >= _MARGIN) & (largest <= _LARGEST) & (difference > _CLEAR * np.maximum(size, 1e-3 * largest))
+    if not clear.any():
+        return None
+    weight = sum((np.abs(v).sum(axis=(1, 2)) for v in values.values()), start=np.zeros(count))
+    k = int(np.argmin(np.where(clear, weight, np.inf)))
+    return Counterexample({x: _at(v, k) for x, v in values.items()}, _at(a, k), _at(b, k))
+
+
+def _at(a: Real, k: int) -> Real:
+    return np.asarray(a[k if a.shape[0] > 1 else 0] + 0.0)
+
+
+def _small_sizes(requirements: Requirements) -> Iterator[dict[str, int]]:
+    """Sizes from 2 up that meet the requirements."""
+    for sizes in islice(requirements.choices(), 2):
+        smaller = {name: size - 1 for name, size in sizes.items()}
+        if requirements.met_by(smaller) and not any(smaller[name] % 2 for name in requirements.even):
+            yield smaller
+        yield sizes
+
+
+def _integers(x: Expr, sizes: Sizes, largest: int, seed: int) -> Real:
+    """Small integer values of a symbol, simple ones first; a stack."""
+    drawn = words(symbol_key(seed, x, "integer", largest), (_CANDIDATES, *size_of(x, sizes)))
+    raw = (drawn % np.uint64(2 * largest + 1)).astype(np.float64) - largest
+    if x.op == "d":
+        return np.asarray(masked(raw, differential_subspace(x.args[0])), dtype=np.float64)
+    arithmetic = Arithmetic(
+        reduce=lambda m: m,
+        matmul=np.matmul,
+        inverse=inverse,
+        positive=lambda m: np.abs(m) % largest + 1,
+        coin=lambda m: m > 0,
+    )
+    return np.asarray(arithmetic.build(x, raw), dtype=np.float64)
+
+
+def _shown(a: Real) -> str:
+    if a.size == 1:
+        return f"{a.item():.6g}"
+    rows = "; ".join(", ".join(f"{v:.6g}" for v in row) for row in a)
+    return f"[{rows}]"
