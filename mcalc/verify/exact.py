@@ -244,6 +244,13 @@ class Prover:
             return Verdict("refuted", "exact", f"relative difference {difference:.1e}, {_sizes_text(world)}")
         return Verdict("undecided", detail=_CONFLICT[opinion])
 
+    def measure(self, left: Expr, right: Expr) -> Literal["agree", "differ", "unclear", "void"]:
+        """What floating point says of left = right, where nothing is proved (void: no point of the domain found)."""
+        left, right = self._differentials.write_out(left), self._differentials.write_out(right)
+        self._require(left, right)
+        world = next(self._each_world(), None)
+        return "void" if world is None else world.floating(left, right)[0]
+
     # --- what is shared by all questions ------------------------------------------------------------------------------
 
     def _require(self, left: Expr, right: Expr) -> None:

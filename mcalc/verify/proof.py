@@ -1,0 +1,183 @@
+"""The gate: nothing is printed as an answer that has not passed here.
+
+In: a derivation (mcalc/rewrite/derivation.py). Out: a `Verification`, or a `VerificationError` that names the line.
+
+A derivation is a list of claims. Its lines `f = …` claim to equal f, its lines `df = …` the differential of f, the
+lines of an answer each other; the last claim is the identification that the answer was read off from, such as
+df = sum over X of tr(G_X^T dX). Each claim, and each rewrite made on the way (`Obligation`), is put to one `Prover`
+(mcalc/verify/exact.py). A refuted claim ends in an error. One that the prover cannot decide is measured in floating
+point instead, and the verdict says how many lines rest on that. The answer is measured against central differences in
+any case (mcalc/verify/gradient.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mcalc.algebra.expr import Expr
+from mcalc.algebra.operators import add, app, d, inner, mul, number, zeros
+from mcalc.calculus.gradient import differential
+from mcalc.errors import VerificationError
+from mcalc.rewrite.derivation import Answer, Derived, Step
+from mcalc.rewrite.rules import rule
+from mcalc.verify.exact import Prover
+from mcalc.verify.gradient import Check, check_gradient, check_linear
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How an answer was verified: points and largest relative error of the measurement, lines and how many of them
+    were proved exactly (the others agree in floating point)."""
+
+    points: int
+    max_relative_error: float
+    steps: int
+    steps_proved: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether every line was proved exactly."""
+        return self.steps_proved == self.steps
+
+    def __str__(self) -> str:
+        if self.exact:
+            proved = "proved: every step, exactly"
+        elif self.steps_proved:
+            others = self.steps - self.steps_proved
+            proved = f"proved: {self.steps_proved} of {self.steps} steps exactly, {others} numerically"
+        else:
+            proved = f"proved: no step exactly, all {self.steps} numerically"
+        return f"{proved} · checked: {self.points} points, relative error {self.max_relative_error:.0e}"
+
+
+class Claim(NamedTuple):
+    """left = right, needed for the line with this index (-1: the identification, which belongs to every answer)."""
+
+    line: int
+    left: Expr
+    right: Expr
+    what: str
+
+
+def prover_for(derived: Derived) -> Prover:
+    """The prover of one derivation."""
+    variables = tuple(dict.fromkeys(x for a in derived.answers for x in a.variables))
+    return Prover(derived.root, variables=variables, expand=differential)
+
+
+def prove(derived: Derived, prover: Prover | None = None) -> tuple[int, int]:
+    """The number of lines, and how many of them are proved exactly; the others agree in floating point.
+
+    Raises VerificationError where a line is refuted or cannot be tested at all, McalcError where a line cites a rule
+    that no table holds.
+    """
+    prover = prover or prover_for(derived)
+    lines = _lines(derived)
+    for step in lines:
+        for name in (*step.rules, *(o.rule for o in step.obligations)):
+            rule(name)
+    numeric: set[int] = set()
+    for claim in _claims(derived, lines):
+        verdict = prover.prove(claim.left, claim.right)
+        if verdict.proved:
+            continue
+        if verdict.status == "undecided" and prover.measure(claim.left, claim.right) == "agree":
+            numeric.add(claim.line)
+            continue
+        word = "is false" if verdict.status == "refuted" else "could not be tested"
+        raise VerificationError(
+            f"a step of the derivation {word}: {claim.what}",
+            notes=(verdict.detail,) if verdict.detail else (),
+            hint="no answer is given; please report the expression",
+        )
+    if -1 in numeric:
+        numeric.discard(-1)
+        numeric.add(len(lines) - 1)
+    return len(lines), len(lines) - len(numeric)
+
+
+def verify(derived: Derived, seed: int = 0) -> Verification:
+    """Proves every line and measures the answers. Raises VerificationError where one fails."""
+    steps, proved = prove(derived)
+    check = measure(derived, seed)
+    if not check.ok:
+        raise VerificationError(
+            f"the derivative that was found fails its check: {check.message}",
+            hint="no answer is given; please report the expression",
+        )
+    return Verification(check.points, check.max_relative_error, steps, proved)
+
+
+def measure(derived: Derived, seed: int = 0) -> Check:
+    """The answers of a derivation against central differences."""
+    return CHECKS[derived.kind](derived, seed)
+
+
+def _lines(derived: Derived) -> list[Step]:
+    return [*derived.steps, *(step for answer in derived.answers for step in answer.steps)]
+
+
+def _claims(derived: Derived, lines: list[Step]) -> Iterator[Claim]:
+    first: dict[str, Expr] = {derived.name: derived.root, f"d{derived.name}": d(derived.root)}
+    for index, step in enumerate(lines):
+        shown = f"{step.left} = {step.right}" if step.right.length < 200 else f"a line {step.left} = …"
+        for o in step.obligations:
+            yield Claim(index, o.before, o.after, shown)
+        known = first.setdefault(step.left, step.right)
+        if known is not step.right:
+            yield Claim(index, known, step.right, shown)
+    for answer in derived.answers:
+        known = first.setdefault(answer.label, answer.result)
+        if known is not answer.result:
+            yield Claim(-1, known, answer.result, f"{answer.label} = {answer.result}")
+    identification = IDENTIFICATIONS.get(derived.kind)
+    if identification is not None:
+        yield from identification(derived)
+
+
+# --- what an answer of each kind claims --------------------------------------------------------------------------------
+
+
+def _gradient_claims(derived: Derived) -> Iterator[Claim]:
+    terms = [inner(a.result, d(a.variables[0])) for a in derived.answers if a.result.op != "zeros"]
+    yield Claim(-1, d(derived.root), add(*terms) if terms else number(0), "the gradient")
+
+
+def _linear(answer: Answer) -> Expr:
+    """J dx, or J vec(dX)."""
+    x = answer.variables[0]
+    return mul(answer.result, d(x) if x.is_column else app("vec", d(x)))
+
+
+def _jacobian_claims(derived: Derived) -> Iterator[Claim]:
+    terms = [_linear(a) for a in derived.answers if a.result.op != "zeros"]
+    left = d(derived.root)
+    left = left if left.is_column else app("vec", left)
+    yield Claim(-1, left, add(*terms) if terms else zeros(*left.shape), "the Jacobian")
+
+
+def _check_gradients(derived: Derived, seed: int) -> Check:
+    return check_gradient(derived.root, {a.variables[0]: a.result for a in derived.answers}, seed=seed)
+
+
+def _check_jacobians(derived: Derived, seed: int) -> Check:
+    root = derived.root if derived.root.is_column else app("vec", derived.root)
+    variables = [a.variables[0] for a in derived.answers]
+    return check_linear(root, add(*(_linear(a) for a in derived.answers)), variables, seed=seed)
+
+
+Identification = Callable[[Derived], Iterator[Claim]]
+IDENTIFICATIONS: dict[str, Identification] = {
+    # kind: the claims that the answers were read off from
+    "gradient": _gradient_claims,
+    "jacobian": _jacobian_claims,
+    "vec-jacobian": _jacobian_claims,
+}
+CHECKS: dict[str, Callable[[Derived, int], Check]] = {
+    # kind: the answers against central differences
+    "gradient": _check_gradients,
+    "jacobian": _check_jacobians,
+    "vec-jacobian": _check_jacobians,
+}
