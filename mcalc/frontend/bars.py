@@ -8,20 +8,20 @@ followed at once; `||` is one norm bar where that can be, else two bars. No pair
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from mcalc.errors import AmbiguityError, NotSupported, ParseError, Span
 
-BAR_TYPES = frozenset(["BAR", "BARS", "LBAR", "RBAR", "LNORM", "RNORM"])
+MARKS = frozenset(["BAR", "BARS", "LBAR", "RBAR", "LNORM", "RNORM"])
+KINDS = MARKS | {"SUBSCRIPT"}
+"""Tokens that make this pass necessary."""
 ENDS = frozenset(["NUMBER", "NAME", "CONSTANT", "TRANSPOSE", "RAISED", "RPAR", "RSQB", "RBRACE", "RBAR", "RNORM"])
 """Tokens that end an operand."""
-STARTS = frozenset(
-    ["NUMBER", "NAME", "CONSTANT", "FUNCTION", "LPAR", "LSQB", "LBRACE", "MINUS", "FRACTION", "LBAR", "LNORM"]
-)
+_STARTS = MARKS | {"NUMBER", "NAME", "CONSTANT", "FUNCTION", "LPAR", "LSQB", "LBRACE", "MINUS", "FRACTION"}
 """Tokens that may begin one."""
-
-_OPENS = {"(": ")", "[": "]", "{": "}"}
-_READINGS_LIMIT = 200
+_SEPARATORS = frozenset(["COMMA", "SEMI", "EQUALS"])
+_READINGS_LIMIT = 100
 
 # fmt: off
 _CHOICES: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -30,112 +30,103 @@ _CHOICES: dict[str, tuple[tuple[str, ...], ...]] = {
     "BARS":  (("LNORM",), ("RNORM",), ("LBAR", "LBAR"), ("RBAR", "RBAR"), ("RBAR", "LBAR")),
     "LBAR":  (("LBAR",),), "RBAR":  (("RBAR",),), "LNORM": (("LNORM",),), "RNORM": (("RNORM",),),
 }
+_STACKED = {"LBAR": "|", "LNORM": "‖", "RBAR": "|", "RNORM": "‖"}
 # fmt: on
 
 
-class _Way:
-    """One way to read the tokens so far: the open marks, the last bar, and the choices made."""
+class _Way(NamedTuple):
+    """How a state of reading was reached: cost, whether in several ways at this cost, choices (a linked list)."""
 
-    __slots__ = ("choices", "cost", "last", "open")
-
-    def __init__(self, open_: tuple[Any, ...], last: str, cost: int, choices: tuple[Any, ...]) -> None:
-        self.open = open_
-        self.last = last
-        self.cost = cost
-        self.choices = choices
+    cost: int
+    several: bool
+    choices: tuple[Any, ...]
 
 
-def pair(tokens: list[Any], make: Any) -> list[Any]:
-    """The tokens with every bar opening or closing; `make(type, value, start, end)` makes a token."""
-    ways = [_Way((), "", 0, ())]
-    count = len(tokens)
+_State = tuple[str, str]
+"""The open marks and brackets, and the last mark."""
+
+
+def pair(tokens: list[Any], make: Callable[[str, str, int, int], Any]) -> list[Any]:
+    """The tokens with every bar opening or closing."""
+    ways: dict[_State, _Way] = {("", ""): _Way(0, False, ())}
     for i, token in enumerate(tokens):
-        kind = token.type
-        if kind in BAR_TYPES:
+        if token.type in MARKS:
             before = tokens[i - 1].type if i else ""
-            after = tokens[i + 1].type if i + 1 < count else ""
-            if after == "SUBSCRIPT":
-                after = ""
-            ways = [w for way in ways for w in _continue(way, kind, before, after)]
-            _limit(ways, token)
-        elif kind in ("LPAR", "LSQB", "LBRACE", "LINDEX"):
-            for way in ways:
-                way.open = (way.open, "[")
-        elif kind in ("RPAR", "RSQB", "RBRACE"):
-            ways = [way for way in ways if way.open and way.open[1] == "["]
-            for way in ways:
-                way.open = way.open[0]
-        elif kind == "COMMA" or kind == "SEMI" or kind == "EQUALS":
-            ways = [way for way in ways if not way.open or way.open[1] == "["]
+            after = tokens[i + 1].type if i + 1 < len(tokens) else ""
+            ways = _continue(ways, token.type, before, after)
+            if len(ways) > _READINGS_LIMIT:
+                raise _ambiguous(tokens)
+        elif token.value in ("(", "[", "{"):
+            ways = {(f"{open_}(", last): way for (open_, last), way in ways.items()}
+        elif token.value in (")", "]", "}"):
+            ways = {(open_[:-1], last): way for (open_, last), way in ways.items() if open_.endswith("(")}
+        elif token.type in _SEPARATORS:
+            ways = {state: way for state, way in ways.items() if not state[0] or state[0][-1] == "("}
         if not ways:
-            raise _unpaired(tokens, i)
-    ways = [way for way in ways if not way.open]
-    if not ways:
-        raise _unpaired(tokens, count - 1)
-    least = min(way.cost for way in ways)
-    best = [way for way in ways if way.cost == least]
-    if len(best) > 1:
+            raise _unpaired(tokens[: i + 1])
+    ends = [way for (open_, _), way in ways.items() if not open_]
+    if not ends:
+        raise _unpaired(tokens)
+    best = min(ends, key=lambda way: way.cost)
+    if best.several or sum(way.cost == best.cost for way in ends) > 1:
         raise _ambiguous(tokens)
-    return _rewrite(tokens, best[0], make)
+    return _rewrite(tokens, best.choices, make)
 
 
-def _continue(way: _Way, kind: str, before: str, after: str) -> list[_Way]:
-    """The ways in which a bar can go on a reading."""
-    ways = []
-    for choice in _CHOICES[kind]:
-        open_, previous = way.open, way.last if before in BAR_TYPES else before
-        for position, mark in enumerate(choice):
+def _continue(ways: dict[_State, _Way], kind: str, before: str, after: str) -> dict[_State, _Way]:
+    """The states after a bar, each with its cheapest way."""
+    new: dict[_State, _Way] = {}
+    for (open_, last), way in ways.items():
+        for choice in _CHOICES[kind]:
+            state = _apply(choice, open_, last if before in MARKS else before, after)
+            if state is None:
+                continue
+            cost = way.cost + len(choice) - 1
+            known = new.get(state)
+            if known is None or cost < known.cost:
+                new[state] = _Way(cost, way.several, (way.choices, choice))
+            elif cost == known.cost:
+                new[state] = known._replace(several=True)
+    return new
+
+
+def _apply(choice: tuple[str, ...], open_: str, previous: str, after: str) -> _State | None:
+    """The state after these marks, if they can stand here."""
+    for position, mark in enumerate(choice):
+        if mark[0] == "L":
             following = after if position == len(choice) - 1 else choice[position + 1]
-            if mark in ("LBAR", "LNORM"):
-                if following not in STARTS and following not in BAR_TYPES:
-                    break
-                open_ = (open_, mark)
-            else:
-                if previous not in ENDS or not open_ or open_[1] != "L" + mark[1:]:
-                    break
-                open_ = open_[0]
-            previous = mark
+            if following not in _STARTS:
+                return None
+            open_ += _STACKED[mark]
+        elif previous in ENDS and open_.endswith(_STACKED[mark]):
+            open_ = open_[:-1]
         else:
-            ways.append(_Way(open_, previous, way.cost + len(choice) - 1, (way.choices, choice)))
-    return ways
+            return None
+        previous = mark
+    return open_, previous
 
 
-def _limit(ways: list[_Way], token: Any) -> None:
-    if len(ways) > _READINGS_LIMIT:
-        raise AmbiguityError(
-            "these bars can be paired in many ways",
-            Span(token.start_pos, token.end_pos),
-            hint="write abs(x), det(X) or norm(x)",
-        )
-
-
-def _rewrite(tokens: list[Any], way: _Way, make: Any) -> list[Any]:
+def _rewrite(tokens: list[Any], choices: tuple[Any, ...], make: Callable[[str, str, int, int], Any]) -> list[Any]:
     chosen: list[tuple[str, ...]] = []
-    link: tuple[Any, ...] = way.choices
-    while link:
-        chosen.append(link[1])
-        link = link[0]
+    while choices:
+        choices, choice = choices
+        chosen.append(choice)
     out: list[Any] = []
-    i = 0
-    while i < len(tokens):
-        token = tokens[i]
-        i += 1
-        if token.type not in BAR_TYPES:
-            if token.type == "SUBSCRIPT":
+    for i, token in enumerate(tokens):
+        if token.type == "SUBSCRIPT":
+            if not out or out[-1].type != "RNORM" or i == 0 or tokens[i - 1].type not in MARKS:
                 raise ParseError("a subscript belongs to a name or a norm", Span(token.start_pos, token.end_pos))
+            out[-1] = make("RNORM", _which_norm(token), out[-1].start_pos, token.end_pos)
+        elif token.type not in MARKS:
             out.append(token)
-            continue
-        marks = chosen.pop()
-        if len(marks) == 2:
-            middle = token.start_pos + 1
-            out.append(make(marks[0], "|", token.start_pos, middle))
-            out.append(make(marks[1], "|", middle, token.end_pos))
-            continue
-        value, end = "2", token.end_pos
-        if marks[0] == "RNORM" and i < len(tokens) and tokens[i].type == "SUBSCRIPT":
-            value, end = _which_norm(tokens[i]), tokens[i].end_pos
-            i += 1
-        out.append(make(marks[0], value, token.start_pos, end))
+        else:
+            marks = chosen.pop()
+            if len(marks) == 2:
+                middle = token.start_pos + 1
+                out.append(make(marks[0], "|", token.start_pos, middle))
+                out.append(make(marks[1], "|", middle, token.end_pos))
+            else:
+                out.append(make(marks[0], "2", token.start_pos, token.end_pos))
     return out
 
 
@@ -144,27 +135,26 @@ def _which_norm(token: Any) -> str:
     if which in ("1", "2", "F"):
         return "1" if which == "1" else "2"
     raise NotSupported(
-        f"the norm with subscript {which} is not in the language",
+        f"the norm with subscript {which[:20]} is not in the language",
         Span(token.start_pos, token.end_pos),
         hint="||x|| is the 2-norm (Frobenius norm of a matrix), ||x||_1 the sum of absolute entries",
     )
 
 
-def _unpaired(tokens: list[Any], stop: int) -> ParseError:
-    bars = [t for t in tokens[: stop + 1] if t.type in BAR_TYPES]
-    where = bars[-1] if bars else tokens[stop]
+def _unpaired(tokens: list[Any]) -> ParseError:
+    token = next(t for t in reversed(tokens) if t.type in MARKS)
     return ParseError(
-        f"the bar {where.value} has no partner",
-        Span(where.start_pos, where.end_pos),
+        f"the bar {token.value} has no partner",
+        Span(token.start_pos, token.end_pos),
         hint="write abs(x), det(X) or norm(x)",
     )
 
 
 def _ambiguous(tokens: list[Any]) -> AmbiguityError:
-    bars = [t for t in tokens if t.type in BAR_TYPES]
+    marks = [t for t in tokens if t.type in MARKS]
     return AmbiguityError(
         "these bars can be paired in two ways",
-        Span(bars[0].start_pos, bars[-1].end_pos),
+        Span(marks[0].start_pos, marks[-1].end_pos),
         notes=("|a| b |c|, or | a |b| c |",),
         hint="write abs(x), det(X) or norm(x)",
     )

@@ -14,7 +14,7 @@ from mcalc.algebra.expr import Expr
 from mcalc.algebra.functions import FUNCTIONS
 from mcalc.algebra.operators import T, app, d, diag, inv, mul
 from mcalc.algebra.shape import ONE, Dim
-from mcalc.frontend.dimensions import Dimensions, Misfit
+from mcalc.frontend.dimensions import Dimensions, Misfit, times
 
 
 class Type(NamedTuple):
@@ -115,7 +115,7 @@ def _diag(s: Dimensions, word: str, axis: Any, a: Type) -> Type:
 
 
 def _vec(s: Dimensions, word: str, axis: Any, a: Type) -> Type:
-    return Type(s.value(a.rows) * s.value(a.columns), ONE)
+    return Type(times(s.value(a.rows), s.value(a.columns)), ONE)
 
 
 def _kron(s: Dimensions, word: str, axis: Any, a: Type, b: Type) -> Type:
@@ -124,7 +124,7 @@ def _kron(s: Dimensions, word: str, axis: Any, a: Type, b: Type) -> Type:
 
 def kronecker(s: Dimensions, a: Type, b: Type) -> Type:
     """The shape of A ⊗ B."""
-    return Type(s.value(a.rows) * s.value(b.rows), s.value(a.columns) * s.value(b.columns), False)
+    return Type(times(s.value(a.rows), s.value(b.rows)), times(s.value(a.columns), s.value(b.columns)), False)
 
 
 def _differential(s: Dimensions, word: str, axis: Any, a: Type) -> Type:
@@ -204,7 +204,14 @@ CALLS: dict[str, Call] = {
 }
 # fmt: on
 
-SIZED: dict[str, tuple[int, int]] = {"I": (1, 1), "eye": (1, 1), "ones": (1, 2), "zeros": (1, 2), "e": (2, 2), "K": (2, 2)}
+SIZED: dict[str, tuple[int, int]] = {
+    "I": (1, 1),
+    "eye": (1, 1),
+    "ones": (1, 2),
+    "zeros": (1, 2),
+    "e": (2, 2),
+    "K": (2, 2),
+}
 """Functions of dimensions: least and most arguments."""
 
 FUNCTION_WORDS = frozenset(CALLS) | {"eye", "ones", "zeros"}

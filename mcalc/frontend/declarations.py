@@ -63,7 +63,9 @@ def _declare(declared: Declared, declaration: Any) -> None:
         shape = SCALAR
     for name in (n for d in shape for n in d.names()):
         if name in _NOT_DIMENSIONS or name == "scalar":
-            raise NameProblem(f"{name} is no dimension", _span(first), hint="x: n is a column vector, X: n x m a matrix")
+            raise NameProblem(
+                f"{name} is no dimension", _span(first), hint="x: n is a column vector, X: n x m a matrix"
+            )
         declared.dimensions.setdefault(name)
     for token in declaration.properties:
         if token not in PROPERTIES:
@@ -94,5 +96,3 @@ def _check_namespace(declared: Declared, text: str) -> None:
             raise NameProblem(
                 f"{name} is declared as a symbol and used as a dimension", text=text, hint="rename one of them"
             )
-
-

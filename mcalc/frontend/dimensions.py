@@ -1,8 +1,8 @@
 """Dimensions that are not known yet: unification of sums and products of names.
 
-Goes in: equations between dimensions, in which `?0`, `?1`, … are unknown; comes out: the most general values. An unknown
-dimension is never 1: a reading that would force it to be is no reading. Names of the user (`n`) and integers are
-rigid. What does not follow at once (`p + q = r + s`) waits until the end and is then matched term by term.
+Goes in: equations between dimensions, in which `?0`, `?1`, … are unknown; comes out: the most general values. An
+unknown dimension is never 1: a reading that would force it to be is no reading. Names of the user (`n`) and integers
+are rigid. What does not follow at once (`p + q = r + s`) waits until the end and is then matched term by term.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from mcalc.algebra.shape import ONE, Dim, Monomial, Shape, dim, shape_text
+from mcalc.errors import LimitError
 
 NAMES = ("n", "m", "d", "k", "p", "q", "r", "s", "t", "u", "v", "h", "l", "j")
 """Names for dimensions that the text leaves free, in this order."""
+
+_TERM_LIMIT, _DEGREE_LIMIT = 200, 64
 
 
 class Misfit(Exception):
@@ -83,7 +86,7 @@ class Dimensions:
         for monomial, coefficient in d.terms:
             product = dim(coefficient)
             for name in monomial:
-                product = product * self.values.get(name, dim(name))
+                product = times(product, self.values.get(name, dim(name)))
             total = total + product
         return total
 
@@ -187,6 +190,17 @@ class Dimensions:
     def shown(self, shape: Shape) -> str:
         """A shape for a message; unknowns get names for the occasion."""
         return shape_text((self.value(shape[0]), self.value(shape[1])))
+
+
+def times(a: Dim, b: Dim) -> Dim:
+    """The product of two dimensions, within limits: Kronecker products of blocks grow without end."""
+    if len(a.terms) * len(b.terms) > _TERM_LIMIT or _degree(a) + _degree(b) > _DEGREE_LIMIT:
+        raise LimitError("the dimensions of a Kronecker product are too long to write down")
+    return a * b
+
+
+def _degree(d: Dim) -> int:
+    return max((len(monomial) for monomial, _ in d.terms), default=0)
 
 
 def _sum(terms: Iterable[tuple[Monomial, int]]) -> Dim:

@@ -18,6 +18,7 @@ from mcalc.frontend.inline import Function, inline
 from mcalc.frontend.program import Program, Step
 from mcalc.frontend.readings import Checked
 
+_FILLINGS = (("vector", None), ("matrix", None))
 RELATIONS = {"==": "eq", ">=": "ge", ">": "gt", "<=": "le", "<": "lt"}
 
 
@@ -33,7 +34,7 @@ def elaborate(
                 values.append(symbols[step.value])
             elif step.kind == "applied":
                 values.append(inline(functions[step.value[0]], args[0]))
-            elif (step.kind in ("unsized", "call") and not args) or step.value in (("vector", None), ("matrix", None)):
+            elif step.kind == "unsized" or step.value in _FILLINGS:
                 t = checked.types[place]
                 rows, columns = (checked.dimensions.value(d) for d in t[:2])
                 values.append(_filled(step, args, rows, columns))

@@ -1,6 +1,6 @@
 """LaTeX: the macros of formulas as people write them, turned into tokens of the language.
 
-    \\operatorname{tr}(\\mathbf X^\\top A)   is   tr(X^T A)           \\frac12 \\lVert x \\rVert^2   is   {1}/{2} ||x||^2
+    \\operatorname{tr}(\\mathbf X^\\top A)   is   tr(X^T A)        \\frac12 \\lVert x \\rVert^2   is   {1}/{2} ||x||^2
 
 Goes in: the tokens of the lexer, macros among them; comes out: the same without macros. Spans stay those of the text.
 """
@@ -16,12 +16,24 @@ from mcalc.errors import ParseError, Span
 Make = Callable[[str, str, int, int], Any]
 
 # fmt: off
-_SILENT = frozenset([",", ";", "!", ":", ">", "quad", "qquad", "displaystyle", "textstyle", "limits", "nolimits", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "middle", "thinspace"]) | {" ", "\n", "\t"}
-_FONTS = frozenset(["mathbf", "mathbb", "mathrm", "mathit", "mathsf", "mathcal", "mathfrak", "mathtt", "boldsymbol", "bm", "pmb", "text", "textbf", "textrm", "textit", "operatorname", "mathop", "rm", "bf"])
+_SILENT = frozenset([
+    ",", ";", "!", ":", ">", " ", "\n", "\t", "quad", "qquad", "thinspace", "displaystyle", "textstyle", "limits",
+    "nolimits", "middle", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl",
+    "Biggr",
+])
+_FONTS = frozenset([
+    "mathbf", "mathbb", "mathrm", "mathit", "mathsf", "mathcal", "mathfrak", "mathtt", "boldsymbol", "bm", "pmb",
+    "text", "textbf", "textrm", "textit", "operatorname", "mathop", "rm", "bf",
+])
+_ROMAN = frozenset(["operatorname", "mathrm", "text", "textrm", "mathop"])
+_FUNCTIONS = (
+    "det", "log", "exp", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "max", "min", "tr",
+    "diag", "sign", "erf",
+)
 _WORDS: dict[str, str] = {
     **{word: word for word in GREEK},
     **{f"var{word}": word for word in ("epsilon", "theta", "phi", "rho", "sigma", "kappa", "pi")},
-    **{w: w for w in ["det", "log", "exp", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "max", "min", "tr", "diag", "sign", "erf"]},
+    **{word: word for word in _FUNCTIONS},
     "Tr": "tr", "trace": "tr", "Det": "det", "ln": "log", "sgn": "sign", "ell": "l",
 }
 _SIGNS: dict[str, tuple[str, str]] = {
@@ -38,7 +50,7 @@ _SIGNS: dict[str, tuple[str, str]] = {
 _DIRECTED = {("left", "BAR"): "LBAR", ("right", "BAR"): "RBAR", ("left", "BARS"): "LNORM", ("right", "BARS"): "RNORM"}
 _MATRICES = frozenset(["matrix", "bmatrix", "pmatrix", "Bmatrix", "smallmatrix"])
 _FRACTIONS = frozenset(["frac", "dfrac", "tfrac", "cfrac"])
-_ACCENTS = frozenset(["hat", "widehat", "bar", "overline", "tilde", "widetilde", "vec", "dot", "ddot", "check", "breve", "underline"])
+_ACCENTS = frozenset(["hat", "widehat", "bar", "overline", "tilde", "widetilde", "vec", "dot", "ddot", "check"])
 # fmt: on
 
 
@@ -150,7 +162,7 @@ def _font(tokens: list[Any], i: int, font: str, out: list[Any], make: Make) -> i
         return stop
     if inner.type == "WORD":
         word = inner.value
-        if font in ("operatorname", "mathrm", "text", "textrm", "mathop"):
+        if font in _ROMAN:
             word = _WORDS.get(word, word)
         out.append(make("WORD", word, start, end))
         return stop

@@ -1,6 +1,6 @@
 """Parsing: text to a typed expression.
 
-    text ─ characters, tokens, grammar ─▶ syntax tree ─ names ─▶ program ─ shapes ─▶ reading ─ elaborate ─▶ expression
+text ─ characters, tokens, grammar ─▶ syntax tree ─ names ─▶ program ─ shapes ─▶ reading ─ elaborate ─▶ expression
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ class _Reader:
             raise NameProblem(f"{name} is defined, so it is no variable of differentiation", text=name)
         if name in program.dimensions:
             raise NameProblem(f"{name} is a dimension, so it is no variable of differentiation", text=name)
-        word, digits, below = parts(name)
+        word = parts(name)[0]
         related = [k for k in known if parts(k)[0].casefold() == word.casefold()]
         if len(word) == 1 or word in GREEK:
             if not related:

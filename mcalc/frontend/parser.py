@@ -8,6 +8,7 @@ grammar that is there, they are built from it.
 from __future__ import annotations
 
 import hashlib
+from contextvars import copy_context
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 from mcalc.errors import McalcError, ParseError, Span
 from mcalc.frontend import characters
 from mcalc.frontend.syntax import Builder
-from mcalc.frontend.words import Scope
+from mcalc.frontend.words import Scope, shorten
 
 STARTS = ["text", "function", "declarations"]
 
@@ -53,14 +54,14 @@ def build(grammar: str) -> Any:
     """The parser, built from the grammar."""
     from lark import Lark
 
-    from mcalc.frontend.tokens import Assembler
+    from mcalc.frontend.tokens import PostLexer
 
     return Lark(
         grammar,
         parser="lalr",
         lexer="basic",
         start=STARTS,
-        postlex=Assembler(),
+        postlex=PostLexer(),
         transformer=Builder(),
         maybe_placeholders=False,
     )
@@ -70,14 +71,15 @@ def build(grammar: str) -> Any:
 def _parser() -> Any:
     from lark import Lark
 
-    from mcalc.frontend.tokens import Assembler
+    from mcalc.frontend.tokens import PostLexer
 
     grammar = grammar_text()
     try:
         from mcalc.frontend import _tables
 
         if digest(grammar) == _tables.DIGEST:
-            return Lark._load_from_dict(_tables.DATA, _tables.MEMO, postlex=Assembler(), transformer=Builder())
+            load: Any = Lark._load_from_dict
+            return load(_tables.DATA, _tables.MEMO, postlex=PostLexer(), transformer=Builder())
     except (ImportError, AttributeError, KeyError, TypeError):
         pass
     return build(grammar)
@@ -87,26 +89,27 @@ def tree(text: str, start: str, scope: Scope) -> Any:
     """What the builder makes of a text that begins with this rule."""
     from lark import UnexpectedCharacters, UnexpectedToken
 
-    from mcalc.frontend.tokens import MODE, OUTPUT, SCOPE
+    from mcalc.frontend.tokens import OUTPUT, SCOPE, START
 
     plain = characters.normalise(text)
     if start == "declarations":
         plain = plain.replace("\n", ";")
     output: list[Any] = []
-    tokens = [(SCOPE, SCOPE.set(scope)), (MODE, MODE.set(start)), (OUTPUT, OUTPUT.set(output))]
-    try:
+
+    def run() -> Any:
+        SCOPE.set(scope)
+        START.set(start)
+        OUTPUT.set(output)
         return _parser().parse(plain, start=start)
+
+    try:
+        return copy_context().run(run)
     except McalcError as error:
         raise error.at(None, text) from None
     except UnexpectedCharacters as problem:
-        error = characters.unexpected(plain, problem.pos_in_stream)
-        raise error.at(None, text) from None
+        raise characters.unexpected(plain, problem.pos_in_stream or 0).at(None, text) from None
     except UnexpectedToken as problem:
-        error = _unexpected(problem.token, output, plain, start)
-        raise error.at(None, text) from None
-    finally:
-        for variable, token in tokens:
-            variable.reset(token)  # type: ignore[arg-type]
+        raise _unexpected(problem.token, output, plain, start).at(None, text) from None
 
 
 def _unexpected(token: Any, output: list[Any], text: str, start: str) -> ParseError:
@@ -159,4 +162,4 @@ def _undeclared(token: Any, before: Any, span: Span, at_end: bool) -> ParseError
 
 
 def _quoted(token: Any) -> str:
-    return _PHRASES.get(token.type) or str(token.value)
+    return _PHRASES.get(token.type) or shorten(str(token.value))

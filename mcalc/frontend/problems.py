@@ -17,51 +17,34 @@ def explain(misfit: Misfit, program: Program, text: str) -> McalcError:
     """The error for a misfit."""
     step = program.steps[misfit.place]
     s = misfit.dimensions or Dimensions()
-    operands = _operands(misfit, step)
-    taken = [*program.symbols, *program.dimensions]
-    s.name_unknowns((_shape(misfit.types[p]) for p in (*_leaves(program, operands), *operands)), taken)
-    nodes = [program.steps[p].node for p in operands]
-    span = _span(nodes, step.node)
-    notes = ("     ".join(f"{_quote(n, text)} : {s.shown(_shape(misfit.types[p]))}" for n, p in _both(nodes, operands)),)
+    indices = _operands(misfit, step)
+    nodes = [step.node.args[i] for i in indices]
+    types = [misfit.types[step.args[i]] for i in indices]
+    if not nodes:
+        nodes, types = [step.node], misfit.types[misfit.place : misfit.place + 1]
+    symbols = (t for t, other in zip(misfit.types, program.steps, strict=False) if other.kind == "symbol")
+    s.name_unknowns((t[:2] for t in (*symbols, *types)), [*program.symbols, *program.dimensions])
+    span = Span(min(n.start for n in nodes), max(n.end for n in nodes))
+    shapes = ("     ".join(f"{_quote(n, text)} : {s.shown(t[:2])}" for n, t in zip(nodes, types, strict=False)),)
     if misfit.ambiguous:
-        notes = _readings(misfit, step, nodes, [misfit.types[p] for p in operands], s, text) + notes[:1]
-        return AmbiguityError(misfit.message, span, text=text, notes=notes, hint=misfit.hint or _AMBIGUITY_HINTS[step.kind])
+        notes = _readings(misfit, step, nodes, types, s, text) + shapes
+        hint = misfit.hint or _AMBIGUITY_HINTS[step.kind]
+        return AmbiguityError(misfit.message, span, text=text, notes=notes, hint=hint)
     message, hint = misfit.message, misfit.hint
-    if message.startswith("product needs") and len(operands) == 2:
+    if message.startswith("product needs") and len(nodes) == 2:
         left, right = (_quote(n, text) for n in nodes)
         message = f"product needs columns({left}) = rows({right})"
-        hint = hint or _repair(left, right, *(misfit.types[p] for p in operands), s)
-    return ShapeError(message, span, text=text, notes=tuple(n for n in notes if n), hint=hint)
-
-
-def _both(nodes: list[Node], operands: list[int]) -> list[tuple[Node, int]]:
-    return list(zip(nodes, operands, strict=True))
-
-
-def _shape(t: Type) -> tuple[object, object]:
-    return t.rows, t.columns
-
-
-def _leaves(program: Program, operands: list[int]) -> list[int]:
-    return [p for p in range(max(operands, default=-1) + 1) if program.steps[p].kind == "symbol"]
+        hint = hint or _repair(left, right, types[0], types[1], s)
+    return ShapeError(message, span, text=text, notes=shapes if types else (), hint=hint)
 
 
 def _operands(misfit: Misfit, step: Step) -> list[int]:
-    """The places of the operands to show; of a chain, the two that met."""
+    """Which operands to show; of a chain, the two that met."""
     if step.kind not in ("sum", "product"):
-        return [step.args[i] for i in misfit.operands if i < len(step.args)]
+        return [i for i in misfit.operands if i < len(step.args)]
     at = misfit.at
-    before = [p for p in step.args[:at] if not misfit.types[p].is_scalar] or list(step.args[:at])
-    pair = [before[-1], step.args[at]]
-    if step.kind == "sum" and not misfit.ambiguous:
-        pair[0] = before[0]
-    return pair
-
-
-def _span(nodes: list[Node], whole: Node) -> Span:
-    if not nodes:
-        return whole.span
-    return Span(min(n.start for n in nodes), max(n.end for n in nodes))
+    matrices = [i for i in range(at) if not misfit.types[step.args[i]].is_scalar] or list(range(at))
+    return [matrices[0] if step.kind == "sum" and not misfit.ambiguous else matrices[-1], at]
 
 
 def _quote(node: Node, text: str) -> str:

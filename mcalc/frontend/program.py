@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcalc.algebra.shape import ONE, Dim, dim
-from mcalc.errors import McalcError, NameProblem, ParseError, ShapeError, Span
+from mcalc.errors import NameProblem, ParseError, ShapeError, Span
 from mcalc.frontend.calls import CALLS, SIZED
+from mcalc.frontend.dimensions import times
 from mcalc.frontend.syntax import Definition, Node, literal, postorder
 from mcalc.frontend.words import Scope, key
 
@@ -42,6 +43,7 @@ class Program:
     notes: list[str] = field(default_factory=list)
 
 
+_NO_DIMENSION = "a dimension is a name, a positive integer, or a sum or product of such"
 _UNSIZED = {"I": "eye", "1": "ones", "0": "zeros"}
 _SIZE_SEPARATORS = re.compile(r"\\times|×|,")
 _SIZE_FACTORS = re.compile(r"[0-9]+|[A-Za-z]\w*")
@@ -124,11 +126,13 @@ class Resolver:
             elif node.kind == "product" and all(op in ("", "*") for op in node.value):
                 total = operands[0]
                 for d in operands[1:]:
-                    total = total * d
+                    total = times(total, d)
                 values.append(total)
             else:
                 raise ParseError(
-                    "a dimension is a name, a positive integer, or a sum or product of such", node.span, hint="n, 3, n+1"
+                    "a dimension is a name, a positive integer, or a sum or product of such",
+                    node.span,
+                    hint="n, 3, n+1",
                 )
         return values[0]
 
@@ -225,8 +229,7 @@ class Resolver:
             raise ParseError(f"{word} has no axis=all", node.span)
         if not least <= count <= most:
             wanted = "one argument" if most == 1 else "two arguments" if least == 2 else "one or two arguments"
-            error: McalcError = ParseError(f"{word} needs {wanted}, not {count}", node.span)
-            raise error
+            raise ParseError(f"{word} needs {wanted}, not {count}", node.span)
 
     def _note_division(self, node: Node) -> None:
         for i, op in enumerate(node.value[:-1]):

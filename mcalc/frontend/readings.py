@@ -148,7 +148,7 @@ def _rule_key(step: Step) -> Any:
             value = None if value is None else value.denominator == 1
         case "index":
             value = tuple(None if place is None else 1 for place in value)
-        case "compare":
+        case "compare" | "applied":
             value = ">"
     return step.kind, value
 

@@ -98,9 +98,6 @@ class Declaration:
         self.properties = properties
 
 
-_FUNCTION_BARS = {"log": "log_bars"}
-
-
 class Builder:
     """What the parser calls when it reduces a rule (one method a rule of grammar/mcalc.lark)."""
 

@@ -8,6 +8,7 @@ functions that it stands for. A name is kept as ASCII writes it, Greek letters a
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
 from mcalc.algebra.names import GREEK, GREEK_WORDS
@@ -34,6 +35,11 @@ _LONG_FUNCTIONS = sorted((w for w in FUNCTION_WORDS if len(w) > 1), key=len, rev
 def spell(word: str) -> str:
     """A name as it is kept: Greek letters as words."""
     return word if word.isascii() else _GREEK_LETTER.sub(lambda m: GREEK_WORDS[m[0]], word)
+
+
+def shorten(text: str, limit: int = 40) -> str:
+    """The text, cut to what a message can show."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def key(name: str) -> str:
@@ -130,44 +136,49 @@ class Scope:
             product = " ".join(spell(p.value) for p in pieces)
             self.runs.append((spell(word), product))
             self.notes.append(
-                f"{spell(word)} is read as the product {product}; to use one name, declare it ({spell(word)}: n)"
+                f"{spell(word)} is read as the product {product}; to use one name, declare {spell(word)}: n"
             )
         return [Piece("NAME", self.name(p.value), p.start, p.end) for p in pieces]
 
     def _refuse(self, word: str, stem: str, pieces: list[Piece], start: int, called: bool) -> None:
         """The runs of letters that are no product."""
         span = Span(start, start + len(word))
-        declare = f"to use one name, declare it: {spell(word)}: n"
+        shown = shorten(spell(word))
+        declare = f"declare {shown}: n"
         if key(spell(word)) in self.wanted:
-            raise NameProblem(f"{word} is not declared, so it reads as a product of one-letter names", span, hint=declare)
+            raise NameProblem(
+                f"{shown} is not declared, so it reads as a product of one-letter names",
+                span,
+                hint=f"to use one name, {declare}",
+            )
         if called:
             meant = MISSPELT.get(stem) or _close(stem, _LONG_FUNCTIONS + sorted(self.functions))
             if meant or stem in MISSPELT or stem.lower() in FUNCTION_WORDS:
                 meant = meant or (stem.lower() if stem.lower() in FUNCTION_WORDS else "")
                 hint = f"did you mean {meant}?" if meant else "it is not a function of the language"
-                raise NameProblem(f"there is no function {stem}", span, hint=hint)
+                raise NameProblem(f"there is no function {shorten(stem)}", span, hint=hint)
         if len(pieces) < 3:
             return
         inside = next((f for f in _LONG_FUNCTIONS if f in stem), None)
         if inside is not None:
             at = stem.index(inside)
-            apart = " ".join(x for x in (stem[:at], f"{inside}(…)", stem[at + len(inside) :]) if x)
+            apart = " ".join(shorten(x) for x in (stem[:at], f"{inside}(…)", stem[at + len(inside) :]) if x)
             raise NameProblem(
-                f"{word} holds the name of the function {inside}", span, hint=f"write {apart}, or declare {spell(word)}: n"
+                f"{shown} holds the name of the function {inside}", span, hint=f"write {apart}, or {declare}"
             )
         greek = next((w for w in GREEK if len(w) > 1 and (stem.startswith(w) or stem.endswith(w))), None)
         if greek is not None:
             apart = f"{greek} {stem[len(greek) :]}" if stem.startswith(greek) else f"{stem[: -len(greek)]} {greek}"
             raise NameProblem(
-                f"{word} holds the Greek letter {greek}", span, hint=f"write {apart}, or declare {spell(word)}: n"
+                f"{shown} holds the Greek letter {greek}", span, hint=f"write {shorten(apart)}, or {declare}"
             )
         values = [p.value for p in pieces]
-        twice = next((v for i, v in enumerate(values) if v in values[:i]), None)
+        twice = next((v for v, count in Counter(values).items() if count > 1), None)
         if twice is not None:
             raise NameProblem(
-                f"{word} is not declared; as a product of one-letter names it has {twice} twice",
+                f"{shown} is not declared; as a product of one-letter names it has {twice} twice",
                 span,
-                hint=f"{declare}; for the product, put spaces between the letters",
+                hint=f"to use one name, {declare}; for the product, put spaces between the letters",
             )
 
     def exponent(self, word: str, start: int) -> None:
@@ -178,9 +189,9 @@ class Scope:
         if not one:
             first = _PIECE.match(stem)
             assert first is not None
-            rest = word[first.end() :]
+            rest = shorten(word[first.end() :])
             raise AmbiguityError(
-                f"the power ^{word} can be read in two ways",
+                f"the power ^{shorten(word)} can be read in two ways",
                 Span(start, start + len(word)),
                 notes=(f"^{first[0]} {rest}, or ^({first[0]} {rest})",),
                 hint="use a space or parentheses",
@@ -209,6 +220,6 @@ def suggest(word: str, known: list[str]) -> str:
 def runs_note(error: McalcError, scope: Scope) -> McalcError:
     """The error, with the runs of letters that were read as products, since one of them may be its cause."""
     for word, product in scope.runs:
-        error.notes = (*error.notes, f"{word} was read as the product {product}")
-        error.hint = error.hint or f"to use one name, declare it: {word}: n"
+        error.notes = (*error.notes, f"{shorten(word)} was read as the product {shorten(product)}")
+        error.hint = error.hint or f"to use one name, declare {shorten(word)}: n"
     return error
