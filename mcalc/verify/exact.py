@@ -3,7 +3,8 @@
 In: two expressions. Out: a `Verdict`: proved, refuted or undecided.
 
 Both sides are evaluated exactly in the model of mcalc/verify/residues.py, at three random points for each of two
-choices of sizes. If two rational expressions differ, and the numerator of the difference has degree D in all entries,
+choices of sizes (four, where a number may mean a size). If two rational expressions differ, and the numerator of the
+difference has degree D in all entries,
 they agree at one random point with probability at most D/p0, p0 = 19099919; at six independent points, with D = 1000,
 1e-25. With exponentials and logarithms the residues at higher levels stand for independent variables, and the same
 bound holds for the polynomial in these, heuristically where a point is drawn under the condition that some values are
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal, TypeAlias
 
 from mcalc.algebra.expr import Expr, fold, rebuild, symbols
@@ -40,7 +42,8 @@ from mcalc.verify.world import Outcome, World
 Expand: TypeAlias = Callable[[Expr], Expr]
 Status: TypeAlias = Literal["proved", "refuted", "undecided"]
 
-_WORLDS = 2
+_WORLDS, _WORLDS_FOR_NUMBERS = 2, 4
+_PLAIN_NUMBERS = frozenset({Fraction(0), Fraction(1), Fraction(2), Fraction(1, 2)})
 _DEEP = 3
 """The level for expressions that need more levels than there are: below three exponentials, nodes are variables."""
 
@@ -152,6 +155,7 @@ class Prover:
         self._choices: Iterator[dict[str, int]] = iter(())
         self._reach: dict[Expr, tuple[int, int]] = {}
         self._branching: dict[Expr, bool] = {}
+        self._numbers: dict[Expr, bool] = {}
         self._generic: dict[Expr, Expr] = {}
         self._verdicts: dict[tuple[Expr, Expr], Verdict] = {}
         self._requirements.include(*roots)
@@ -198,6 +202,7 @@ class Prover:
         if start + high >= LEVELS:
             start = min(max(0, LEVELS - 1 - high), _DEEP)
         levels = [start, *(k for k in range(low, LEVELS - high) if k != start)]
+        wanted = _WORLDS_FOR_NUMBERS if self._has_numbers(left) or self._has_numbers(right) else _WORLDS
         seen: list[tuple[World, Outcome]] = []
         for world in self._each_world():
             outcome = self._outcome(world, left, right, levels)
@@ -205,7 +210,7 @@ class Prover:
                 return self._refute(world, left, right)
             if outcome.status != "void":
                 seen.append((world, outcome))
-                if len(seen) == _WORLDS:
+                if len(seen) == wanted:
                     break
             void = outcome
         if not seen:
@@ -273,8 +278,21 @@ class Prover:
     def _reach_of(self, e: Expr) -> tuple[int, int]:
         return fold(e, reach, self._reach)
 
+    def _has_numbers(self, e: Expr) -> bool:
+        """Whether a number occurs that may mean a size, or a size itself."""
+        return fold(e, lambda node, below: _may_be_a_size(node) or any(below), self._numbers)
+
     def _branches(self, e: Expr) -> bool:
         return fold(e, lambda node, below: branches(node) or any(below), self._branching)
+
+
+def _may_be_a_size(node: Expr) -> bool:
+    match node.op:
+        case "num":
+            return node.attrs[0] not in _PLAIN_NUMBERS
+        case "pow" | "hpow":
+            return bool(node.attrs[0] > 2)
+    return node.op == "dim"
 
 
 _WITNESS = {

@@ -11,15 +11,15 @@ takes 2, 3, 5 and 7 for positive); and they meet what the expression needs:
   - an index i needs i rows;
   - the order of a skew matrix is even, where that is possible.
 
-`Requirements.choices()` gives the two maps of a proof. The second reverses every order that is free and changes
-the parity of every size: what holds by chance for one size (tr(I) = 4, det(-A) = -det(A), pinv(X) X = I for tall
-X only) fails at the other.
+The first two maps of `Requirements.choices()` are those of a proof. The second reverses every order that is free and
+changes the parity of every size: what holds by chance for one size (tr(I) = 4, det(-A) = -det(A), pinv(X) X = I for
+tall X only) fails at the other. Two more serve where numbers occur, which may mean a size (3 n + m = 15).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import Dim
@@ -121,36 +121,39 @@ class Requirements:
         )
 
     def choices(self) -> Iterator[dict[str, int]]:
-        """Maps of sizes, the best first: two that differ in order and parity, then others to fall back on."""
+        """Maps of sizes, the best first: two that differ in order and parity, then others."""
         names = list(self.names)
-        first = self._assign(names[::-1], dict.fromkeys(self.even, 0))
+        even = dict.fromkeys(self.even, 0)
+        first = self._assign(names[::-1], even)
         yield first
         if not names:
             return
         other = {name: 1 - size % 2 for name, size in first.items()}
-        yield self._assign(names, other)
-        if self.even:
-            yield self._assign(names, other | dict.fromkeys(self.even, 0), above=first)
+        yield self._assign(names, other, avoid=max(first.values()))
+        yield self._assign(names, other | even, above=first)
+        for skip in (2, 1, 0):
+            yield self._assign(names[1:] + names[:1], even, skip=skip)
         yield self._assign(names, {})
         yield dict.fromkeys(names, 2 * ((max([4, *self.floors.values()]) + 1) // 2))
 
     def rotations(self) -> Iterator[dict[str, int]]:
         """Maps without end, each in another order: the first two are those of a proof."""
         names = list(self.names)
-        count = 0
-        while True:
-            if count < 2:
-                found = list(self.choices())
-                yield found[min(count, len(found) - 1)]
-            else:
-                turn = count % max(len(names), 1)
-                yield self._assign(names[turn:] + names[:turn], dict.fromkeys(self.even, 0), skip=count // 2)
-            count += 1
+        yield from itertools.islice(self.choices(), 2)
+        for count in itertools.count(2):
+            turn = count % max(len(names), 1)
+            yield self._assign(names[turn:] + names[:turn], dict.fromkeys(self.even, 0), skip=count // 2 % 4)
 
     def _assign(
-        self, order: list[str], parity: Mapping[str, int], above: Mapping[str, int] | None = None, skip: int = 0
+        self,
+        order: list[str],
+        parity: Mapping[str, int],
+        *,
+        above: Mapping[str, int] | None = None,
+        avoid: int = 0,
+        skip: int = 0,
     ) -> dict[str, int]:
-        """Sizes that grow along `order` as far as the requirements allow."""
+        """Sizes that grow along `order` as far as the requirements allow, the first one `skip` places up."""
         groups = self._equal_groups(order)
         members: dict[str, list[str]] = {}
         for name in order:
@@ -160,7 +163,7 @@ class Requirements:
             if groups[a] != groups[b]:
                 below[groups[b]].add(groups[a])
         sizes: dict[str, int] = {}
-        uses: dict[int, int] = dict.fromkeys(self.literals, 1)
+        uses: dict[int, int] = dict.fromkeys((*self.literals, avoid), 1)
         waiting = list(members)
         while waiting:
             group = next(g for g in waiting if all(b in sizes for b in below[g]))
@@ -171,7 +174,7 @@ class Requirements:
             if above:
                 lowest = max([lowest, *(above[m] + 1 for m in members[group] if m in self.even)])
             wanted = {parity[m] for m in members[group] if m in parity}
-            nearest = islice((c for c in _CANDIDATES if c >= lowest), _VARIETY)
+            nearest = itertools.islice((c for c in _CANDIDATES if c >= lowest), _VARIETY)
             fitting = [c for c in nearest if len(wanted) != 1 or c % 2 in wanted]
             free = sorted(fitting, key=lambda c: (uses.get(c, 0), c)) or [lowest]
             size = free[min(skip, len(free) - 1)]

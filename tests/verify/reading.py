@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ L: n x n lower invertible; U: n x n upper; Q: n x n orthogonal
 """.replace("\n", " ")
 
 
-@lru_cache(maxsize=None)
+@cache
 def e(text: str, where: str = COMMON, shape: Shape | None = None, differentials: bool = False) -> Expr:
     """The expression of a text."""
     return parse(text, where=where, shape=shape, differentials=differentials).expression

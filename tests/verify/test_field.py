@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import sympy
@@ -13,7 +15,7 @@ LEVELS = pytest.mark.parametrize("field", FIELDS, ids=lambda f: f"level{f.level}
 
 def test_chain() -> None:
     assert FIELDS[0].p == 19099919 and FIELDS[-1].p == 2444789759
-    for low, high in zip(FIELDS, FIELDS[1:], strict=False):
+    for low, high in pairwise(FIELDS):
         assert high.p == 2 * low.p + 1 and high.order == low.p
     for field in FIELDS:
         assert sympy.isprime(field.p) and field.p % 8 == 7
@@ -47,7 +49,9 @@ def test_entrywise(field: Field, count: int) -> None:
     assert (field.inverse(x) * x % field.p == 1).all()
     assert (field.inverse(x * 0) == 0).all()
     k = x[::-1] % field.order
-    assert field.powers(x, k).ravel().tolist() == [pow(v, int(j), field.p) for v, j in zip(flat, k.ravel(), strict=True)]
+    assert field.powers(x, k).ravel().tolist() == [
+        pow(v, int(j), field.p) for v, j in zip(flat, k.ravel(), strict=True)
+    ]
     root, positive = field.root(x)
     assert (positive == [[[pow(v, field.order, field.p) == 1]] for v in flat]).all()
     assert (root * root % field.p == np.where(positive, x, field.p - x)).all()
@@ -85,7 +89,11 @@ def test_adjugate(field: Field, n: int) -> None:
 @LEVELS
 @pytest.mark.parametrize(("rows", "columns", "rank"), [(4, 3, 3), (3, 5, 3), (4, 4, 2), (3, 4, 1), (3, 3, 0)])
 def test_pseudo_inverse(field: Field, rows: int, columns: int, rank: int) -> None:
-    a = field.matmul(field.draw(6, (3, rows, rank)), field.draw(7, (3, rank, columns))) if rank else np.zeros((3, 3, 3), int)
+    a = (
+        field.matmul(field.draw(6, (3, rows, rank)), field.draw(7, (3, rank, columns)))
+        if rank
+        else np.zeros((3, 3, 3), int)
+    )
     g = field.pseudo_inverse(a)
     ag, ga = field.matmul(a, g), field.matmul(g, a)
     assert (field.matmul(ag, a) == a).all() and (field.matmul(ga, g) == g).all()
