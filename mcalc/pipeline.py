@@ -6,48 +6,18 @@ here proves or checks: `verify.proof` does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mcalc.algebra.expr import Expr, postorder
 from mcalc.algebra.operators import add, d, inner, mul, number
 from mcalc.algebra.structure import structure
 from mcalc.calculus.conditions import conditions
 from mcalc.calculus.gradient import backward, moving_nodes, zero_of
 from mcalc.calculus.narrate import StepPolisher, narrate
-from mcalc.rewrite.derivation import Obligation, Step
+from mcalc.rewrite.derivation import Answer, Derived, Obligation, Step
 from mcalc.rewrite.rules import projection_rule
 from mcalc.simplify.identities import recognise
 from mcalc.simplify.normal_form import Normaliser, Rewrite
 from mcalc.simplify.polish import Polisher
 from mcalc.simplify.shorten import shorten
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One closed-form derivative: `label` = `result`, its own lines, and the conditions under which it holds.
-
-    `variables` are those of differentiation (two for a mixed second derivative); `forms` names the forms in use where
-    the variable is structured (unconstrained, projected, independent entries).
-    """
-
-    variables: tuple[Expr, ...]
-    kind: str
-    label: str
-    result: Expr
-    steps: tuple[Step, ...]
-    forms: dict[str, Expr]
-    conditions: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Derived:
-    """One derivation: the lines that its answers share (f = …, df = …), and the answers."""
-
-    root: Expr
-    name: str
-    kind: str
-    steps: tuple[Step, ...]
-    answers: tuple[Answer, ...]
 
 
 def derive_gradients(root: Expr, variables: tuple[Expr, ...], name: str = "f", detail: str = "brief") -> Derived:

@@ -46,3 +46,31 @@ class Step:
     def reference(self) -> str:
         """Where the rules are proved."""
         return "; ".join(dict.fromkeys(rule(name).reference for name in self.rules))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One closed-form derivative: `label` = `result`, its own lines, and the conditions under which it holds.
+
+    `variables` are those of differentiation (two for a mixed second derivative); `forms` names the forms in use where
+    the variable is structured (unconstrained, projected, independent entries).
+    """
+
+    variables: tuple[Expr, ...]
+    kind: str
+    label: str
+    result: Expr
+    steps: tuple[Step, ...]
+    forms: dict[str, Expr]
+    conditions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """One derivation: the lines that its answers share (f = …, df = …), and the answers."""
+
+    root: Expr
+    name: str
+    kind: str
+    steps: tuple[Step, ...]
+    answers: tuple[Answer, ...]

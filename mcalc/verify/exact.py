@@ -16,7 +16,8 @@ deeper counts as a free variable (mcalc/verify/points.py).
 The model can fail where the reals do not: order is not compatible with sums, sin has no addition theorem. So a
 refutation needs floating point to disagree as well, and where the two conflict the verdict is "undecided". What holds
 in the model with log|x| for log x, at points that are not in the domain of log x, must in addition be defined and
-agree at real points.
+agree at real points; and where two sides differ there, and no points are found that are in the domain, floating point
+refutes alone.
 
 One `Prover` serves a whole derivation: sizes, points and values are shared, so that proving a chain of steps costs
 one evaluation of each distinct node for each set of points.
@@ -51,7 +52,8 @@ _DEEP = 3
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The answer to one question. `method` is "same" (one node), "shape", "exact" (modulo primes), "exact and
-    floating point" (with log|x| for log x, and at real points), or "" where undecided; `detail` is for people."""
+    floating point" (with log|x| for log x, and at real points), "floating point" (a refutation), or "" where undecided;
+    `detail` is for people."""
 
     status: Status
     method: str = ""
@@ -229,8 +231,12 @@ class Prover:
         return world.compare(left, right, level, branching, repair=True)
 
     def _conclude(self, left: Expr, right: Expr, seen: list[tuple[World, Outcome]]) -> Verdict:
-        for _, outcome in seen:
+        for world, outcome in seen:
             if outcome.status == "open":
+                opinion, difference = world.floating(left, right)
+                if opinion == "differ" and not self._free_among(left, right):
+                    detail = f"relative difference {difference:.1e}, {_sizes_text(world)}"
+                    return Verdict("refuted", "floating point", detail)
                 return Verdict("undecided", detail=outcome.reason)
         detail = "; ".join(f"{o.points} points, {_sizes_text(w)}" for w, o in seen)
         if any(outcome.strict for _, outcome in seen):
@@ -240,10 +246,15 @@ class Prover:
             return Verdict("proved", "exact and floating point", detail)
         return Verdict("undecided", detail=_WITNESS[opinion])
 
+    def _free_among(self, left: Expr, right: Expr) -> str:
+        """Why a differential is not written out, where a free variable stands for one."""
+        free = self._differentials.free
+        return next((free[x] for x in symbols(left, right) if x in free), "")
+
     def _refute(self, world: World, left: Expr, right: Expr) -> Verdict:
-        for variable in symbols(left, right):
-            if variable in self._differentials.free:
-                return Verdict("undecided", detail=self._differentials.free[variable])
+        free = self._free_among(left, right)
+        if free:
+            return Verdict("undecided", detail=free)
         opinion, difference = world.floating(left, right)
         if opinion == "differ":
             return Verdict("refuted", "exact", f"relative difference {difference:.1e}, {_sizes_text(world)}")

@@ -137,7 +137,7 @@ def _claims(derived: Derived, lines: list[Step]) -> Iterator[Claim]:
         yield from identification(derived)
 
 
-# --- what an answer of each kind claims --------------------------------------------------------------------------------
+# --- what an answer of each kind claims ------------------------------------------------------------------------------
 
 
 def _gradient_claims(derived: Derived) -> Iterator[Claim]:
