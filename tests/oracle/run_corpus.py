@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .answers import answer
 from .corpus import Entry, Point, files, load, points, tolerance
 from .length import length
 from .sampling import dimension_names
@@ -41,16 +42,6 @@ class Outcome:
         return self.length / self.expected
 
 
-def derive(entry: Entry, infer: bool) -> Result:
-    """mcalc's answer as the object of its JSON output."""
-    import mcalc
-
-    options: dict[str, Any] = {} if infer else {"where": entry["where"]}
-    if entry["kind"] != "gradient":
-        options["kind"] = entry["kind"]
-    return mcalc.derive(entry["expression"], wrt=entry["wrt"], **options).to_dict()
-
-
 def measure(text: str, declared: Any) -> int:
     return length(text, declared, dimension_names(declared))
 
@@ -60,7 +51,7 @@ def judge(entry: Entry, infer: bool = False, count: int = 3) -> Outcome:
     outcome = Outcome(entry)
     start = time.perf_counter()
     try:
-        result = derive(entry, infer)
+        result = answer(entry, infer)
     except Exception as problem:
         outcome.seconds = time.perf_counter() - start
         outcome.error = f"{type(problem).__name__}: {problem}".splitlines()[0]
