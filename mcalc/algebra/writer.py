@@ -96,7 +96,7 @@ class Writer:
     def __init__(self, taken: frozenset[str] = frozenset()) -> None:
         """`taken` are names of symbols; where they are names of constants, the constants are written otherwise."""
         self.identity = "eye" if "I" in taken else "I"
-        self.circle = "arccos(-1)" if "pi" in taken else "pi"
+        self.circle = "arccos(-1)" if "pi" in taken else self.name("pi")
 
     def __call__(self, node: Expr, args: list[Text]) -> Text:
         """The text of a node, from those of its operands."""

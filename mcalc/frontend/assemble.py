@@ -96,7 +96,7 @@ class Assembler:
                 self._emit("NAME", option.value, option.start_pos, option.end_pos)
                 return i + 3
             return i + 2
-        special = _SPECIAL.get(name if "_" not in name else name[:2])
+        special = _SPECIAL.get("I_" if name.startswith("I_") else name)
         if special is not None:
             after = special(self, i, name)
             if after:
@@ -248,7 +248,8 @@ class Assembler:
                 if token.value in SIZED and self._type(i + 1) == "LPAR":
                     i = self._closing(i + 1)
                     continue
-                found.update(re.findall("[A-Za-z][0-9]*", token.value.partition("_")[0]))
+                if token.value not in FUNCTION_WORDS:
+                    found.update(re.findall("[A-Za-z][0-9]*", token.value.partition("_")[0]))
             i += 1
         return frozenset(found)
 

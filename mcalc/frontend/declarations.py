@@ -19,6 +19,7 @@ from mcalc.frontend.words import Scope, key, suggest
 PROPERTIES = (
     "symmetric", "skew", "spd", "psd", "diagonal", "lower", "upper", "orthogonal", "invertible", "positive",
 )  # fmt: skip
+_RENAME = "rename one of them"
 _SCALAR_WORD = (dim("scalar"), ONE)
 _SQUARE = frozenset(PROPERTIES) - {"positive"}
 _NOT_DIMENSIONS = frozenset(["vector", "matrix", "real", "complex", "row", "column", "square", *PROPERTIES])
@@ -47,7 +48,6 @@ def declarations(where: str | Sequence[str]) -> Declared:
                 _declare(declared, declaration)
             except (NameProblem, ShapeError) as problem:
                 raise problem.at(None, text) from None
-        _check_namespace(declared, text)
     return declared
 
 
@@ -66,6 +66,8 @@ def _declare(declared: Declared, declaration: Any) -> None:
             raise NameProblem(
                 f"{name} is no dimension", _span(first), hint="x: n is a column vector, X: n x m a matrix"
             )
+        if name in declared.shapes:
+            raise NameProblem(f"{name} is declared as a symbol and used as a dimension", _span(first), hint=_RENAME)
         declared.dimensions.setdefault(name)
     for token in declaration.properties:
         if token not in PROPERTIES:
@@ -77,6 +79,8 @@ def _declare(declared: Declared, declaration: Any) -> None:
             raise NameProblem(f"{token} is a word of the language", _span(token), hint="choose another name")
         if whole in declared.shapes:
             raise NameProblem(f"{token} is declared twice", _span(token))
+        if whole in declared.dimensions:
+            raise NameProblem(f"{token} is declared as a symbol and used as a dimension", _span(token), hint=_RENAME)
         declared.shapes[whole] = shape
         declared.properties[whole] = words
         declared.spelling[whole] = str(token)
@@ -88,11 +92,3 @@ def _declare(declared: Declared, declaration: Any) -> None:
         if words & left and words & right and shape != SCALAR:
             word = next(p for p in declaration.properties if p in right)
             raise ShapeError(f"{next(iter(left))} and {word} do not go together: {reason}", _span(word))
-
-
-def _check_namespace(declared: Declared, text: str) -> None:
-    for name in declared.dimensions:
-        if name in declared.shapes:
-            raise NameProblem(
-                f"{name} is declared as a symbol and used as a dimension", text=text, hint="rename one of them"
-            )

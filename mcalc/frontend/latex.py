@@ -174,7 +174,8 @@ def _indicator(tokens: list[Any], i: int, make: Make) -> int:
     close = _matching(tokens, i)
     for j in range(i, close + 1):
         token = tokens[j]
-        if j in (i, close) or token.type == "EQUALS":
+        axis = "axis" in (tokens[j - 1].value, tokens[j - 2].value)
+        if j in (i, close) or (token.type == "EQUALS" and not axis):
             kind, value = {i: ("LPAR", "("), close: ("RPAR", ")")}.get(j, ("RELATION", "=="))
             tokens[j] = make(kind, value, token.start_pos, token.end_pos)
     return i
@@ -202,6 +203,8 @@ def _subscript(before: Any, token: Any, make: Make) -> list[Any]:
     if before.type == "WORD" and "_" not in before.value and inner.isalnum():
         below = inner if len(inner) == 1 or inner.isdigit() or token.value[1] != "{" else f"{{{inner}}}"
         return [make("WORD", f"{before.value}_{below}", before.start_pos, end)]
+    if before.type == "WORD" and before.value == "I":
+        return [make("CONSTANT", f"I{token.value}", before.start_pos, end)]
     places = [p.strip() for p in inner.split(",")]
     if len(places) == 2 and before.type in ("WORD", "RPAR", "RSQB"):
         if before.type == "WORD" and before.value == "K" and all(p.isalnum() and not p.isdigit() for p in places):
@@ -258,7 +261,7 @@ def _brace_argument(tokens: list[Any], i: int, fraction: Any, make: Make) -> int
     middle = start + 1 if token.type in ("NUMBER", "WORD") else end
     left = make("LBRACE", "{", start, start), make(token.type, token.value[: middle - start], start, middle)
     rest = [make(token.type, token.value[1:], middle, end)] if middle < end else []
-    if rest and rest[0].value[0] in "_.":
+    if token.value[0] == "." or (rest and rest[0].value[0] in "_."):
         raise ParseError(f"{fraction.value} needs braces", Span(start, end), hint="\\frac{a}{b}")
     if rest and rest[0].value[0].isdigit():
         rest = [make("NUMBER", rest[0].value, middle, end)]

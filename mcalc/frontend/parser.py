@@ -128,6 +128,10 @@ def _unexpected(token: Any, output: list[Any], text: str, start: str) -> ParseEr
         return ParseError(f"expected {what}{found}", span)
     if before.type in _EXPECTS_OPERAND:
         return ParseError(f"expected an expression after {_quoted(before)}{found}", span)
+    if token.type == "EQUALS" and before.type == "RPAR":
+        return ParseError(
+            "a function is defined apart from the expression", span, hint="define: swish(x) = x sigmoid(x)"
+        )
     if token.type == "EQUALS":
         return ParseError(
             "= defines a name at the beginning of a statement", span, hint="R = y - X W; tr(R^T R), or compare with =="
@@ -152,7 +156,12 @@ def _unexpected(token: Any, output: list[Any], text: str, start: str) -> ParseEr
 def _undeclared(token: Any, before: Any, span: Span, at_end: bool) -> ParseError:
     found = "" if at_end else f", not {_quoted(token)}"
     after = "" if before is None else f" after {_quoted(before)}"
-    if before is None or before.type in ("COMMA", "SEMI"):
+    if token.type == "MINUS":
+        expected, found = (
+            "name: shape",
+            ", not -: a dimension is a name, a positive integer, or a sum or product of such",
+        )
+    elif before is None or before.type in ("COMMA", "SEMI"):
         expected = "a name"
     elif before.type in ("COLON", "CROSS", "PLUS", "OPERATOR", "LPAR"):
         expected = "a dimension"

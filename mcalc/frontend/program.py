@@ -94,7 +94,8 @@ class Resolver:
         count = len(node.args)
         if not least <= count <= most or node.value[1] is not None:
             wanted = f"{least} or {most}" if most > least else str(least)
-            raise ShapeError(f"{word} needs {wanted} dimension{'s' if most > 1 else ''}", node.span, hint="ones(n,m)")
+            example = {"K": "K(m,n)", "e": "e(1,n)", "I": "I(n)", "eye": "eye(n)"}.get(word, f"{word}(n,m)")
+            raise ShapeError(f"{word} needs {wanted} argument{'s' if most > 1 else ''}", node.span, hint=example)
         if word == "e":
             position = literal(node.args[0])
             if position is None or position.denominator != 1 or position < 1:
