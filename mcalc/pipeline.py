@@ -6,6 +6,8 @@ here proves or checks: `verify.proof` does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mcalc.algebra.expr import Expr, postorder
 from mcalc.algebra.operators import add, d, inner, mul, number
 from mcalc.algebra.structure import structure
@@ -139,3 +141,9 @@ def _named(path: list[Rewrite]) -> tuple[str, ...]:
 def _obligations(rewrites: list[Rewrite]) -> tuple[Obligation, ...]:
     return tuple(Obligation(r.rule, r.before, r.after) for r in rewrites)
 
+
+Pass = Callable[..., Derived]
+PASSES: dict[str, Pass] = {
+    # kind of derivative: the pipeline that makes it
+    "gradient": derive_gradients,
+}

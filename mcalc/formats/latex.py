@@ -1,0 +1,48 @@
+"""A derivation as a LaTeX `align*` environment (amsmath): formulas left, reasons right as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from mcalc.algebra.sharing import Sharing
+from mcalc.formats.notation import Latex, sharing
+
+if TYPE_CHECKING:
+    from mcalc.derivation import Derivation
+    from mcalc.rewrite.derivation import Step
+
+_NOTATION = Latex()
+
+
+def render(results: Sequence[Derivation], environment: str = "align*") -> str:
+    """The environment, with a line feed at its end."""
+    body = " \\\\\n".join(f"  {row}" for row in rows(results))
+    return f"\\begin{{{environment}}}\n{body}\n\\end{{{environment}}}\n"
+
+
+def rows(results: Sequence[Derivation]) -> list[str]:
+    """The rows of the alignment: the function, the names, the lines, the answers."""
+    first, names = results[0], sharing(results)
+    arguments = ", ".join(dict.fromkeys(_NOTATION.name(x.name) for a in first.derived.answers for x in a.variables))
+    given = {node: name for name, node in first.definitions.items() if node.args and node is not first.expression}
+    found = [f"{first.name}({arguments}) &= {_NOTATION.formula(first.expression, given)}"]
+    for name, node in names.definitions.items():
+        shape = _NOTATION.shape([str(d) for d in node.shape])
+        formula = _NOTATION.formula(node, names.without(name))
+        found.append(rf"{_NOTATION.name(name)} &= {formula} && {shape}")
+    found += _chain(first.derived.steps, first.name, names)
+    for result in results:
+        found += _chain(result.answer.steps, result.name, names)
+    return found
+
+
+def _chain(steps: Iterable[Step], function: str, names: Sharing) -> list[str]:
+    found: list[str] = []
+    last = ""
+    for step in steps:
+        left = "" if step.left == last else _NOTATION.label(step.left, function) + " "
+        last = step.left
+        formula = _NOTATION.formula(step.right, names.names)
+        found.append(rf"{left}&= {formula} && \text{{{_NOTATION.phrase(step.reason)}}}")
+    return found

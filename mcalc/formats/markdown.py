@@ -1,0 +1,44 @@
+"""A derivation as Markdown: heading, table of shapes, aligned lines, answer, conditions, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mcalc.formats.latex import render as latex
+from mcalc.formats.notation import Latex, Unicode
+
+if TYPE_CHECKING:
+    from mcalc.derivation import Derivation
+
+_MATH, _PLAIN = Latex(), Unicode()
+
+
+def render(results: Sequence[Derivation]) -> str:
+    """The document, with a line feed at its end."""
+    first = results[0]
+    variables = " and ".join(f"${_MATH.name(r.variable.name)}$" for r in results)
+    text = [
+        f"# The {first.kind} by {variables}",
+        "",
+        "| symbol | shape | |",
+        "| --- | --- | --- |",
+    ]
+    for name, symbol in first.symbols.items():
+        remarks = ", ".join([*symbol.properties, *(["inferred"] if symbol.inferred else [])])
+        text.append(f"| ${_MATH.name(name)}$ | ${_MATH.shape(symbol.shape)}$ | {remarks} |")
+    text += ["", "## Derivation", "", "$$", latex(results, "aligned").rstrip(), "$$", "", "## Answer", ""]
+    for result in results:
+        label = _MATH.label(result.label, result.name)
+        text += [f"$${label} = {_MATH.formula(result.result)}$$", ""]
+        text += [f"Shape: ${_MATH.shape(result.shape)}$.", ""]
+        if len(result.forms) > 1:
+            text += ["| form | |", "| --- | --- |"]
+            text += [f"| {name} | ${_MATH.formula(form)}$ |" for name, form in result.forms.items()]
+            text.append("")
+        if result.conditions:
+            text += [f"Holds where {'; '.join(_PLAIN.phrase(c) for c in result.conditions)}.", ""]
+    verdict = str(first.verification) if first.verification else "not verified"
+    return "\n".join([*text, f"*{verdict}*", ""])
+
+
