@@ -228,6 +228,8 @@ class Prover:
                 return outcome
             if not outcome.constant:
                 break
+        if world.floating(left, right)[0] == "differ":
+            return outcome
         return world.compare(left, right, level, branching, repair=True)
 
     def _conclude(self, left: Expr, right: Expr, seen: list[tuple[World, Outcome]]) -> Verdict:

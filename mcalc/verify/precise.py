@@ -137,10 +137,21 @@ def _adjugate(mp: Any, e: Expr, args: Sequence[Precise]) -> Precise:
 
 
 def _pseudo_inverse(mp: Any, e: Expr, args: Sequence[Precise]) -> Precise:
+    """Decell's form of Faddeev-LeVerrier; what is zero to four fifths of the digits is zero."""
     a = args[0]
-    if a.shape[1] >= a.shape[2]:
-        return _matmul(_inverse(mp, _matmul(transpose(a), a)), transpose(a))
-    return _matmul(transpose(a), _inverse(mp, _matmul(a, transpose(a))))
+    gram = _matmul(a, transpose(a))
+    eye = np.eye(a.shape[1], dtype=int)[None] * mp.mpf(1)
+    size = abs(np.trace(gram[0])) + mp.mpf(10) ** -mp.mp.dps
+    m = eye
+    last, scale = m, mp.inf
+    for k in range(1, a.shape[1] + 1):
+        product = _matmul(gram, m)
+        c = np.trace(product[0]) / k
+        if abs(c) <= size**k * mp.mpf(10) ** (-4 * mp.mp.dps // 5):
+            break
+        last, scale = m, c
+        m = product - eye * c
+    return np.asarray(_matmul(transpose(a), last) / scale)
 
 
 def _norm(mp: Any, e: Expr, args: Sequence[Precise]) -> Precise:

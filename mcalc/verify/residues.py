@@ -60,9 +60,12 @@ INSIDE = frozenset({"softplus", "logsumexp"})
 
 BRANCHING = frozenset(
     {"abs", "sign", "relu", "sqrt", "norm", "norm1", "eq", "ge", "gt", "le", "lt", "max", "min", "maxall", "minall"}
-    | {"power", "hpower"}
 )
 """Operators that tell positive from negative: an identity may hold on one branch and fail on another."""
+
+
+_LARGEST_INTEGER_POWER = 10_000
+"""A constant exponent with a residue up to this is that integer (det(A)^n): the base may then be negative."""
 
 
 def branches(node: Expr) -> bool:
@@ -70,6 +73,8 @@ def branches(node: Expr) -> bool:
     match node.op:
         case "pow" | "hpow":
             return bool(node.attrs[0].denominator != 1)
+        case "power" | "hpower":
+            return node.args[1].op != "dim"
         case "sym":
             return "orthogonal" in node.attrs[1]
     return node.op in BRANCHING
@@ -153,6 +158,12 @@ def _pow(b: Points, e: Expr, f: Field, args: Sequence[Array]) -> Array:
 
 
 def _symbolic_power(b: Points, e: Expr, f: Field, args: Sequence[Array]) -> Array:
+    if args[1].shape[0] == 1:
+        exponent = int(_centred(FIELDS[f.level - 1], args[1])[0, 0, 0])
+        if abs(exponent) <= _LARGEST_INTEGER_POWER:
+            if exponent < 0:
+                b.refuse(args[0] == 0)
+            return f.power(args[0] if exponent >= 0 else f.inverse(args[0]), abs(exponent))
     root, positive = f.root(args[0])
     b.soften(~positive)
     b.refuse(args[0] == 0)
