@@ -1,0 +1,127 @@
+"""`mcalc derive`: from a line of text to a derivative that is proved and checked."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mcalc.cli import Command, Text, save, unicode_output, write
+from mcalc.errors import McalcError, UsageError
+
+if TYPE_CHECKING:
+    from mcalc.derivation import Derivation, Derivations
+
+FORMATS = ("text", "latex", "markdown", "python", "json")
+KINDS = ("gradient", "jacobian", "vec-jacobian", "differential", "hessian", "hvp")
+
+_LARGEST_INPUT = 1_000_000
+
+
+@click.command(
+    cls=Command,
+    help="""The derivative of EXPRESSION in closed form, with its derivation, proved and checked.
+
+\b
+  mcalc derive "tr((y-XW)^T (y-XW))" --wrt W
+  mcalc derive "x^T A x" --wrt x --where "A: n x n symmetric"
+  mcalc derive "norm(A x - b)^2" --wrt A --wrt x --format json
+
+EXPRESSION may be - (standard input); without it, on a terminal, expressions are asked for.
+""",
+    epilog="In double quotes, a shell leaves ' ^ | and * alone; ! is history in an interactive bash.",
+)
+@click.argument("expression", type=Text(), required=False)
+@click.option("--wrt", "-w", multiple=True, type=Text(), metavar="NAME", help="By which variable; may be repeated.")
+@click.option("--where", multiple=True, type=Text(), metavar="DECLARATIONS",
+              help='Shapes and properties: "X: n x m; S: n x n spd; t: scalar".')  # fmt: skip
+@click.option("--define", multiple=True, type=Text(), metavar="FUNCTION",
+              help='An elementwise function: "swish(x) = x sigmoid(x)".')  # fmt: skip
+@click.option("--kind", type=click.Choice(KINDS), help="What kind of derivative (default: what fits).")
+@click.option("--layout", type=click.Choice(("numerator", "denominator")), default="numerator", show_default=True,
+              help="Of a Jacobian: m x n or its transpose.")  # fmt: skip
+@click.option("--steps", type=click.Choice(("brief", "full", "none")), default="brief", show_default=True,
+              help="How much of the derivation to show.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="What to write.")
+@click.option("--ascii", "plain", is_flag=True, help="No characters beyond ASCII.")
+@click.option("--output", "-o", metavar="FILE", help="Write to FILE.")
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
+@click.option("--no-verify", is_flag=True, help="Skip proof and check; the output says 'not verified'.")
+@click.option("--debug", is_flag=True, help="Say what takes how long, on standard error.")
+@click.option("--traceback", is_flag=True, help="Show where in mcalc an error arose.")
+def command(expression: str | None, **options: Any) -> None:
+    """Runs the command."""
+    if expression is None:
+        if not sys.stdin.isatty():
+            raise UsageError("no expression was given", hint='mcalc derive "x^T A x" --wrt x, or - for standard input')
+        return _prompt(options)
+    if expression == "-":
+        expression = sys.stdin.read(_LARGEST_INPUT + 1).strip()
+    _run(expression, options)
+    return None
+
+
+def _run(expression: str, options: dict[str, Any]) -> None:
+    if not options["wrt"]:
+        raise UsageError("by which variable?", hint="--wrt X")
+    from time import perf_counter
+
+    from mcalc.derivation import derive
+
+    start = perf_counter()
+    found = derive(
+        expression,
+        options["wrt"],
+        options["where"],
+        kind=options["kind"],
+        define=options["define"],
+        steps=options["steps"],
+        layout=options["layout"],
+        verify=not options["no_verify"],
+    )
+    if options["debug"]:
+        click.echo(f"debug: derived in {1e3 * (perf_counter() - start):.1f} ms", err=True)
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+    text = render(found, options["form"], unicode=not options["plain"] and (options["output"] or unicode_output()))
+    if options["output"]:
+        save(text, options["output"], force=options["force"])
+    else:
+        write(text)
+
+
+def render(found: Derivation | Derivations, form: str, *, unicode: bool) -> str:
+    """A derivation in one of the formats."""
+    match form:
+        case "latex":
+            return found.latex()
+        case "markdown":
+            return found.markdown()
+        case "python":
+            return found.python()
+        case "json":
+            from mcalc.formats.json import dumps
+
+            return dumps(found.json())
+    return found.text(unicode=unicode)
+
+
+def _prompt(options: dict[str, Any]) -> None:
+    """Asks for expressions, with history, until the end of input."""
+    import contextlib
+
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401  (gives `input` its history and its line editing)
+    click.echo("An expression, and by what; an empty line ends.   Example: x^T A x", err=True)
+    while True:
+        try:
+            expression = input("expression: ").strip()
+            if not expression:
+                return
+            names = list(options["wrt"]) or [input("by: ").strip()]
+            _run(expression, {**options, "wrt": names})
+        except EOFError:
+            return
+        except McalcError as problem:
+            click.echo(problem.render(), err=True)
