@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import T, app, had, hdiv, hpow, mul, number, ones, zeros
-from mcalc.algebra.shape import SCALAR, Shape
+from mcalc.algebra.shape import ONE, SCALAR, Shape
+from mcalc.algebra.structure import holds
 from mcalc.simplify.terms import HALF, ONE_Q, Scalars, build, merge, raised, term_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def product(context: Normaliser, args: Sequence[tuple[Expr, Fraction]], shape: S
     coefficient = ONE_Q
     scalars: list[Scalars] = []
     powers: dict[Expr, Fraction] = {}
+    rows: list[tuple[Expr, Fraction]] = []
+    columns: list[tuple[Expr, Fraction]] = []
     pending = list(reversed(args))
     while pending:
         arg, exponent = pending.pop()
@@ -53,6 +56,8 @@ def product(context: Normaliser, args: Sequence[tuple[Expr, Fraction]], shape: S
                 pending.append((factor.args[0], exponent))
             case "hpow":
                 pending.append((factor.args[0], factor.attrs[0] * exponent))
+            case "mul" if shape[0] is not ONE and shape[1] is not ONE and _scales(factor, pending, rows, columns, exponent):
+                context.because("diagonal scaling")
             case "sqrt":
                 powers[factor.args[0]] = powers.get(factor.args[0], Fraction(0)) + HALF * exponent
             case _:
@@ -62,7 +67,43 @@ def product(context: Normaliser, args: Sequence[tuple[Expr, Fraction]], shape: S
         return build(coefficient * extra, flat, (), shape)
     _idempotents(context, powers)
     extra, flat = settle(merge(*scalars))
-    return build(coefficient * extra, flat, _matrix(context, powers, shape), shape)
+    factors = _matrix(context, powers, shape)
+    if not rows and not columns:
+        return build(coefficient * extra, flat, factors, shape)
+    left = [context.apply("diagm", product(context, rows, (shape[0], ONE)))] if rows else []
+    right = [context.apply("diagm", product(context, columns, (shape[1], ONE)))] if columns else []
+    if factors == (ones(*shape),):
+        pieces = [left[0].args[0] if left else ones(shape[0]), T(right[0].args[0]) if right else ones(ONE, shape[1])]
+        return context.product([build(coefficient * extra, flat, (), SCALAR), *pieces])
+    return context.product([build(coefficient * extra, flat, (), SCALAR), *left, *factors, *right])
+
+
+def _scales(
+    factor: Expr,
+    pending: list[tuple[Expr, Fraction]],
+    rows: list[tuple[Expr, Fraction]],
+    columns: list[tuple[Expr, Fraction]],
+    exponent: Fraction,
+) -> bool:
+    """(v 1^T) .* M = diag(v) M and (1 v^T) .* M = M diag(v): v is noted, what is left goes back to `pending`."""
+    first, last = factor.args[0], factor.args[-1]
+    rest = factor.args
+    if first.op == "diagm":
+        rows.append((first.args[0], exponent))
+        rest = factor.args[1:]
+    elif last.op == "diagm":
+        columns.append((last.args[0], exponent))
+        rest = factor.args[:-1]
+    elif last.op == "ones" and last.shape[0] is ONE and len(factor.args) == 2:
+        rows.append((first, exponent))
+        return True
+    elif first.op == "ones" and first.shape[1] is ONE and len(factor.args) == 2:
+        columns.append((T(last) if last.op != "T" else last.args[0], exponent))
+        return True
+    else:
+        return False
+    pending.append((mul(*rest), exponent))
+    return True
 
 
 def _rational_power(value: Fraction, exponent: Fraction) -> Fraction:
@@ -72,8 +113,22 @@ def _rational_power(value: Fraction, exponent: Fraction) -> Fraction:
     return value
 
 
+_QUOTIENTS = (("sinh", "cosh", "tanh"), ("sin", "cos", "tan"))
+
+
 def _idempotents(context: Normaliser, powers: dict[Expr, Fraction]) -> None:
-    """Indicators to the power one; kinked functions absorb their indicators."""
+    """Indicators to the power one; kinked functions absorb their indicators; sinh ./ cosh is tanh."""
+    for top, bottom, quotient in _QUOTIENTS:
+        for atom in [a for a in powers if a.op == top and powers[a] > 0]:
+            below = app(bottom, atom.args[0])
+            count = min(powers[atom], -powers.get(below, Fraction(0)))
+            if count >= 1:
+                context.because(f"{quotient} as a quotient")
+                powers[atom] -= count
+                powers[below] += count
+                both = app(quotient, atom.args[0])
+                powers[both] = powers.get(both, Fraction(0)) + count
+    _diagonals(context, powers)
     for atom in list(powers):
         if (atom.op in INDICATORS or atom.op == "eye") and powers[atom] > 1:
             context.because("indicators are idempotent")
@@ -89,10 +144,39 @@ def _idempotents(context: Normaliser, powers: dict[Expr, Fraction]) -> None:
             del powers[partner]
         if atom.op == "abs":
             sign = app("sign", atom.args[0])
-            if powers.get(sign) == 1 and powers[atom] == 1:
+            if powers.get(sign) == 1 and powers[atom] >= 1:
                 context.because("indicators are idempotent")
-                del powers[sign], powers[atom]
+                del powers[sign]
+                powers[atom] -= 1
+                if not powers[atom]:
+                    del powers[atom]
                 powers[atom.args[0]] = powers.get(atom.args[0], Fraction(0)) + 1
+
+
+def _diagonals(context: Normaliser, powers: dict[Expr, Fraction]) -> None:
+    """A .* I: the transpose of A serves as well, a diagonal A needs no I, and (u v^T) .* I = diag(u .* v)."""
+    identity = next((a for a in powers if a.op == "eye" and powers[a] > 0), None)
+    if identity is None:
+        return
+    for atom in [a for a in powers if a is not identity]:
+        exponent = powers[atom]
+        if holds(atom, "diagonal") and exponent > 0:
+            context.because("triangle of a triangular matrix")
+            powers.pop(identity, None)
+            continue
+        plain = context.transpose(atom)
+        if plain.length < atom.length:
+            context.because("diagonal of a transpose")
+            del powers[atom]
+            powers[plain] = powers.get(plain, Fraction(0)) + exponent
+    others = [a for a in powers if a is not identity]
+    if identity in powers and len(others) == 1 and others[0].op == "mul" and powers[others[0]] == 1:
+        chain = others[0].args
+        if any(f.shape[1] is ONE for f in chain[:-1]):
+            context.because("diagonal of an outer product")
+            inner = context.apply("diagm", context.apply("diagv", others[0]))
+            powers.clear()
+            powers[inner] = ONE_Q
 
 
 def _absorbed(atom: Expr) -> Expr | None:

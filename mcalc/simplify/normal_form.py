@@ -19,23 +19,19 @@ from typing import Any, NamedTuple
 from mcalc.algebra.expr import Expr, fold, make
 from mcalc.algebra.operators import (
     T,
-    add,
     app,
     dimension_number,
     eye,
-    had,
-    hdiv,
-    hpow,
     mul,
     number,
     ones,
     pow_,
     zeros,
 )
-from mcalc.algebra.shape import ONE, SCALAR, Dim, Shape
+from mcalc.algebra.shape import ONE, SCALAR, Shape
 from mcalc.algebra.structure import holds
 from mcalc.simplify import elementwise
-from mcalc.simplify.products import matrix_power, reduce_chain, scalar_group
+from mcalc.simplify.products import matrix_power, reduce_chain
 from mcalc.simplify.terms import HALF, ONE_Q, Scalars, Term, base_and_exponent, build, merge, raised, scaled, term_of
 
 _THROUGH = frozenset({"add", "mul", "neg", "div"})
@@ -127,7 +123,15 @@ class Normaliser:
             return number(0) if shape == SCALAR else zeros(*shape)
         if len(terms) == 1:
             return build(terms[0][0], terms[0][1].scalars, terms[0][1].factors, shape)
+        if all(len(t.factors) == 1 and t.factors[0].op == "vec" for _, t in terms):
+            vectors = [(c, t, t.factors[0].args[0]) for c, t in terms]
+            if len({m.shape for _, _, m in vectors}) == 1:
+                self.because("linearity")
+                inner = self.sum([scaled(m, c, t.scalars) for c, t, m in vectors], vectors[0][2].shape)
+                return self.apply("vec", inner)
         content = Fraction(gcd(*(c.numerator for c, _ in terms)), gcd(*(c.denominator for c, _ in terms)))
+        if all(c < 0 for c, _ in terms):
+            content = -content
         if content != 1:
             self.because("common factor")
         parts = [build(c / content, t.scalars, t.factors, shape) for c, t in terms]
@@ -178,7 +182,24 @@ class Normaliser:
         extra, powers = settle(merge(*scalars))
         if extra == 0 or coefficient == 0:
             return number(0) if shape == SCALAR else zeros(*shape)
+        powers, chain = self._fuse(powers, chain)
         return build(coefficient * extra, powers, tuple(chain), shape)
+
+    def _fuse(self, powers: Scalars, chain: list[Expr]) -> tuple[Scalars, list[Expr]]:
+        """relu(s) (s > 0) = relu(s); exp(x) / sum(exp(x)) = softmax(x)."""
+        for atom, exponent in powers:
+            if exponent > 0 and atom.op == "relu":
+                partner = app("gt", atom.args[0], number(0))
+                if any(a is partner for a, _ in powers):
+                    self.because("indicators are idempotent")
+                    powers = tuple((a, e) for a, e in powers if a is not partner)
+            elif exponent < 0 and atom.op == "sum" and atom.args[0].op == "exp" and atom.args[0] in chain:
+                x = atom.args[0].args[0]
+                self.because("softmax")
+                new = app("softmax", x, attrs=(0 if x.is_column else "all",))
+                chain = [new if f is atom.args[0] else f for f in chain]
+                powers = merge(powers, ((atom, ONE_Q),))
+        return powers, chain
 
     def had(self, args: Sequence[Expr], shape: Shape) -> Expr:
         """The normal form of an elementwise product of normal forms."""
@@ -191,7 +212,8 @@ class Normaliser:
             return number(0) if e.is_scalar else zeros(*e.shape)
         extra, powers = settle(merge(term.scalars, raised(factor.scalars, exponent)))
         power = factor.coefficient ** int(exponent)
-        return build(term.coefficient * power * extra, powers, term.factors, e.shape)
+        powers, chain = self._fuse(powers, list(term.factors))
+        return build(term.coefficient * power * extra, powers, tuple(chain), e.shape)
 
     # --- transposes -----------------------------------------------------------------------------------------------
 
@@ -317,6 +339,16 @@ def _power(c: Normaliser, e: Expr) -> Expr:
         case "T":
             c.because("inverse of a transpose")
             return c.transpose(_power(c, pow_(base.args[0], exponent)))
+        case "add":
+            backwards = c.transpose(base)
+            if backwards is not base and backwards.op == "add":
+                known = c.first.setdefault(("base", base), base)
+                c.first.setdefault(("base", backwards), base)
+                if known is not base:
+                    return c.transpose(pow_(known, exponent))
+        case "kron" if all(a.is_square for a in base.args):
+            c.because("power of a Kronecker product")
+            return _kron(c, app("kron", *(_power(c, pow_(a, exponent)) for a in base.args)))
         case "diagm":
             c.because("diagonal power")
             return c.apply("diagm", elementwise.power(c, base.args[0], exponent))
@@ -424,6 +456,14 @@ def _of_factors(c: Normaliser, e: Expr) -> Expr:
             return _trace(c, e)
         case "sum", "T" if e.attrs == (None,):
             return c.apply("sum", arg.args[0], (None,))
+        case "sum", _ if e.attrs == (None,) and arg.shape[0] is ONE:
+            return c.apply("sum", c.transpose(arg), (None,))
+        case "sum", "softmax" if e.attrs == (None,) and (arg.is_column or arg.attrs[0] == "all"):
+            c.because("softmax sums to one")
+            return number(1)
+        case "sum", "kron" if e.attrs == (None,):
+            c.because("sum of a Kronecker product")
+            return c.product([c.apply("sum", a, (None,)) for a in arg.args])
         case "sum", "ones":
             n, m = arg.shape
             rows, columns = dimension_number(n), dimension_number(m)
@@ -440,6 +480,8 @@ def _of_factors(c: Normaliser, e: Expr) -> Expr:
             return ones(arg.shape[0])
         case "diagv", "T":
             return c.apply("diagv", arg.args[0])
+        case "diagv", "mul":
+            return _diagonal_of_product(c, e)
         case "diagm", "ones":
             return eye(arg.shape[0])
         case "vec", _ if arg.shape[1] is ONE:
@@ -456,6 +498,22 @@ def _of_factors(c: Normaliser, e: Expr) -> Expr:
         case ("triu", _) if holds(arg, "lower"):
             c.because("triangle of a triangular matrix")
             return c.had([arg, eye(arg.shape[0])], arg.shape)
+    return e
+
+
+def _diagonal_of_product(c: Normaliser, e: Expr) -> Expr:
+    """diag(u v^T) = u .* v and diag(A diag(x) B) = (A .* B^T) x."""
+    chain = list(e.args[0].args)
+    for index, factor in enumerate(chain[:-1]):
+        if factor.shape[1] is ONE:
+            c.because("diagonal of an outer product")
+            right = c.transpose(c.product(chain[index + 1 :]))
+            return c.had([c.product(chain[: index + 1]), right], e.shape)
+    for index, factor in enumerate(chain[1:-1], 1):
+        if factor.op == "diagm":
+            c.because("diagonal of a product")
+            left, right = c.product(chain[:index]), c.transpose(c.product(chain[index + 1 :]))
+            return c.product([c.had([left, right], left.shape), factor.args[0]])
     return e
 
 
@@ -595,8 +653,13 @@ def _kron(c: Normaliser, e: Expr) -> Expr:
     return scaled(inner, left.coefficient * right.coefficient, merge(left.scalars, right.scalars))
 
 
-def _symmetric_pair(c: Normaliser, e: Expr) -> Expr:
-    return e
+def _mean(c: Normaliser, e: Expr) -> Expr:
+    rows, columns = e.args[0].shape
+    sizes = {None: (rows, columns), 0: (rows,), 1: (columns,)}[e.attrs[0]]
+    total = c.apply("sum", e.args[0], e.attrs)
+    for size in sizes:
+        total = c.times(total, dimension_number(size), Fraction(-1))
+    return total
 
 
 _EVEN = frozenset({"cos", "cosh", "abs"})
@@ -606,7 +669,7 @@ _ODD = frozenset({"sin", "tan", "arcsin", "arctan", "sinh", "tanh", "sign", "erf
 _HANDLERS: dict[str, Callable[[Normaliser, Expr], Expr]] = {
     "add": _add, "neg": _neg, "mul": _mul, "div": _div, "had": _had, "hdiv": _hdiv, "hpow": _hpow,
     "pow": _power, "T": _transpose, "kron": _kron,
-    "tr": _linear_scalar, "sum": _linear_scalar, "vec": _linear_scalar, "diagm": _linear_scalar,
+    "tr": _linear_scalar, "sum": _linear_scalar, "mean": _mean, "vec": _linear_scalar, "diagm": _linear_scalar,
     "diagv": _linear_scalar, "tril": _linear_scalar, "triu": _linear_scalar, "index": _linear_scalar,
     "det": _det, "logdet": _det, "norm": _norm, "norm1": _norm, "sqrt": _sqrt,
     **dict.fromkeys(("exp", "log", "sin", "cos", "tan", "arcsin", "arctan", "sinh", "cosh", "tanh", "abs",
@@ -616,7 +679,7 @@ _DEFAULT_RULES: dict[str, str] = {
     "add": "collect terms", "neg": "sign in front", "mul": "scalars in front", "div": "scalars in front",
     "had": "elementwise factors", "hdiv": "elementwise factors", "hpow": "elementwise factors",
     "pow": "powers of one matrix", "T": "transpose of a product", "kron": "scalars in front",
-    "tr": "linearity", "sum": "linearity", "vec": "linearity", "diagm": "linearity", "diagv": "linearity",
+    "tr": "linearity", "sum": "linearity", "mean": "mean of entries", "vec": "linearity", "diagm": "linearity", "diagv": "linearity",
     "tril": "linearity", "triu": "linearity", "index": "linearity", "det": "determinant of a power",
     "logdet": "determinant of a power", "norm": "norm of a multiple", "norm1": "norm of a multiple",
     "sqrt": "powers of one scalar",
@@ -625,5 +688,4 @@ _DEFAULT_RULES: dict[str, str] = {
 }
 # fmt: on
 
-__all__ = ["Dim", "Normaliser", "Rewrite", "scalar_group"]
-_ = (add, had, hdiv, hpow)
+__all__ = ["Normaliser", "Rewrite", "settle"]

@@ -111,6 +111,12 @@ def _pair(context: Normaliser, left: Expr, right: Expr) -> list[Expr] | str | No
         n, m, k = left.shape[0], left.shape[1], right.shape[1]
         rest = [] if n is ONE and k is ONE else [ones(n, k)]
         return [dimension_number(m), *rest]
+    if left.op == "ones" and _selects(right, column=True):
+        context.because("product of blocks")
+        return [ones(left.shape[0], right.shape[1])]
+    if right.op == "ones" and _selects(left, column=False):
+        context.because("product of blocks")
+        return [ones(left.shape[0], right.shape[1])]
     if left.op == "T" and left.args[0].op == "unit" and right.op == "unit":
         context.because("unit vectors")
         return [] if left.args[0] is right else "zero"
@@ -120,6 +126,16 @@ def _pair(context: Normaliser, left: Expr, right: Expr) -> list[Expr] | str | No
             context.because("product of blocks")
             return [product]
     return None
+
+
+def _selects(e: Expr, column: bool) -> bool:
+    """Whether a block column [0; I; 0] (or row) selects one block."""
+    return (
+        e.op == "block"
+        and all(a.op in ("eye", "zeros") for a in e.args)
+        and sum(a.op == "eye" for a in e.args) == 1
+        and (set(e.attrs) == {1} if column else len(e.attrs) == 1)
+    )
 
 
 def _blocks(context: Normaliser, left: Expr, right: Expr) -> Expr | None:
@@ -189,10 +205,20 @@ def matrix_power(base: Expr, transposed: bool, exponent: int) -> Expr:
     return T(power) if transposed else power
 
 
+_ELEMENTWISE = frozenset({"had", "hdiv", "hpow"})
+
+
 def scalar_group(context: Normaliser, chain: Sequence[Expr]) -> Expr:
     """The scalar that a chain of factors (1 x … x 1) comes to: one atom, the same for a chain and its transpose."""
     if len(chain) == 1:
         return chain[0]
+    if len(chain) == 2 and chain[0].shape[0] is ONE and chain[1].shape[1] is ONE:
+        left, right = context.transpose(chain[0]), chain[1]
+        if left.op in _ELEMENTWISE or right.op in _ELEMENTWISE:
+            together = context.had([left, right], right.shape)
+            if together.length + 1 < left.length + right.length:
+                context.because("sum of entries")
+                return context.apply("sum", together, (None,))
     backwards = [context.transpose(f) for f in reversed(chain)]
     half = _half(context, list(chain), backwards)
     if half is not None:
