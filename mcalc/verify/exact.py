@@ -125,7 +125,10 @@ class Differentials:
         try:
             if self._expand is None:
                 raise NotSupported("the differential of a compound expression needs the rules of differentiation")
-            return self._expand(e)
+            written = self._expand(e)
+            if written is d(e):
+                raise NotSupported(f"the differential of {e} is not written out")
+            return written
         except NotSupported as error:
             if e.op == "expm" and self._same(mul(e.args[0], d(e.args[0])), mul(d(e.args[0]), e.args[0])):
                 return mul(e, d(e.args[0]))
