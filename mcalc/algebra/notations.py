@@ -9,7 +9,7 @@ from mcalc.algebra.expr import Expr
 from mcalc.algebra.functions import FUNCTIONS
 from mcalc.algebra.names import latex_name, parts, unicode_name
 from mcalc.algebra.shape import ONE, Dim
-from mcalc.algebra.writer import ATOM, POWER, PRODUCT, Text, Writer, plain
+from mcalc.algebra.writer import ATOM, LIKE_SIZE, POWER, PRODUCT, Text, Writer, plain
 
 
 class UnicodeWriter(Writer):
@@ -77,7 +77,7 @@ class LatexWriter(Writer):
         out = factors[0]
         for before, factor in pairwise(factors):
             apart = factor[0].isdigit() or (factor.startswith(r"\frac") and before[-1].isdigit())
-            out += rf" \cdot {factor}" if apart or (before == "I" and factor[0] == "(") else f" {factor}"
+            out += rf" \cdot {factor}" if apart or (before == "I" and LIKE_SIZE.fullmatch(factor)) else f" {factor}"
         return out
 
     def power(self, base: str, exponent: str, elementwise: bool) -> str:

@@ -7,6 +7,7 @@ an identity stands in the node: `known` is for places that fix the size of the n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -21,6 +22,9 @@ COMPARISON, SUM, NEGATIVE, PRODUCT, POWER, ATOM = range(6)
 """How tightly a text holds together."""
 
 CHARACTER_LIMIT = 5_000_000
+
+LIKE_SIZE = re.compile(r"\([\w+* ]+\)")
+"""What would make a product `I (…)` read as an identity of that size."""
 
 
 class Text(NamedTuple):
@@ -149,7 +153,7 @@ class Writer:
     def juxtapose(self, factors: list[str]) -> str:
         out = factors[0]
         for before, factor in pairwise(factors):
-            apart = factor[0].isdigit() or (before == self.identity and factor[0] == "(")
+            apart = factor[0].isdigit() or (before == self.identity and LIKE_SIZE.fullmatch(factor))
             out += f" {self.times} {factor}" if apart else f" {factor}"
         return out
 
@@ -238,7 +242,8 @@ class Writer:
         def write(node: Expr, args: list[Text]) -> Text:
             first = node.args[0]
             many = first.op == "mul" and sum(not a.is_scalar for a in first.args) > 1
-            least = POWER if many or first.op in ("had", "kron") else PRODUCT
+            nested = first.op == "kron" or (first.op == "had" and node.op == "had")
+            least = POWER if many or nested else PRODUCT
 
             def build(texts: list[str]) -> str:
                 rest = (self.factor(t, a.level) for t, a in zip(texts[1:], args[1:], strict=True))

@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcalc.algebra.shape import ONE, SCALAR, Shape, dim, shape_text
+from mcalc.algebra.structure import PROPERTIES
 from mcalc.errors import NameProblem, ShapeError, Span
 from mcalc.frontend.calls import FUNCTION_WORDS
 from mcalc.frontend.parser import tree
 from mcalc.frontend.words import Scope, key, suggest
 
-PROPERTIES = (
-    "symmetric", "skew", "spd", "psd", "diagonal", "lower", "upper", "orthogonal", "invertible", "positive",
-)  # fmt: skip
 _RENAME = "rename one of them"
 _SCALAR_WORD = (dim("scalar"), ONE)
 _SQUARE = frozenset(PROPERTIES) - {"positive"}

@@ -12,7 +12,7 @@ from typing import Any
 from mcalc.algebra import operators as o
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import ONE, Dim, dim
-from mcalc.errors import AmbiguityError, McalcError, Span
+from mcalc.errors import AmbiguityError, McalcError
 from mcalc.frontend.calls import CALLS
 from mcalc.frontend.inline import Function, inline
 from mcalc.frontend.program import Program, Step
@@ -195,8 +195,3 @@ _BUILDERS: dict[str, Any] = {
     "block": lambda step, args: o.app("block", *args, attrs=step.value),
     "same": lambda step, args: args[0],
 }
-
-
-def span_of(program: Program, place: int) -> Span:
-    """Where a step stands in the text."""
-    return program.steps[place].node.span

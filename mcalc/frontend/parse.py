@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from mcalc.algebra import operators as o
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.names import GREEK, parts
-from mcalc.algebra.shape import ONE, SCALAR, Shape, dim
-from mcalc.errors import McalcError, NameProblem, ParseError, UsageError
+from mcalc.algebra.shape import SCALAR, Shape, dim
+from mcalc.errors import McalcError, NameProblem, ParseError, Span, UsageError
 from mcalc.frontend.calls import FUNCTION_WORDS
 from mcalc.frontend.characters import normalise
-from mcalc.frontend.declarations import Declared, declarations
+from mcalc.frontend.declarations import declarations
 from mcalc.frontend.dimensions import NAMES, Misfit
 from mcalc.frontend.elaborate import elaborate
 from mcalc.frontend.inline import ALLOWED, Function
@@ -109,12 +109,14 @@ class _Reader:
     def _define(self, text: str) -> None:
         scope = self._scope(frozenset(), False)
         name, parameter, body = tree(text, "function", scope)
-        span = parameter_span = None
+        span = Span(name.start_pos, name.end_pos)
         whole, inner = key(spell(str(name))), key(spell(str(parameter)))
         if (whole in FUNCTION_WORDS and len(whole) > 1) or whole in self.functions or whole in self.declared.shapes:
             raise NameProblem(f"{name} has a meaning already", span, text=text, hint="choose another name")
         if (inner in FUNCTION_WORDS and len(inner) > 1) or inner == whole:
-            raise NameProblem(f"{parameter} cannot be a parameter", parameter_span, text=text)
+            raise NameProblem(
+                f"{parameter} cannot be a parameter", Span(parameter.start_pos, parameter.end_pos), text=text
+            )
         try:
             program = Resolver(scope, self.declared.dimensions, self.functions).resolve([], body)
             self.functions[whole] = self._function(whole, inner, program, text)
@@ -156,7 +158,8 @@ class _Reader:
             self._check_names(program)
             return self._read(program)
         except McalcError as error:
-            raise runs_note(error, self.scope).at(None, self.text) from None
+            whole = Span(expression.start, expression.end) if error.text is None else None
+            raise runs_note(error, self.scope).at(whole, self.text) from None
 
     def _check_names(self, program: Program) -> None:
         for name, span in program.symbols.items():
@@ -188,7 +191,12 @@ class _Reader:
         for name in absent:
             symbols[name] = self._absent_symbol(name, taken)
         for name, node in self.function_symbols.items():
-            symbols.setdefault(name, SymbolInfo(node, key(name) not in self.declared.shapes, "a scalar of a function"))
+            symbols.setdefault(
+                name,
+                SymbolInfo(
+                    node, key(name) not in self.declared.shapes, "a scalar, since a function of the user holds it"
+                ),
+            )
         used = dict.fromkeys(program.dimensions)
         for info in symbols.values():
             used.update(dict.fromkeys(n for d in info.expr.shape for n in d.names()))
@@ -210,7 +218,7 @@ class _Reader:
             properties = self.declared.properties.get(key(name), frozenset())
             node = o.symbol(name, (dims.value(t.rows), dims.value(t.columns)), properties)
             declared = key(name) in self.declared.shapes
-            reason = "declared" if declared else _reason(name, reading.kinds.get(name, SCALAR_KIND))
+            reason = "declared" if declared else _reason(name, reading)
             symbols[name] = SymbolInfo(node, not declared, reason)
         return symbols
 
@@ -292,10 +300,10 @@ _HABIT_REASONS = {
 _GIVEN_UP = {MATRIX_KIND: "a matrix", COLUMN_KIND: "a column vector", SCALAR_KIND: "a scalar"}
 
 
-def _reason(name: str, kind: int) -> str:
+def _reason(name: str, reading: Reading) -> str:
+    kind = reading.kinds.get(name)
+    if kind is None:
+        return "a scalar, since a function of the user holds it"
     if kind == habit(name):
         return _HABIT_REASONS[kind]
-    return f"{_GIVEN_UP[kind]}, so that the expression has a shape"
-
-
-__all__ = ["ONE", "Declared", "Parsed", "SymbolInfo", "parse"]
+    return f"{_GIVEN_UP[kind]}, so that {reading.aim}"

@@ -126,6 +126,8 @@ def _unexpected(token: Any, output: list[Any], text: str, start: str) -> ParseEr
     if before is None:
         what = "an expression" if start == "text" else "name(x) = expression"
         return ParseError(f"expected {what}{found}", span)
+    if start == "function" and not any(t.type == "EQUALS" for t in output[:place]):
+        return ParseError("expected name(x) = expression", span, hint="swish(x) = x sigmoid(x)")
     if before.type in _EXPECTS_OPERAND:
         return ParseError(f"expected an expression after {_quoted(before)}{found}", span)
     if token.type == "EQUALS" and before.type == "RPAR":

@@ -11,7 +11,7 @@ The search tries kinds first, dimensions last: a rule of shapes is applied to ki
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from mcalc.algebra.names import GREEK, parts
@@ -226,6 +226,8 @@ class Reading:
 
     kinds: dict[str, int]
     checked: Checked
+    aim: str = "the expression has a shape"
+    """Why habits were given up."""
 
 
 class _Search:
@@ -338,7 +340,7 @@ def read(question: Question, wrt: frozenset[str]) -> Reading:
         found = _only(_Search(question, kinds, others, scalar).find(), others)
     except LimitError:
         return habitual
-    return found or habitual
+    return replace(found, aim="the expression is a scalar") if found else habitual
 
 
 def _only(readings: list[Reading], givers: list[str]) -> Reading | None:

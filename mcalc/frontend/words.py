@@ -109,11 +109,7 @@ class Scope:
                 return [Piece("FUNCTION", whole, start, end)]
             if stem in FUNCTION_WORDS and len(stem) > 1:
                 return [Piece("FUNCTION", stem, start, end)]
-            if self.differentials and stem[0] == "d" and len(stem) > 1:
-                rest = key(spell(stem[1:]))
-                if self.known(rest) or _ONE_NAME.fullmatch(stem, 1):
-                    return [Piece("DIFFERENTIAL", self.name(stem[1:]), start, end)]
-        elif self.differentials and stem[0] == "d" and self.known(whole[1:]):
+        if self.differentials and stem[0] == "d" and (self.known(whole[1:]) or _ONE_NAME.fullmatch(stem, 1)):
             return [Piece("DIFFERENTIAL", self.name(word[1:]), start, end)]
         if _ONE_NAME.fullmatch(stem):
             if called and whole == "sigma":
