@@ -30,7 +30,8 @@ Pattern: TypeAlias = Callable[[Sequence[Real]], npt.NDArray[np.bool_]]
 _ONE_KIND, _FEW, _MANY = 4, 48, 2048
 _COMFORTABLE = (0.05, 1e4)
 """The margin that a point should have, and the largest intermediate value."""
-_TOLERABLE = (1e-3, 1e8)
+TOLERABLE = (1e-3, 1e8)
+"""Beyond these a point does not serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +120,21 @@ PATTERNS: dict[str, Pattern] = {
 }
 # fmt: on
 
+KINKS = PATTERNS.keys() | {"norm"}
 
-def survey(evaluation: Evaluation, nodes: Sequence[Expr], count: int) -> tuple[Real, Real]:
-    """The least margin over the nodes at each point (-inf where a value is not finite), the largest value there."""
+
+def survey(evaluation: Evaluation, nodes: Sequence[Expr], count: int, *, kinks: bool = True) -> tuple[Real, Real]:
+    """The least margin over the nodes at each point (-inf where a value is not finite), the largest value there.
+
+    Without `kinks`, only singularities and edges of the domain count.
+    """
     margin, largest = np.full(count, np.inf), np.zeros(count)
     with np.errstate(all="ignore"):
         for node in nodes:
             size = np.abs(evaluation.values[node]).max(axis=(1, 2))
             largest = np.maximum(largest, np.where(np.isnan(size), np.inf, size))
             rule = MARGINS.get(node.op)
-            if rule is not None:
+            if rule is not None and (kinks or node.op not in KINKS):
                 margin = np.minimum(margin, rule(node, [evaluation.values[a] for a in node.args]))
     return np.where(np.isfinite(largest), margin, -np.inf), largest
 
@@ -164,7 +170,7 @@ def _search(
         evaluation = Evaluation(values, sizes)
         evaluation.value(f)
         margin, largest = survey(evaluation, nodes, count)
-        for least, most in (_COMFORTABLE,) if count == _ONE_KIND else (_COMFORTABLE, _TOLERABLE):
+        for least, most in (_COMFORTABLE,) if count == _ONE_KIND else (_COMFORTABLE, TOLERABLE):
             good = np.flatnonzero((margin >= least) & (largest <= most))
             if good.size:
                 k = int(good[_preferred(good, turn)])

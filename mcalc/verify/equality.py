@@ -9,7 +9,7 @@ are both finite and clearly differ; the smallest one wins.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -19,7 +19,7 @@ from mcalc.algebra.expr import Expr, postorder
 from mcalc.algebra.operators import add, neg
 from mcalc.algebra.shape import shape_text
 from mcalc.errors import NotSupported, VerificationError
-from mcalc.verify.domain import places, survey
+from mcalc.verify.domain import KINKS, places, survey
 from mcalc.verify.exact import Differentials, Expand, Prover, Status
 from mcalc.verify.field import words
 from mcalc.verify.layout import Sizes
@@ -67,8 +67,6 @@ def equal(
     if a.shape != b.shape:
         return Equality("refuted", reason=f"the shapes differ: {shape_text(a.shape)} and {shape_text(b.shape)}")
     verdict = Prover(a, b, variables=variables, seed=seed, expand=expand).prove(a, b)
-    if verdict.proved:
-        return Equality("proved", reason=verdict.method)
     differentials = Differentials(variables, expand, lambda left, right: False)
     try:
         left, right = differentials.write_out(a), differentials.write_out(b)
@@ -76,30 +74,43 @@ def equal(
         return Equality("undecided", reason=error.message)
     if differentials.free:
         return Equality("undecided", reason=verdict.detail)
+    if verdict.proved:
+        # random points meet no kink: what differs at ties only (x >= y and x > y) is looked for among small integers
+        tie = counterexample(left, right, seed, kinks=True) if _has_kinks(left, right) else None
+        return Equality("proved", reason=verdict.method) if tie is None else Equality("refuted", tie, "only at a kink")
     found = counterexample(left, right, seed)
     if found is not None:
         return Equality("refuted", found, verdict.detail)
     return Equality("undecided", reason=verdict.detail or "the two sides differ, but not clearly at any small point")
 
 
-def counterexample(left: Expr, right: Expr, seed: int = 0) -> Counterexample | None:
-    """Values at which both sides are defined and clearly differ, as simple as can be found, or None."""
+def _has_kinks(*roots: Expr) -> bool:
+    return any(node.op in KINKS for node in postorder(*roots))
+
+
+def counterexample(left: Expr, right: Expr, seed: int = 0, *, kinks: bool = False) -> Counterexample | None:
+    """Values at which both sides are defined and clearly differ, as simple as can be found, or None.
+
+    With `kinks`, only small integers are tried, and kinks are not avoided.
+    """
     nodes = list(postorder(left, right))
     unknowns = [n for n in nodes if n.op in ("sym", "d")]
     requirements = Requirements()
     requirements.include(left, right)
-    for sizes in _small_sizes(requirements):
+    for sizes in requirements.smallest():
         for largest in (1, 3, 9):
             try:
                 values = {x: _integers(x, sizes, largest, seed) for x in unknowns}
             except VerificationError:
                 break
-            found = _clearest(left, right, nodes, values, sizes, requirements)
+            found = _clearest(left, right, nodes, values, sizes, kinks)
             if found is not None:
                 return found
+    if kinks:
+        return None
     try:
         for place in islice(places(add(left, neg(right)), unknowns, requirements, seed), 3):
-            found = _clearest(left, right, nodes, place.values, place.sizes, requirements)
+            found = _clearest(left, right, nodes, place.values, place.sizes, False)
             if found is not None:
                 return found
     except VerificationError:
@@ -108,13 +119,13 @@ def counterexample(left: Expr, right: Expr, seed: int = 0) -> Counterexample | N
 
 
 def _clearest(
-    left: Expr, right: Expr, nodes: Sequence[Expr], values: dict[Expr, Real], sizes: Sizes, requirements: Requirements
+    left: Expr, right: Expr, nodes: Sequence[Expr], values: dict[Expr, Real], sizes: Sizes, kinks: bool
 ) -> Counterexample | None:
     """The point with the smallest entries at which the sides are finite, well conditioned, and differ."""
     count = max((v.shape[0] for v in values.values()), default=1)
     evaluation = Evaluation(values, sizes)
     a, b = evaluation.value(left), evaluation.value(right)
-    margin, largest = survey(evaluation, nodes, count)
+    margin, largest = survey(evaluation, nodes, count, kinks=not kinks)
     with np.errstate(all="ignore"):
         size = np.maximum(np.abs(a).max(axis=(1, 2)), np.abs(b).max(axis=(1, 2)))
         difference = np.abs(a - b).max(axis=(1, 2))
@@ -128,15 +139,6 @@ def _clearest(
 
 def _at(a: Real, k: int) -> Real:
     return np.asarray(a[k if a.shape[0] > 1 else 0] + 0.0)
-
-
-def _small_sizes(requirements: Requirements) -> Iterator[dict[str, int]]:
-    """Sizes from 2 up that meet the requirements."""
-    for sizes in islice(requirements.choices(), 2):
-        smaller = {name: size - 1 for name, size in sizes.items()}
-        if requirements.met_by(smaller) and not any(smaller[name] % 2 for name in requirements.even):
-            yield smaller
-        yield sizes
 
 
 def _integers(x: Expr, sizes: Sizes, largest: int, seed: int) -> Real:

@@ -34,9 +34,10 @@ A = TypeVar("A", bound=AnyArray)
 
 
 def symbol_key(seed: int, symbol: Expr, *more: object) -> int:
-    """A key for the draws of one symbol."""
-    shape = tuple(str(d) for d in symbol.shape)
-    return key_of(seed, symbol.op, symbol.args[0].name if symbol.op == "d" else symbol.name, shape, *more)
+    """A key for the draws of one symbol, or of the differential of one."""
+    inner = symbol.args[0] if symbol.op == "d" else symbol
+    shape = tuple(dim.text for dim in symbol.shape)
+    return key_of(seed, symbol.op, inner.name, sorted(inner.attrs[1]), shape, *more)
 
 
 def size_of(symbol: Expr, sizes: Sizes) -> tuple[int, int]:

@@ -3,8 +3,9 @@
 In: expressions. Out: maps from dimension names to small integers.
 
 Sizes of different names differ, so that a lost transpose changes a value; they are 3 or more (2 x 2 skew matrices
-and rotations commute, larger ones do not); they avoid multiples of primes above 7 (the model of mcalc/verify/exact.py
-takes 2, 3, 5 and 7 for positive); and they meet what the expression needs:
+and rotations commute, larger ones do not; what fails for sizes 1 and 2 only, as det(x x^T) = 0, is not seen); they
+avoid multiples of primes above 7 (the model of mcalc/verify/residues.py takes 2, 3, 5 and 7 for positive); and they
+meet what the expression needs:
 
   - det, logdet, adj and inverses of a product: no factor on the way may be thinner than the product, or it would be
     singular for every value (inv(X^T X) needs n >= m);
@@ -26,7 +27,7 @@ from mcalc.algebra.shape import Dim
 from mcalc.verify.layout import Sizes
 
 SMALLEST = 3
-_CANDIDATES = tuple(n for n in range(SMALLEST, 10_000) if all(n % q for q in (11, 13, 17, 19, 23)))
+_CANDIDATES = tuple(n for n in range(2, 10_000) if all(n % q for q in (11, 13, 17, 19, 23)))
 _VARIETY = 8
 """Up to this many names have sizes of their own; more names share them, or a deep network would have no small sizes."""
 _NEED_FULL_RANK = frozenset({"det", "logdet", "adj"})
@@ -136,6 +137,13 @@ class Requirements:
         yield self._assign(names, {})
         yield dict.fromkeys(names, 2 * ((max([4, *self.floors.values()]) + 1) // 2))
 
+    def smallest(self) -> Iterator[dict[str, int]]:
+        """Maps for people to look at: sizes from 2 up, in two orders."""
+        names = list(self.names)
+        even = dict.fromkeys(self.even, 0)
+        yield self._assign(names[::-1], even, least=2)
+        yield self._assign(names, even, least=2)
+
     def rotations(self) -> Iterator[dict[str, int]]:
         """Maps without end, each in another order: the first two are those of a proof."""
         names = list(self.names)
@@ -152,6 +160,7 @@ class Requirements:
         above: Mapping[str, int] | None = None,
         avoid: int = 0,
         skip: int = 0,
+        least: int = SMALLEST,
     ) -> dict[str, int]:
         """Sizes that grow along `order` as far as the requirements allow, the first one `skip` places up."""
         groups = self._equal_groups(order)

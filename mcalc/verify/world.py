@@ -22,6 +22,7 @@ import numpy as np
 
 from mcalc.algebra.expr import Expr, fold, postorder
 from mcalc.errors import VerificationError
+from mcalc.verify.domain import TOLERABLE, survey
 from mcalc.verify.field import FIELDS, Array, Mask, key_of
 from mcalc.verify.layout import Sizes
 from mcalc.verify.numeric import Evaluation, Real
@@ -140,25 +141,31 @@ class World:
     def floating(self, left: Expr, right: Expr) -> tuple[Literal["agree", "differ", "unclear", "void"], float]:
         """What floating point says of left = right, and the largest relative difference.
 
-        Points of many kinds are tried (see sampling.STRATEGIES); those count at which both sides are finite.
+        Points of many kinds are tried (see sampling.STRATEGIES); those count at which both sides are finite, and only
+        well conditioned ones can tell a difference.
         """
         worst = 0.0
         affordable = max(2, 2 * _WORK_LIMIT // max(self._work_of(left), self._work_of(right)))
         for last, count in ((False, _FLOAT_POINTS), (True, _MANY_FLOAT_POINTS)):
-            difference = self._relative_difference(left, right, min(count, affordable))
-            known = difference[np.isfinite(difference)]
-            if known.size >= 2 or (known.size and last):
+            difference, comfortable = self._relative_difference(left, right, min(count, affordable))
+            finite = np.isfinite(difference)
+            known = difference[finite & comfortable]
+            if known.size < 2 and not last:
+                continue
+            if known.size:
                 worst = float(known.max())
-                if worst <= _AGREE:
-                    return "agree", worst
                 differing = int((known > _DIFFER).sum())
                 if differing == known.size or differing >= max(2, known.size // 32):
                     return "differ", worst
-                return ("unclear", worst) if differing else ("agree", worst)
+                return ("agree", worst) if worst <= _AGREE or not differing else ("unclear", worst)
+            if finite.any():
+                worst = float(difference[finite].max())
+                return ("agree" if worst <= _AGREE else "unclear"), worst
         return "void", worst
 
-    def _relative_difference(self, left: Expr, right: Expr, count: int) -> Real:
-        """max|L - R| at every point, relative to L, R and (slightly) to the largest intermediate value."""
+    def _relative_difference(self, left: Expr, right: Expr, count: int) -> tuple[Real, Mask]:
+        """max|L - R| at every point, relative to L, R and (slightly) to the largest value on the way; and whether the
+        point is well conditioned."""
         if count not in self._floats:
             self._floats[count] = Evaluation({}, self.sizes)
         evaluation = self._floats[count]
@@ -167,15 +174,15 @@ class World:
         try:
             evaluation.values.update(floats(missing, self.sizes, count, self.key))
         except VerificationError:
-            return np.full(count, np.nan)
+            return np.full(count, np.nan), np.zeros(count, dtype=np.bool_)
         a, b = evaluation.value(left), evaluation.value(right)
+        margin, largest = survey(evaluation, nodes, count)
         with np.errstate(all="ignore"):
-            scale = np.zeros(count)
-            for node in nodes:
-                scale = np.maximum(scale, np.abs(evaluation.values[node]).max(axis=(1, 2)))
-            size = np.maximum(np.abs(a).max(axis=(1, 2)), np.abs(b).max(axis=(1, 2))) + 1e-10 * scale
-            difference = np.abs(a - b).max(axis=(1, 2))
-            return np.asarray(np.where(difference == 0, 0 * size, difference / size))
+            size = np.maximum(np.abs(a).max(axis=(1, 2)), np.abs(b).max(axis=(1, 2))) + 1e-10 * largest
+            difference = np.broadcast_to(np.abs(a - b).max(axis=(1, 2)), (count,))
+            relative = np.where(difference == 0, 0 * size, difference / size)
+        least, most = TOLERABLE
+        return np.asarray(relative), (margin >= least) & (largest <= most)
 
 
 def _compare_at(points: Points, left: Expr, right: Expr, level: int) -> tuple[Mask, Mask, Mask]:

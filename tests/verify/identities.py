@@ -23,7 +23,7 @@ TRUE: list[tuple[str, str]] = [
     ("det(A^T)", "det(A)"),                         ("det(A^-1)", "1/det(A)"),
     ("det(I + X Y^T)", "det(I + Y^T X)"),           ("det(A + x y^T)", "det(A) (1 + y^T A^-1 x)"),
     ("A adj(A)", "det(A) I"),                       ("adj(A B)", "adj(B) adj(A)"),
-    ("adj(A)", "det(A) A^-1"),                      ("adj(x y^T) A", "adj(x y^T) B"),
+    ("adj(A)", "det(A) A^-1"),                      ("tr(adj(A))", "det(A) tr(A^-1)"),
     ("det([A, B; zeros(n,n), C])", "det(A) det(C)"),
     ("det([A, x; y^T, s])", "det(A) (s - y^T A^-1 x)"),
     ("logdet(A B)", "logdet(A) + logdet(B)"),       ("logdet(A^-1)", "-logdet(A)"),
