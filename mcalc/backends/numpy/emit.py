@@ -1,0 +1,218 @@
+"""Emitting: a program as the text of a NumPy module.
+
+In: outputs as expressions by label; out: Python. Each definition is one line with its mathematics and its shape in a
+comment. User text reaches the module only as names that were made safe and as printed expressions in comments and
+docstrings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mcalc.algebra.expr import Expr, symbols
+from mcalc.algebra.printing import ascii_text
+from mcalc.algebra.shape import Dim, shape_text
+from mcalc.backends.numpy.arguments import check_shapes, convert, shapes_table
+from mcalc.backends.numpy.helpers import FLOATS, HELPERS, SIZES, USES
+from mcalc.backends.numpy.identifiers import RESERVED, identifiers
+from mcalc.backends.numpy.text import COPYING, TEXTS, Place, Text
+from mcalc.errors import printable
+from mcalc.program import Array, Program, program_of
+from mcalc.program.ir import arrays
+from mcalc.program.mathematics import expression_of, shape_of
+
+WIDTH = 100
+"""The longest line that keeps its comment behind the code."""
+
+LONGEST_FORMULA = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """The parts of a module's text."""
+
+    docstring: tuple[str, ...]
+    imports: tuple[str, ...]
+    shapes: str
+    blocks: tuple[str, ...]
+
+    def source(self) -> str:
+        """The text, not yet formatted."""
+        body = "\n".join(self.docstring)
+        head = f'"""{body}\n"""' if len(self.docstring) > 1 else f'"""{body}"""'
+        return "\n\n".join([head, "\n".join(self.imports), self.shapes, *self.blocks]) + "\n"
+
+
+def module_of(
+    name: str,
+    outputs: Mapping[str, Expr],
+    *,
+    arguments: Sequence[Expr],
+    returns: Sequence[str | tuple[str, Sequence[str]]],
+    summary: Sequence[str],
+    derivatives: frozenset[str],
+    header: Sequence[str] = (),
+) -> Module:
+    """The module with one function `name` that computes the outputs.
+
+    `returns` says what it gives back: labels, or (label, labels) for a named tuple.
+    """
+    taken: set[str] = set(outputs) | {name}
+    python = identifiers((s.name for s in arguments), taken)
+    dims = dict.fromkeys(n for s in arguments for d in s.shape for n in d.names())
+    for e in outputs.values():
+        dims.update(dict.fromkeys(n for d in e.shape for n in d.names()))
+    sizes = identifiers(dims, taken)
+    named = [(python[s.name], s) for s in arguments]
+    program = program_of(
+        outputs, arguments=named, sizes=sizes, derivatives=derivatives,
+        taken=taken | RESERVED | {"length", "_"},
+    )  # fmt: skip
+    live = list(arrays(*(a for _, a in program.outputs)))
+    used = sorted({USES[a.op] for a in live if a.op in USES})
+    imports = ["import numpy as np"]
+    blocks = [helper.code.strip() for helper in map(HELPERS.__getitem__, used) if helper.code]
+    imports += [HELPERS[h].imports for h in used if HELPERS[h].imports]
+    if any(not isinstance(r, str) for r in returns):
+        imports.insert(0, "from typing import NamedTuple\n")
+        blocks.append(_tuple_class(returns))
+    helpers = [FLOATS.strip(), SIZES.strip()] if arguments else []
+    body = Body(program, python)
+    function = [f"def {name}({', '.join(p for p, _ in named)}):"]
+    function += _docstring(summary, named, python, sizes)
+    function += [f"    {line}" for line in body.lines()]
+    function.append(f"    return {', '.join(_returned(r) for r in returns)}")
+    blocks += ["\n".join(function)]
+    return Module(
+        tuple(_safe(line) for line in header) or (_safe(summary[0]),),
+        tuple(imports),
+        shapes_table(named),
+        tuple([*blocks, *helpers]),
+    )
+
+
+def _returned(item: str | tuple[str, Sequence[str]]) -> str:
+    if isinstance(item, str):
+        return item
+    return f"{item[0]}({', '.join(item[1])})"
+
+
+def _tuple_class(returns: Sequence[str | tuple[str, Sequence[str]]]) -> str:
+    title, labels = next(r for r in returns if not isinstance(r, str))
+    fields = "\n".join(f"    {label.removeprefix('grad_')}: np.ndarray" for label in labels)
+    return f'class {title}(NamedTuple):\n    """One field for each variable, with its shape."""\n\n{fields}'
+
+
+def _safe(text: str) -> str:
+    """A line that cannot end the docstring or comment in which it stands."""
+    return printable(text).replace("\\", "\\\\").replace('"""', "'''").replace("\n", " ")
+
+
+def _docstring(
+    summary: Sequence[str], named: Sequence[tuple[str, Expr]], python: Mapping[str, str], sizes: Mapping[str, str]
+) -> list[str]:
+    lines = [_safe(line) for line in summary]
+    lines.append("")
+    width = max((len(p) for p, _ in named), default=0)
+    for p, e in named:
+        properties = " ".join(sorted(e.attrs[1]))
+        declared = " ".join([shape_text(e.shape), *([properties] if properties else [])])
+        original = f"   ({_safe(e.name)} in the formula)" if p != e.name else ""
+        lines.append(f"    {p.ljust(width)} : {declared}{original}")
+    renamed = [f"{p} is the dimension {n}" for n, p in sizes.items() if p != n]
+    lines += [f"    {line}" for line in renamed]
+    return [f'    """{lines[0]}', *(f"    {line}" if line else "" for line in lines[1:]), '    """']
+
+
+class Body:
+    """The lines between a function's docstring and its return."""
+
+    def __init__(self, program: Program, python: Mapping[str, str]) -> None:
+        self.program = program
+        self.python = python
+        self.names = {d.array: d.name for d in program.definitions}
+
+    def lines(self) -> list[str]:
+        """The lines, not indented."""
+        lines: list[str] = []
+        statements = [self._statement(d.array, d.name) for d in self.program.definitions]
+        arguments = self.program.arguments
+        if arguments:
+            lines.append(convert(arguments))
+            lines += check_shapes(arguments, self.program.sizes, self._wanted_sizes())
+        if any("dtype" in code for code, _ in statements):
+            lines.append(f"dtype = {arguments[0][0]}.dtype" if arguments else "dtype = np.dtype(np.float64)")
+        for code, comment in statements:
+            if len(code) + len(comment) + 8 <= WIDTH:
+                lines.append(f"{code}  # {comment}")
+            else:
+                lines += [f"# {comment}", code]
+        return lines
+
+    def _wanted_sizes(self) -> list[str]:
+        wanted: dict[str, None] = {}
+        for a in arrays(*(x for _, x in self.program.outputs)):
+            dims: list[Dim] = []
+            if a.op in ("size", "eye", "unit", "rows", "columns", "commutation", "permute"):
+                dims += [d for d in a.attrs if isinstance(d, Dim)]
+            if a.op in ("ones", "zeros"):
+                dims += a.attrs[0]
+            wanted.update(dict.fromkeys(n for d in dims for n in d.names()))
+        return list(wanted)
+
+    def _statement(self, a: Array, name: str) -> tuple[str, str]:
+        text = self._text(a)
+        code = text.code
+        outputs = {x for _, x in self.program.outputs}
+        if a in outputs and a.rank and _aliases(a):
+            code = f"{text.atom}.copy()"
+        return f"{name} = {code}", self._comment(a)
+
+    def _comment(self, a: Array) -> str:
+        if a.op == "cholesky":
+            factor = self.names[a]
+            math = f"{factor} {factor}^T = {ascii_text(expression_of(a, self.names))}"
+        else:
+            math = ascii_text(expression_of(a, self.names))
+            if a.op == "reciprocal_or_zero":
+                math += ", 0 at the kink"
+        if len(math) > LONGEST_FORMULA:
+            math = f"{math[:LONGEST_FORMULA]}..."
+        shown = shape_text(shape_of(a))
+        return _safe(math if a.rank == 0 else f"{math} : {shown}")
+
+    def _text(self, root: Array) -> Text:
+        memo: dict[Array, Text] = {}
+        stack = [root]
+        while stack:
+            a = stack[-1]
+            if a in memo:
+                stack.pop()
+                continue
+            if a.op == "arg":
+                memo[a] = Text(self.python[a.attrs[0]])
+                continue
+            if a in self.names and a is not root:
+                memo[a] = Text(self.names[a])
+                continue
+            missing = [x for x in a.args if x not in memo]
+            if missing:
+                stack.extend(missing)
+                continue
+            args = [memo[x] for x in a.args]
+            if a.op == "diagonal" and len(args) == 2:
+                memo[a] = args[1]
+            else:
+                memo[a] = TEXTS[a.op](Place(a, self.program.sizes), args)
+        return memo[root]
+
+
+def _aliases(a: Array) -> bool:
+    """Whether the array may share memory with an argument."""
+    while a.op in COPYING and a.args:
+        a = a.args[0]
+    return a.op == "arg"
+
+
+__all__ = ["Module", "module_of", "symbols"]

@@ -1,0 +1,114 @@
+"""Functions that a generated module brings along, where it uses them: name, text, what else it needs.
+
+They are written for arrays of any number of axes and for scalars, in float32 and float64, and warn only where the
+function itself is not finite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Helper(NamedTuple):
+    """A function of the module; `imports` is a line that it needs at the top."""
+
+    name: str
+    code: str
+    imports: str = ""
+
+
+_SIGMOID = '''
+def sigmoid(x):
+    """1 / (1 + exp(-x)), accurate in both tails: exp never sees a positive number."""
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, small) / (1 + small)
+'''
+
+_SOFTPLUS = '''
+def softplus(x):
+    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)), without overflow."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+'''
+
+_LOGSUMEXP = '''
+def logsumexp(X, axis=None):
+    """log(sum(exp(X))), shifted by the maximum."""
+    top = np.max(X, axis=axis, keepdims=True)
+    return np.log(np.sum(np.exp(X - top), axis=axis)) + np.squeeze(top, axis=axis)
+'''
+
+_SOFTMAX = '''
+def softmax(X, axis=None):
+    """exp(X) / sum(exp(X)), shifted by the maximum."""
+    E = np.exp(X - np.max(X, axis=axis, keepdims=True))
+    return E / np.sum(E, axis=axis, keepdims=True)
+'''
+
+_FIRST_MAX = '''
+def first_max(X):
+    """1 at the largest entry, 0 elsewhere; of several largest, the first in column order counts."""
+    mark = np.zeros_like(X)
+    mark.T[np.unravel_index(np.argmax(X.T), X.T.shape)] = 1
+    return mark
+'''
+
+_ADJUGATE = '''
+def adjugate(A):
+    """The adjugate, also of a singular matrix: A = U S V^T gives adj(A) = det(U) det(V) V adj(S) U^T (Stewart 1998)."""
+    U, s, Vt = np.linalg.svd(A)
+    others = np.where(np.eye(len(s), dtype=bool), 1, s).prod(axis=1)
+    return np.linalg.det(U) * np.linalg.det(Vt) * (Vt.T * others) @ U.T
+'''
+
+_COMMUTATION = '''
+def commutation(m, n):
+    """The permutation p with K(m,n) A = A[p], where K(m,n) vec(X) = vec(X^T) for X m x n."""
+    return np.arange(m * n).reshape(n, m).flatten(order="F")
+'''
+
+HELPERS: Mapping[str, Helper] = {
+    helper.name: helper
+    for helper in (
+        Helper("sigmoid", _SIGMOID),
+        Helper("softplus", _SOFTPLUS),
+        Helper("logsumexp", _LOGSUMEXP),
+        Helper("softmax", _SOFTMAX),
+        Helper("first_max", _FIRST_MAX),
+        Helper("adjugate", _ADJUGATE),
+        Helper("commutation", _COMMUTATION),
+        Helper("erf", "", "from scipy.special import erf"),
+        Helper("expm", "", "from scipy.linalg import expm"),
+    )
+}
+
+USES: Mapping[str, str] = {
+    # operation: the helper that its text calls
+    "sigmoid": "sigmoid", "softplus": "softplus", "logsumexp": "logsumexp", "softmax": "softmax",
+    "first_max": "first_max", "first_min": "first_max", "adjugate": "adjugate", "commutation": "commutation",
+    "permute": "commutation", "erf": "erf", "expm": "expm",
+}  # fmt: skip
+
+FLOATS = '''
+def floats(**arguments):
+    """The arguments as floating-point arrays of one precision: float32 if all arrays are, else float64."""
+    arrays = {name: np.asarray(value) for name, value in arguments.items()}
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
+    judged = [a for a in arrays.values() if a.ndim] or list(arrays.values())
+    single = all(a.dtype.kind == "f" and a.dtype.itemsize <= 4 for a in judged)
+    dtype = np.dtype(np.float32 if single else np.float64)
+    return [a.astype(dtype, copy=False)[()] for a in arrays.values()]
+'''
+
+SIZES = '''
+def sizes(name, array, *expected):
+    """The shape of an argument, which must be as declared; None stands for a length that is not known yet."""
+    shape = np.shape(array)
+    if len(shape) != len(expected) or any(e not in (None, s) for e, s in zip(expected, shape)):
+        declared = ", ".join(SHAPES[name]) + ("," if len(expected) == 1 else "")
+        known = ", ".join("?" if e is None else str(e) for e in expected) + ("," if len(expected) == 1 else "")
+        raise ValueError(f"{name}: shape ({declared}) = ({known}) expected, got {shape}")
+    return shape
+'''

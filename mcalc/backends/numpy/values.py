@@ -1,0 +1,48 @@
+"""The functions that can be emitted, as outputs with labels: `value_and_grad`, and one for each kind of derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mcalc.algebra.expr import Expr
+from mcalc.algebra.printing import ascii_text
+from mcalc.backends.numpy.emit import Module, module_of
+from mcalc.backends.numpy.identifiers import identifiers
+
+
+def value_and_grad_module(
+    f: Expr, gradients: Mapping[Expr, Expr], *, arguments: Sequence[Expr], header: Sequence[str] = ()
+) -> Module:
+    """`value_and_grad(…)` gives (f, gradient), or (f, Gradients) for several variables."""
+    names = identifiers((x.name for x in gradients), set())
+    labels = {x: f"grad_{names[x.name]}" for x in gradients}
+    outputs = {"value": f, **{labels[x]: g for x, g in gradients.items()}}
+    one = len(gradients) == 1
+    variables = ", ".join(x.name for x in gradients)
+    summary = [f"f = {ascii_text(f)} and its gradient{'' if one else 's'} with respect to {variables}.", ""]
+    summary += [f"    df/d{x.name} = {ascii_text(g)}" for x, g in gradients.items()]
+    return module_of(
+        "value_and_grad",
+        outputs,
+        arguments=arguments,
+        returns=["value", *labels.values()] if one else ["value", ("Gradients", list(labels.values()))],
+        summary=summary,
+        derivatives=frozenset(labels.values()),
+        header=header,
+    )
+
+
+def derivative_module(
+    name: str, result: Expr, *, arguments: Sequence[Expr], title: str, header: Sequence[str] = ()
+) -> Module:
+    """`name(…)` gives one array: a Jacobian, a Hessian, a Hessian-vector product, a differential."""
+    summary = [f"{title}.", "", f"    {ascii_text(result)}"]
+    return module_of(
+        name,
+        {"result": result},
+        arguments=arguments,
+        returns=["result"],
+        summary=summary,
+        derivatives=frozenset({"result"}),
+        header=header,
+    )

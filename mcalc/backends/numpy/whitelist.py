@@ -1,0 +1,88 @@
+"""The last gate: generated text is Python that computes with arrays, and nothing else.
+
+In: the text of a module; raises `InternalError` where it imports, reads or calls anything outside the tables below.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from mcalc.errors import InternalError
+
+IMPORTS = frozenset(["import numpy as np", "from typing import NamedTuple", "from scipy.special import erf"])
+IMPORTS |= {"from scipy.linalg import expm"}
+
+MODULE_NAMES = frozenset(
+    """abs arange arccos arcsin arctan argmax asarray block concatenate cos cosh diag diagonal dtype einsum eye exp
+    float32 float64 kron linalg log log1p max maximum mean min minimum ndarray ones outer pi prod repeat shape sign sin
+    sinh sqrt squeeze sum svd tan tanh tile trace tril triu unravel_index vdot where zeros zeros_like""".split()
+)
+"""Attributes of `np`."""
+
+LINALG_NAMES = frozenset("cholesky det inv matrix_power norm pinv slogdet solve svd".split())
+"""Attributes of `np.linalg`."""
+
+ARRAY_NAMES = frozenset(
+    "T append astype copy dtype flatten items itemsize join keys kind max mean min ndim prod reshape shape sum type values"
+    .split()
+)  # fmt: skip
+"""Attributes of arrays, of their dtypes and of the dictionaries that the argument checks use."""
+
+BUILTINS = frozenset("TypeError ValueError all any bool float len list max str zip".split())
+
+_NODES = (
+    ast.Module, ast.Import, ast.ImportFrom, ast.alias, ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign,
+    ast.AnnAssign, ast.ClassDef, ast.Expr, ast.Constant, ast.Name, ast.Load, ast.Store, ast.Attribute, ast.Subscript,
+    ast.Slice, ast.Tuple, ast.List, ast.Dict, ast.Call, ast.keyword, ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp,
+    ast.IfExp, ast.If, ast.For, ast.Raise, ast.ListComp, ast.DictComp, ast.GeneratorExp, ast.comprehension,
+    ast.JoinedStr, ast.FormattedValue, ast.operator, ast.unaryop, ast.cmpop, ast.boolop,
+)  # fmt: skip
+
+
+def check_module(text: str) -> ast.Module:
+    """The syntax tree of the text, which holds nothing but what the tables allow."""
+    tree = ast.parse(text)
+    bound = _bound_names(tree)
+    for node in ast.walk(tree):
+        if not isinstance(node, _NODES):
+            raise InternalError(f"generated code may not contain {type(node).__name__}")
+        problem = _problem(node, bound)
+        if problem:
+            raise InternalError(f"generated code may not {problem}")
+    return tree
+
+
+def _bound_names(tree: ast.Module) -> set[str]:
+    names = {"np"}
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.arg(arg=name):
+                names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+            case ast.alias(name=name, asname=alias):
+                names.add(alias or name)
+    return names
+
+
+def _problem(node: ast.AST, bound: set[str]) -> str:
+    match node:
+        case ast.Import() | ast.ImportFrom() if ast.unparse(node) not in IMPORTS:
+            return f"run {ast.unparse(node)!r}"
+        case ast.Name(id=name) if "__" in name or (name not in bound and name not in BUILTINS):
+            return f"read the name {name!r}"
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name) if "__" in name or name == "np":
+            return f"define {name!r}"
+        case ast.FunctionDef(decorator_list=[_, *_]) | ast.ClassDef(decorator_list=[_, *_]):
+            return "decorate"
+        case ast.Name(id="np", ctx=ast.Store()):
+            return "rebind np"
+        case ast.Attribute(value=ast.Name(id="np"), attr=name):
+            return "" if name in MODULE_NAMES else f"read np.{name}"
+        case ast.Attribute(value=ast.Attribute(value=ast.Name(id="np"), attr="linalg"), attr=name):
+            return "" if name in LINALG_NAMES else f"read np.linalg.{name}"
+        case ast.Attribute(attr=name) if name not in ARRAY_NAMES:
+            return f"read the attribute {name!r}"
+    return ""

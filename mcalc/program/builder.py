@@ -1,0 +1,278 @@
+"""Building arrays: the constructors that know when an operation is a view, a scaling or nothing at all.
+
+A `Term` is an array with what multiplies it kept apart: a rational coefficient and scalars with exponents. Products
+collect them, so that they end up on the smallest operand; `Builder.array` multiplies them in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from mcalc.algebra.shape import Dim
+from mcalc.program.ir import Array, Graph, arrays
+from mcalc.program.operations import OPERATIONS, Axes, broadcast, nominal
+
+Scalars = tuple[tuple[Array, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """coefficient · product of scalars^exponent · core."""
+
+    core: Array
+    coefficient: Fraction = Fraction(1)
+    scalars: Scalars = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether the term is its core."""
+        return self.coefficient == 1 and not self.scalars
+
+
+def merged(*parts: Scalars) -> Scalars:
+    """Scalars multiplied together: exponents add."""
+    exponents: dict[Array, int] = {}
+    for part in parts:
+        for scalar, exponent in part:
+            exponents[scalar] = exponents.get(scalar, 0) + exponent
+    return tuple((s, e) for s, e in exponents.items() if e)
+
+
+class Builder(Graph):
+    """A graph with constructors, and with the cost of what is not computed yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = self.number(1)
+        self.paid: set[Array] = set()
+        """Arrays that are computed whatever is decided from now on."""
+        self._lengths: dict[Dim, float] = {}
+
+    def node(self, op: str, *args: Array, attrs: tuple[Any, ...] = ()) -> Array:
+        """As `Graph.node`; a stored diagonal matrix that is not taken apart is an operand as it is stored."""
+        return super().node(op, *(a.args[1] if a.op == "diagonal" and len(a.args) == 2 else a for a in args), attrs=attrs)
+
+    # --- cost ---------------------------------------------------------------------------------------------------------
+
+    def pay(self, *roots: Array) -> None:
+        """Count everything below the roots as computed."""
+        self.paid.update(arrays(*roots))
+
+    def own_cost(self, a: Array) -> float:
+        """The time of one operation, in ns at nominal sizes."""
+        if a in self.paid:
+            return 0.0
+        return OPERATIONS[a.op].work([self._sizes(x.shape) for x in a.args], self._sizes(a.shape))
+
+    def cost(self, *roots: Array) -> float:
+        """The time of everything below the roots that is not computed yet."""
+        seen: set[Array] = set()
+        pending = list(roots)
+        total = 0.0
+        while pending:
+            a = pending.pop()
+            if a in seen or a in self.paid:
+                continue
+            seen.add(a)
+            total += self.own_cost(a)
+            pending.extend(a.args)
+        return total
+
+    def _sizes(self, axes: Axes) -> tuple[float, ...]:
+        for d in axes:
+            if d not in self._lengths:
+                self._lengths[d] = nominal(d)
+        return tuple(self._lengths[d] for d in axes)
+
+    # --- terms --------------------------------------------------------------------------------------------------------
+
+    def term(self, core: Array) -> Term:
+        """The array as a term; a number is a coefficient, a scalar a scalar factor."""
+        if core.op == "number":
+            return Term(self.one, core.attrs[0])
+        if core.rank == 0 and core is not self.one:
+            return Term(self.one, Fraction(1), ((core, 1),))
+        return Term(core)
+
+    def times_scalars(self, term: Term, *others: Term) -> Term:
+        """A term multiplied by scalar terms."""
+        coefficient = term.coefficient
+        for other in others:
+            coefficient *= other.coefficient
+        return Term(term.core, coefficient, merged(term.scalars, *(o.scalars for o in others)))
+
+    def inverse_scalar(self, term: Term) -> Term:
+        """1 / s for a scalar term (its coefficient is not zero)."""
+        return Term(term.core, 1 / term.coefficient, tuple((s, -e) for s, e in term.scalars))
+
+    def array(self, term: Term) -> Array:
+        """The term multiplied out, the scalars put on the smallest operand."""
+        core = term.core
+        if term.coefficient == 0:
+            return self.zeros(core.shape)
+        if term.plain:
+            return core
+        if core is self.one and not term.scalars:
+            return self.number(term.coefficient)
+        if core is self.one and term.coefficient == 1 and len(term.scalars) == 1 and term.scalars[0][1] == 1:
+            return term.scalars[0][0]
+        match core.op:
+            case "outer":
+                left, right = core.args
+                return self.outer(self.array(replace(term, core=left)), right)
+            case "rows" | "columns" | "row" | "column":
+                return self.node(core.op, self.array(replace(term, core=core.args[0])), attrs=core.attrs)
+            case "diagonal":
+                return self.diagonal(self.array(replace(term, core=core.args[0])))
+            case "zeros":
+                return core
+        scalars = term.scalars
+        if core.kind == "bool" and not any(s.kind == "float" for s, _ in scalars):
+            core = self.number_of(core)
+        attrs = (term.coefficient, tuple(e for _, e in scalars))
+        return self.node("scale", core, *(s for s, _ in scalars), attrs=attrs)
+
+    # --- sums and elementwise products --------------------------------------------------------------------------------
+
+    def sum(self, terms: Iterable[tuple[Fraction, Array]]) -> Term:
+        """A sum with coefficients, its operands of broadcasting shapes; known with the other sign, it is the negative."""
+        merged_terms: dict[Array, Fraction] = {}
+        for coefficient, a in terms:
+            a = self.number_of(a) if a.kind == "bool" else a
+            if a.op == "number":
+                coefficient, a = coefficient * a.attrs[0], self.one
+            elif a.op == "scale":
+                inner = Term(a.args[0], Fraction(1), tuple(zip(a.args[1:], a.attrs[1], strict=True)))
+                coefficient, a = coefficient * a.attrs[0], self.array(inner)
+            merged_terms[a] = merged_terms.get(a, Fraction(0)) + coefficient
+        pairs = [(a, c) for a, c in merged_terms.items() if c and a.op != "zeros"]
+        if not pairs:
+            return Term(self.zeros(broadcast([a.shape for a in merged_terms])))
+        if len(pairs) == 1:
+            return self.times_scalars(self.term(pairs[0][0]), Term(self.one, pairs[0][1]))
+        flipped = [(a, -c) for a, c in pairs]
+        if all(c < 0 for _, c in pairs) or self._find_sum(flipped) is not None:
+            return replace(self._sum(flipped), coefficient=Fraction(-1))
+        return self._sum(pairs)
+
+    def _find_sum(self, pairs: Sequence[tuple[Array, Fraction]]) -> Array | None:
+        return self.find("sum", *(a for a, _ in pairs), attrs=tuple(c for _, c in pairs))
+
+    def _sum(self, pairs: Sequence[tuple[Array, Fraction]]) -> Term:
+        pairs = [p for p in pairs if p[1] > 0] + [p for p in pairs if p[1] < 0]
+        return self.term(self.node("sum", *(a for a, _ in pairs), attrs=tuple(c for _, c in pairs)))
+
+    def times(self, *factors: Array) -> Array:
+        """An elementwise product of arrays of broadcasting shapes."""
+        kept = [f for f in factors if f.op != "ones"] or list(factors[:1])
+        return kept[0] if len(kept) == 1 else self.node("times", *kept)
+
+    # --- views and special matrices -----------------------------------------------------------------------------------
+
+    def zeros(self, axes: Axes) -> Array:
+        """Zeros; the number 0 where there are no axes."""
+        return self.node("zeros", attrs=(axes,)) if axes else self.number(0)
+
+    def transpose(self, a: Array) -> Array:
+        """The transpose: a view, or the array itself (a vector, a symmetric matrix)."""
+        if a.rank < 2 or a in self.symmetric:
+            return a
+        match a.op:
+            case "T":
+                return a.args[0]
+            case "outer":
+                return self.node("outer", *a.args[::-1])
+            case "rows":
+                return self.node("columns", a.args[0], attrs=a.attrs)
+            case "columns":
+                return self.node("rows", a.args[0], attrs=a.attrs)
+            case "ones" | "zeros":
+                return self.node(a.op, attrs=(a.attrs[0][::-1],))
+        return self.node("T", a)
+
+    def inverse(self, a: Array) -> Array:
+        """The inverse; of a diagonal matrix, the diagonal of reciprocals."""
+        match a.op:
+            case "inv":
+                return a.args[0]
+            case "diagonal":
+                return self.diagonal(self.node("quotient", self.one, a.args[0]))
+            case "eye":
+                return a
+            case "T":
+                return self.inverse_base(a) or self.transpose(self.node("inv", a.args[0]))
+        return self.node("inv", a)
+
+    def inverse_base(self, a: Array) -> Array | None:
+        """B where a is B^-1."""
+        if a.op == "inv":
+            return a.args[0]
+        if a.op == "T" and a.args[0].op == "inv":
+            return self.transpose(a.args[0].args[0])
+        return None
+
+    def diagonal(self, u: Array) -> Array:
+        """The diagonal matrix with this diagonal."""
+        if u.op == "ones":
+            return self.node("eye", attrs=(u.shape[0],))
+        return self.node("diagonal", u)
+
+    def flat(self, a: Array) -> Array:
+        """The entries of a 1 x m matrix, with one axis."""
+        return a.args[0] if a.op == "row" else self.node("flat", a)
+
+    def column(self, v: Array) -> Array:
+        """A vector as an n x 1 array."""
+        return self.node("column", v)
+
+    def outer(self, u: Array, v: Array) -> Array:
+        """u v^T: repeated rows or columns where one of them is ones."""
+        if u.op == "ones":
+            return self.node("ones", attrs=(u.shape + v.shape,)) if v.op == "ones" else self.repeated("rows", v, u.shape[0])
+        if v.op == "ones":
+            return self.repeated("columns", u, v.shape[0])
+        result = self.node("outer", u, v)
+        if u is v:
+            self.symmetric.add(result)
+        return result
+
+    def repeated(self, op: str, v: Array, n: Dim) -> Array:
+        """A vector repeated as n rows or n columns."""
+        return self.node(op, v, attrs=(n,))
+
+    def total(self, a: Array, axis: int | None = None) -> Term:
+        """The sum of the entries, or of each column (axis 0) or row (axis 1)."""
+        match a.op:
+            case "ones" if axis is None:
+                return self.size_term(a.shape)
+            case "zeros":
+                return Term(self.zeros(() if axis is None else (a.shape[1 - axis],)))
+        return self.term(self.node("total", a, attrs=(axis,)))
+
+    def size_term(self, axes: Axes) -> Term:
+        """The number of entries of an array with these axes."""
+        total = Term(self.one)
+        for d in axes:
+            total = self.times_scalars(total, self.size(d))
+        return total
+
+    def size(self, d: Dim) -> Term:
+        """A dimension as a number."""
+        if d.number is not None:
+            return Term(self.one, Fraction(d.number))
+        return self.term(self.node("size", attrs=(d,)))
+
+    def operand(self, a: Array) -> Array:
+        """An array as an operand that NumPy broadcasts: repeated rows or columns are not formed."""
+        match a.op:
+            case "rows":
+                return a.args[0].args[0] if a.args[0].op == "flat" else a.args[0]
+            case "columns":
+                return self.column(a.args[0])
+        return a
+
+
+__all__ = ["Builder", "Scalars", "Term", "merged"]

@@ -1,0 +1,163 @@
+"""The lowered form: arrays as a numerical library has them, and programs of definitions.
+
+An expression has a shape rows x columns; an `Array` has axes: a scalar none, a vector one (a column and its
+transpose are the same array), a matrix two. A node is one operation on arrays (`OPERATIONS` lists them) and is made
+by a `Graph`, which interns: within one graph `is` is equality.
+
+    Array      ::= op(args; attrs) : (axis, …)          Definition ::= name = array
+    Program    ::= arguments, definitions in order, outputs
+
+`kind` is what NumPy's promotion makes of a node: "float" (an array or scalar of the working precision), "bool" (an
+indicator), "weak" (a Python number, which takes the precision of what it meets).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+from mcalc.algebra.expr import Expr
+from mcalc.algebra.shape import Dim
+from mcalc.errors import InternalError
+from mcalc.program.operations import INDICATOR_SAFE, OPERATIONS, Axes
+
+
+class Array:
+    """A node of the lowered form. Made by `Graph.node` only."""
+
+    __slots__ = ("args", "attrs", "kind", "op", "shape")
+    op: str
+    args: tuple[Array, ...]
+    attrs: tuple[Any, ...]
+    shape: Axes
+    kind: str
+
+    @property
+    def rank(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    def __repr__(self) -> str:
+        inner = ", ".join([*(a.op if a.op != "arg" else str(a.attrs[0]) for a in self.args), *map(str, self.attrs)])
+        return f"<{self.op}({inner}) : {', '.join(map(str, self.shape))}>"
+
+
+Key: TypeAlias = tuple[Any, ...]
+
+
+class Graph:
+    """The arrays of one program."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[Key, Array] = {}
+        self.symmetric: set[Array] = set()
+        """Arrays known to equal their transpose."""
+
+    def node(self, op: str, *args: Array, attrs: tuple[Any, ...] = ()) -> Array:
+        """The node `op(args; attrs)`; indicators become numbers where the operation computes with them."""
+        if op not in INDICATOR_SAFE and any(a.kind == "bool" for a in args):
+            args = tuple(self.number_of(a) for a in args)
+        key = _key(op, args, attrs)
+        known = self._nodes.get(key)
+        if known is None:
+            operation = OPERATIONS[op]
+            known = Array()
+            known.op, known.args, known.attrs = op, args, attrs
+            known.shape = operation.shape([a.shape for a in args], attrs)
+            known.kind = operation.kind([a.kind for a in args])
+            self._nodes[key] = known
+            if operation.symmetric and all(a in self.symmetric for a in args if a.rank == 2):
+                self.symmetric.add(known)
+        return known
+
+    def find(self, op: str, *args: Array, attrs: tuple[Any, ...] = ()) -> Array | None:
+        """The node, if it has been made."""
+        return self._nodes.get(_key(op, args, attrs))
+
+    def number_of(self, a: Array) -> Array:
+        """An indicator, or a Python number, as floating-point numbers of the working precision."""
+        return a if a.kind == "float" else self.node("float", a)
+
+    def number(self, value: int | Fraction) -> Array:
+        """A Python number."""
+        return self.node("number", attrs=(Fraction(value),))
+
+
+def _key(op: str, args: tuple[Array, ...], attrs: tuple[Any, ...]) -> Key:
+    match op:
+        case "sum":
+            return op, frozenset(zip(args, attrs, strict=True))
+        case "times" | "vdot" | "dot":
+            return op, tuple(sorted(map(id, args)))
+    return op, args, tuple((type(a), a) for a in attrs)
+
+
+def arrays(*roots: Array) -> Iterator[Array]:
+    """Every distinct array below the roots, operands first."""
+    seen: set[Array] = set()
+    for root in roots:
+        stack: list[tuple[Array, bool]] = [(root, False)]
+        while stack:
+            node, ready = stack.pop()
+            if ready:
+                yield node
+            elif node not in seen:
+                seen.add(node)
+                stack.append((node, True))
+                stack.extend((a, False) for a in reversed(node.args) if a not in seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """`name = array`; named operands of the array are read by their names."""
+
+    name: str
+    array: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A function: arguments (symbols and the names they go by), definitions in order, outputs by label."""
+
+    arguments: tuple[tuple[str, Expr], ...]
+    sizes: dict[str, str]
+    """Dimension name to the name it goes by."""
+    definitions: tuple[Definition, ...]
+    outputs: tuple[tuple[str, Array], ...]
+
+
+def check(program: Program) -> None:
+    """Raise where an array is read before it is defined, a name is used twice, or a shape is not what its op says."""
+    names = [name for name, _ in program.arguments] + list(program.sizes.values())
+    names += [definition.name for definition in program.definitions]
+    if len(set(names)) != len(names):
+        raise InternalError("a name is defined twice")
+    defined: set[Array] = set()
+    later = {definition.array for definition in program.definitions}
+    for definition in program.definitions:
+        for node in _inlined(definition.array, later - {definition.array}):
+            if node in later and node not in defined and node is not definition.array:
+                raise InternalError(f"{node} is read before it is defined")
+            shape = OPERATIONS[node.op].shape([a.shape for a in node.args], node.attrs)
+            if shape != node.shape:
+                raise InternalError(f"{node} does not have the shape of its operation")
+        defined.add(definition.array)
+    for label, array in program.outputs:
+        if array not in defined:
+            raise InternalError(f"{label} is not defined")
+
+
+def _inlined(root: Array, stop: set[Array]) -> Iterator[Array]:
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        yield node
+        if node not in stop:
+            pending.extend(node.args)
+
+
+def dimensions_of(shapes: Sequence[Axes]) -> tuple[Dim, ...]:
+    """The distinct dimensions, in order."""
+    return tuple(dict.fromkeys(d for shape in shapes for d in shape))

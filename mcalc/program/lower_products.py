@@ -1,0 +1,365 @@
+"""Lowering what is made of matrix products: products, transposes, powers, traces, diagonals and entries of products.
+
+A product is flattened to its factors, through transposes, inverses, signs and scalars, and evaluated in the cheapest
+order (`products`). Where a factor is a sum, the product is also worked out term by term, and the cheaper way is
+taken: S^-1 (S - r r^T) S^-1 is S^-1 - u u^T with u = S^-1 r.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from mcalc.algebra.expr import Expr
+from mcalc.algebra.operators import app, eye, unit
+from mcalc.algebra.shape import ONE
+from mcalc.algebra.structure import holds
+from mcalc.program.builder import Term
+from mcalc.program.ir import Array
+from mcalc.program.lower import Lowering, Routine, axes, rule
+from mcalc.program.products import Piece, chain, trace, trace_of, transposed
+
+MOST_POWERS = 3
+"""Powers up to this one are products; higher ones use repeated squaring."""
+MOST_TERMS = 6
+"""Sums of more terms are not multiplied out."""
+GAIN = 0.8
+"""A product is worked out term by term where that takes at most this part of the time."""
+
+
+_PRODUCTS = frozenset(["mul", "pow", "T"])
+
+
+@dataclass(slots=True)
+class Factor:
+    """A factor of a flattened product: an expression, transposed or not, inverted or not."""
+
+    e: Expr
+    transposed: bool = False
+    inverted: bool = False
+
+
+@dataclass(slots=True)
+class Factors:
+    """A flattened product: matrix factors in order, scalar factors with the sign of their exponent."""
+
+    matrices: list[Factor] = field(default_factory=list)
+    scalars: list[tuple[Expr, int]] = field(default_factory=list)
+    coefficient: Fraction = Fraction(1)
+
+
+def factors_of(root: Expr, flip: bool = False) -> Factors:
+    """The factors of a product, through transposes, inverses, signs, scalars and small powers."""
+    found = Factors()
+    pending = [Factor(root, flip)]
+    while pending:
+        part = pending.pop()
+        e, t, i = part.e, part.transposed, part.inverted
+        if e.is_scalar and e is not root:
+            found.scalars.append((e, -1 if i else 1))
+            continue
+        match e.op:
+            case "neg":
+                found.coefficient = -found.coefficient
+                pending.append(Factor(e.args[0], t, i))
+            case "div":
+                found.scalars.append((e.args[1], 1 if i else -1))
+                pending.append(Factor(e.args[0], t, i))
+            case "T":
+                pending.append(Factor(e.args[0], not t, i))
+            case "mul" if not i or all(a.is_scalar or a.is_square for a in e.args):
+                parts = [Factor(a, t, i) for a in e.args]
+                pending.extend(parts if t != i else reversed(parts))
+            case "pow" if not e.is_scalar and 0 < abs(int(e.attrs[0])) <= MOST_POWERS:
+                k = int(e.attrs[0])
+                pending.extend(Factor(e.args[0], t, i != (k < 0)) for _ in range(abs(k)))
+            case "pow" if not e.is_scalar and int(e.attrs[0]) < 0:
+                pending.append(Factor(app("pow", e.args[0], attrs=(-e.attrs[0],)), t, not i))
+            case "eye" if e is not root:
+                pass
+            case "index" if e.args[0].op in _PRODUCTS:
+                row, column = e.attrs
+                parts = [Factor(unit(row, e.args[0].shape[0]), not t)] if row is not None else []
+                parts.append(Factor(e.args[0], t))
+                if column is not None:
+                    parts.append(Factor(unit(column, e.args[0].shape[1]), t))
+                pending.extend(parts if t else reversed(parts))
+            case _:
+                found.matrices.append(Factor(e, t, i))
+    if not found.matrices and not root.is_scalar:
+        found.matrices.append(Factor(eye(root.shape[0])))
+    return found
+
+
+Lowered = Generator[Expr, Term, list[Piece]]
+
+
+def pieces_of(low: Lowering, matrices: Sequence[Factor]) -> Lowered:
+    """The factors as pieces of a chain."""
+    pieces: list[Piece] = []
+    for factor in matrices:
+        term = yield factor.e
+        pieces.extend(_pieces(low, factor, term))
+    return pieces
+
+
+def _pieces(low: Lowering, factor: Factor, term: Term) -> list[Piece]:
+    b = low.b
+    rows, columns = factor.e.shape
+    core = term.core
+    if core.op == "ones" and core.rank == 2:
+        pair = [Piece(rows, ONE, Term(b.node("ones", attrs=((rows,),)), term.coefficient, term.scalars)),
+                Piece(ONE, columns, Term(b.node("ones", attrs=((columns,),))))]  # fmt: skip
+        return [transposed(b, p) for p in reversed(pair)] if factor.transposed else pair
+    if core.rank == 2 and core.op not in ("diagonal", "eye", "zeros") and holds(factor.e, "diagonal"):
+        core = b.node("diagonal", b.node("diagonal_of", core), core)
+    if factor.inverted:
+        scalar = low.inverse_scalar(Term(b.one, term.coefficient, term.scalars))
+        if core.op != "eye" and holds(factor.e, "orthogonal"):
+            core = b.transpose(core)
+        else:
+            core = b.inverse(core)
+        term = Term(core, scalar.coefficient, scalar.scalars)
+    piece = Piece(rows, columns, Term(core, term.coefficient, term.scalars))
+    return [transposed(b, piece) if factor.transposed else piece]
+
+
+def scalars_of(low: Lowering, found: Factors) -> Routine:
+    """What the scalar factors come to."""
+    b = low.b
+    outside = Term(b.one, found.coefficient)
+    for e, sign in found.scalars:
+        term = yield e
+        outside = b.times_scalars(outside, term if sign > 0 else low.inverse_scalar(term))
+    return outside
+
+
+def split(matrices: Sequence[Factor]) -> list[tuple[int, list[tuple[Fraction, list[Factor]]]]]:
+    """For each factor that is a sum: its place, and its terms as coefficients and factors (scalars kept inside)."""
+    found = []
+    for place, factor in enumerate(matrices):
+        e = factor.e
+        if e.op != "add" or factor.inverted or len(e.args) > MOST_TERMS or any(a.is_scalar for a in e.args):
+            continue
+        terms = []
+        for arg in e.args:
+            sign = Fraction(1)
+            while arg.op == "neg":
+                arg, sign = arg.args[0], -sign
+            inner = factors_of(arg, factor.transposed)
+            terms.append((sign * inner.coefficient, inner))
+        found.append((place, terms))
+    return found
+
+
+@rule("mul")
+def _product(low: Lowering, e: Expr) -> Routine:
+    b = low.b
+    found = factors_of(e)
+    outside = yield from scalars_of(low, found)
+    if not found.matrices:
+        return outside
+    pieces = yield from pieces_of(low, found.matrices)
+    whole = chain(b, pieces)
+    if len(found.matrices) > 1:
+        whole = (yield from _worked_out(low, e, found.matrices, whole)) or whole
+    return b.times_scalars(whole.term, outside)
+
+
+def _worked_out(
+    low: Lowering, e: Expr, matrices: Sequence[Factor], whole: Piece
+) -> Generator[Expr, Term, Piece | None]:
+    """The product term by term over a sum among its factors, where that is cheaper."""
+    b = low.b
+    best: Piece | None = None
+    least = GAIN * b.cost(b.array(whole.term))
+    for place, terms in split(matrices):
+        if least == 0:
+            break
+        pairs: list[tuple[Fraction, Array]] = []
+        for coefficient, inner in terms:
+            outside = yield from scalars_of(low, Factors(scalars=inner.scalars, coefficient=coefficient))
+            parts = [*matrices[:place], *inner.matrices, *matrices[place + 1 :]]
+            made = chain(b, (yield from pieces_of(low, parts)))
+            term = b.times_scalars(made.term, outside)
+            pairs.append((term.coefficient, b.array(Term(term.core, scalars=term.scalars))))
+        total = b.sum(pairs)
+        cost = b.cost(b.array(total))
+        if total.core.shape == axes(e) and cost < least:
+            least, best = cost, Piece(whole.rows, whole.columns, total)
+    return best
+
+
+@rule("T")
+def _transpose(low: Lowering, e: Expr) -> Routine:
+    term = yield e.args[0]
+    return Term(low.b.transpose(term.core), term.coefficient, term.scalars)
+
+
+@rule("pow")
+def _power(low: Lowering, e: Expr) -> Routine:
+    b = low.b
+    if e.is_scalar:
+        return (yield from scalar_power(low, e.args[0], e.attrs[0]))
+    found = factors_of(e)
+    if len(found.matrices) == 1 and found.matrices[0].e is e:
+        term = yield e.args[0]
+        k = int(e.attrs[0])
+        if k == 0:
+            return Term(b.node("eye", attrs=(e.shape[0],)))
+        core = term.core
+        if core.op == "diagonal":
+            made = b.diagonal(b.node("power", core.args[0], attrs=(Fraction(k),)))
+        else:
+            made = b.node("matrix_power", core, attrs=(k,))
+        return Term(made, term.coefficient**k, tuple((s, x * k) for s, x in term.scalars))
+    outside = yield from scalars_of(low, found)
+    pieces = yield from pieces_of(low, found.matrices)
+    return b.times_scalars(chain(b, pieces).term, outside)
+
+
+# --- scalar powers ----------------------------------------------------------------------------------------------------
+
+
+def scalar_power(low: Lowering, base: Expr, exponent: Fraction) -> Routine:
+    """s^k of a scalar; the square of a norm is a sum of squares."""
+    b = low.b
+    if base.op == "norm" and exponent.denominator == 1 and exponent % 2 == 0:
+        square = yield app("sum", app("hpow", base.args[0], attrs=(Fraction(2),)), attrs=(None,))
+        low.kinks.update(s for s, _ in square.scalars)
+        return integer_power(low, square, int(exponent) // 2)
+    term = yield base
+    if exponent.denominator == 1:
+        return integer_power(low, term, int(exponent))
+    if exponent.denominator == 2:
+        return integer_power(low, b.term(b.node("sqrt", b.array(term))), exponent.numerator)
+    return b.term(b.node("power", b.array(term), attrs=(exponent,)))
+
+
+def integer_power(low: Lowering, term: Term, k: int) -> Term:
+    """The k-th power of a scalar term."""
+    base = term if k > 0 else low.inverse_scalar(term)
+    return Term(base.core, base.coefficient ** abs(k), tuple((s, x * abs(k)) for s, x in base.scalars))
+
+
+# --- traces, diagonals, entries ---------------------------------------------------------------------------------------
+
+
+@rule("tr")
+def _trace(low: Lowering, e: Expr) -> Routine:
+    """tr is linear; of a product it is a sum of products of entries."""
+    b = low.b
+    pairs: list[tuple[Fraction, Array]] = []
+    pending = [(e.args[0], Fraction(1))]
+    while pending:
+        part, sign = pending.pop()
+        while part.op in ("neg", "T"):
+            sign = -sign if part.op == "neg" else sign
+            part = part.args[0]
+        if part.op == "add" and not any(a.is_scalar for a in part.args):
+            pending.extend((a, sign) for a in reversed(part.args))
+            continue
+        term = yield from trace_of_part(low, part)
+        pairs.append((sign * term.coefficient, b.array(Term(term.core, scalars=term.scalars))))
+    return b.sum(pairs)
+
+
+def trace_of_part(low: Lowering, part: Expr) -> Routine:
+    """tr of an expression that is no sum."""
+    b = low.b
+    if part.is_scalar:
+        return (yield part)
+    if part.op == "kron" and all(a.is_square for a in part.args):
+        left = yield app("tr", part.args[0])
+        right = yield app("tr", part.args[1])
+        return b.times_scalars(left, right)
+    found = factors_of(part)
+    outside = yield from scalars_of(low, found)
+    pieces = yield from pieces_of(low, found.matrices)
+    if len(pieces) == 1:
+        made = trace_of(b, pieces[0])
+    else:
+        made = trace(b, pieces)
+        least = GAIN * b.cost(b.array(made))
+        for place, terms in split(found.matrices):
+            if least == 0:
+                break
+            pairs: list[tuple[Fraction, Array]] = []
+            for coefficient, inner in terms:
+                scale = yield from scalars_of(low, Factors(scalars=inner.scalars, coefficient=coefficient))
+                parts = [*found.matrices[:place], *inner.matrices, *found.matrices[place + 1 :]]
+                term = b.times_scalars(trace(b, (yield from pieces_of(low, parts))), scale)
+                pairs.append((term.coefficient, b.array(Term(term.core, scalars=term.scalars))))
+            total = b.sum(pairs)
+            cost = b.cost(b.array(total))
+            if cost < least:
+                least, made = cost, total
+    return b.times_scalars(made, outside)
+
+
+@rule("diagv")
+def _diagonal(low: Lowering, e: Expr) -> Routine:
+    """The diagonal; of a product, only the entries that are wanted."""
+    b = low.b
+    inner = e.args[0]
+    if e.is_scalar:
+        return (yield inner)
+    found = factors_of(inner)
+    outside = yield from scalars_of(low, found)
+    pieces = yield from pieces_of(low, found.matrices)
+    if len(pieces) == 1:
+        return b.times_scalars(Term(_diagonal_of(low, pieces[0].term.core)), Term(b.one, pieces[0].term.coefficient,
+                               pieces[0].term.scalars), outside)  # fmt: skip
+    best: tuple[float, Term] | None = None
+    for cut in range(1, len(pieces)):
+        left, right = chain(b, pieces[:cut]), chain(b, pieces[cut:])
+        outer = b.times_scalars(Term(b.one, left.term.coefficient * right.term.coefficient, left.term.scalars),
+                                Term(b.one, scalars=right.term.scalars))  # fmt: skip
+        x, y = left.term.core, right.term.core
+        if left.columns is ONE:
+            core = b.times(x, y)
+        elif b.inverse_base(x) is not None or b.inverse_base(y) is not None or "diagonal" in (x.op, y.op):
+            core = _diagonal_of(low, chain(b, [left, right]).term.core)
+        else:
+            core = b.node("row_dots", x, b.transpose(y))
+        made = b.times_scalars(Term(core), outer)
+        cost = b.cost(b.array(made))
+        if best is None or cost < best[0]:
+            best = cost, made
+    assert best is not None
+    return b.times_scalars(best[1], outside)
+
+
+def _diagonal_of(low: Lowering, core: Array) -> Array:
+    b = low.b
+    match core.op:
+        case "diagonal":
+            return core.args[0]
+        case "eye":
+            return b.node("ones", attrs=(core.shape[:1],))
+        case "outer":
+            return b.times(*core.args)
+        case "T":
+            return b.node("diagonal_of", core.args[0])
+    return b.node("diagonal_of", core)
+
+
+@rule("index")
+def _index(low: Lowering, e: Expr) -> Routine:
+    b = low.b
+    inner = e.args[0]
+    if inner.is_scalar or (e.attrs[0] is None and e.attrs[1] is None):
+        return (yield inner)
+    if inner.op in _PRODUCTS:
+        found = factors_of(e)
+        outside = yield from scalars_of(low, found)
+        return b.times_scalars(chain(b, (yield from pieces_of(low, found.matrices))).term, outside)
+    term = yield inner
+    position = e.attrs
+    if term.core.rank == 1:
+        position = (e.attrs[0],) if inner.shape[1] is ONE else (e.attrs[1],)
+        if position == (None,):
+            return term
+    core = b.term(b.node("entry", term.core, attrs=position))
+    return b.times_scalars(core, Term(b.one, term.coefficient, term.scalars))

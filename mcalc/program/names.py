@@ -1,0 +1,133 @@
+"""Names for temporaries: what a numericist would call them.
+
+In: an array, the names of what it is made of, and what reads it; out: a name that is not taken. A residual is `R` (`r`
+where it is a vector), a linear map before an activation `Z`, an activation `H`, a softmax `P`, S^-1 r `S_inv_r`, X^T X
+`XtX`. A second one of its kind gets the digit 2, as layers do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mcalc.algebra.functions import FUNCTIONS
+from mcalc.program.ir import Array
+
+COMPOUND = 6
+"""The longest name that is put together of the names of two factors."""
+
+_ACTIVATIONS = frozenset(["relu", "tanh", "sigmoid", "softplus", "erf", "sin", "cos", "arctan"])
+_INDICATORS = frozenset(["eq", "ge", "gt", "le", "lt"])
+
+# fmt: off
+_ROLES: Mapping[str, tuple[str, str, str]] = {
+    # operation: the name of a matrix, of a vector, of a scalar
+    "softmax": ("P", "p", "p"),          "sigmoid": ("P", "p", "p"),        "sigmoid_from": ("P", "p", "p"),
+    "sigmoid_of_negative_from": ("Q", "q", "q"),
+    "relu": ("H", "h", "h"),             "tanh": ("H", "h", "h"),           "softplus": ("S", "s", "s"),
+    "exp": ("E", "e", "e"),              "times": ("D", "v", "s"),          "quotient": ("Q", "q", "q"),
+    "outer": ("C", "c", "c"),            "kron": ("K", "k", "k"),           "block": ("B", "b", "b"),
+    "cholesky": ("L", "L", "L"),         "matmul": ("Z", "z", "s"),         "solve": ("U", "u", "s"),
+    "logsumexp": ("lse", "lse", "lse"),  "total": ("sums", "sums", "total"), "mean": ("means", "means", "mean"),
+    "largest": ("tops", "tops", "top"),  "smallest": ("lows", "lows", "low"),
+    "row_dots": ("dots", "dots", "dots"), "first_max": ("first", "first", "first"),
+    "first_min": ("first", "first", "first"), "scale": ("M", "v", "s"),     "power": ("W", "w", "s"),
+    **dict.fromkeys(_INDICATORS, ("active", "active", "active")),
+}
+# fmt: on
+
+
+class Namer:
+    """Names that are not taken yet."""
+
+    def __init__(self, taken: set[str]) -> None:
+        self.taken = taken
+
+    def name(self, a: Array, names: Mapping[Array, str], readers: Sequence[Array]) -> str:
+        """A name for an array."""
+        return self.claim(*stems(a, names, readers))
+
+    def claim(self, *candidates: str) -> str:
+        """The first candidate that is free; a digit is added to the last where none is."""
+        for candidate in candidates:
+            if candidate not in self.taken:
+                self.taken.add(candidate)
+                return candidate
+        number = 2
+        while f"{candidates[-1]}{number}" in self.taken:
+            number += 1
+        self.taken.add(f"{candidates[-1]}{number}")
+        return f"{candidates[-1]}{number}"
+
+
+def _pick(a: Array, roles: tuple[str, str, str]) -> str:
+    return roles[0] if a.rank == 2 else roles[1] if a.rank == 1 else roles[2]
+
+
+def short(a: Array, names: Mapping[Array, str]) -> str:
+    """What an operand is called inside a longer name, or nothing."""
+    if a in names:
+        return names[a].rstrip("_")
+    match a.op:
+        case "arg":
+            return str(a.attrs[0]).rstrip("_") if str(a.attrs[0]).isascii() else ""
+        case "T":
+            inner = short(a.args[0], names)
+            return f"{inner}t" if inner else ""
+        case "flat" | "row" | "column":
+            return short(a.args[0], names)
+        case "matmul" | "dot":
+            return _joined(a, names)
+    return ""
+
+
+def _joined(a: Array, names: Mapping[Array, str]) -> str:
+    left, right = (short(x, names) for x in a.args)
+    made = left + right
+    clean = made.isidentifier() and made.isascii() and "_" not in made
+    return made if left and right and clean and len(made) <= COMPOUND else ""
+
+
+def stems(a: Array, names: Mapping[Array, str], readers: Sequence[Array]) -> list[str]:
+    """Candidates for the name of an array, the best first."""
+    role = _ROLES.get(a.op)
+    first = short(a.args[0], names) if a.args else ""
+    match a.op:
+        case "sum":
+            return _names_of_sum(a, readers)
+        case "matmul" | "dot" | "vdot":
+            joined = _joined(a, names)
+            if a.op == "matmul" and not joined and any(r.op in _ACTIVATIONS for r in readers):
+                return [_pick(a, ("Z", "z", "z"))]
+            return [*([joined] if joined else []), _pick(a, ("Z", "z", "s"))]
+        case "solve":
+            second = short(a.args[1], names)
+            compound = f"{first}_inv_{second}" if first and second and len(first + second) <= COMPOUND else ""
+            return [*([compound] if compound else []), _pick(a, ("U", "u", "s"))]
+        case "inv" | "pinv":
+            return [f"{first or 'M'}_{a.op}"]
+        case "norm" | "logdet" | "det" | "trace":
+            return [f"{a.op}_{first}" if first else a.op]
+        case "log_diagonal":
+            return ["half_logdet"]
+        case "reciprocal_or_zero":
+            return [f"inv_{first}" if first else "reciprocal"]
+        case "expm" | "adjugate":
+            return [f"{a.op}_{first}" if first else a.op]
+        case "diagonal_of":
+            return [f"diag_{first}" if first else "diagonal"]
+    if role is None and a.op in FUNCTIONS:
+        return [f"{a.op}_{first}" if first and len(first) <= COMPOUND else a.op]
+    return [_pick(a, role or ("M", "v", "s"))]
+
+
+def _names_of_sum(a: Array, readers: Sequence[Array]) -> list[str]:
+    operations = {r.op for r in readers}
+    if a.rank == 0:
+        return ["s"]
+    if any(r.op in _ACTIVATIONS or r.op in ("softmax", "logsumexp", *_INDICATORS) for r in readers):
+        return [_pick(a, ("Z", "z", "z"))]
+    if operations & {"solve", "inv", "cholesky", "det", "logdet"}:
+        return ["M"]
+    if any(c < 0 for c in a.attrs) and not any(x.op in ("number", "eye") for x in a.args):
+        return [_pick(a, ("R", "r", "r"))]
+    return [_pick(a, ("S", "s", "s"))]

@@ -1,0 +1,268 @@
+"""The operations of the lowered form: one row each.
+
+`shape` gives the axes of the result from those of the operands; `kind` its promotion kind; `work` the time it takes in
+nanoseconds at nominal sizes, as NumPy on one core takes it (what counts is the ratio of products, solves and passes
+over memory). Axis lengths are dimensions; `attrs` is what is not an array.
+
+    arg: (name, axes)      number: (Fraction,)      size: (Dim,)     eye: (n,)    ones, zeros: (axes)
+    unit: (i, n)           commutation: (m, n)       sum: A, B, …; coefficients, broadcast     scale: A, s, …; (coefficient, exponents of s, …)
+    times, quotient, maximum, minimum, eq, ge, gt, le, lt: broadcast     power: A; (Fraction,)     powers: A, t
+    T: a matrix    flat: 1 x m to m    row: m to 1 x m    column: n to n x 1    rows: b; (n,) repeats b in n rows
+    columns: a; (m,) repeats a in m columns      total, mean: A; (axis or None,)     entry: A; (i, j), None for all
+    dot: u, v      vdot: A, B    trace, trace_of_product: A, B    row_dots: A, B the diagonal of A B^T
+    outer: u, v    matmul        diagonal: u (and the matrix itself, where it is stored)   diagonal_of: A
+    solve: A, B    inv, det, logdet, cholesky, pinv, adjugate, expm, matrix_power: A; (k,)    log_diagonal: L
+    first_max, first_min: A marks the first extreme entry in the order of vec     permute: A; (m, n) is K(m,n) A
+    lift: s; (axes) all of length one      reciprocal_or_zero: s      float: an indicator or a Python number in the working precision
+    sigmoid_from, sigmoid_of_negative_from: z, exp(-|z|)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from mcalc.algebra.functions import FUNCTIONS
+from mcalc.algebra.shape import ONE, Dim
+from mcalc.errors import InternalError
+
+Axes: TypeAlias = tuple[Dim, ...]
+Lengths: TypeAlias = tuple[float, ...]
+ShapeOf: TypeAlias = Callable[[Sequence[Axes], tuple[Any, ...]], Axes]
+KindOf: TypeAlias = Callable[[Sequence[str]], str]
+Work: TypeAlias = Callable[[Sequence[Lengths], Lengths], float]
+
+CALL = 400.0
+"""One call of NumPy, in ns."""
+FLOP = 0.012
+"""One floating-point operation within a matrix product."""
+ENTRY = 0.4
+"""One entry of one pass over memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A row: see the module's text."""
+
+    shape: ShapeOf
+    work: Work
+    kind: KindOf
+    symmetric: bool = False
+    """Whether symmetric matrix operands give a symmetric result."""
+
+
+# --- axes -------------------------------------------------------------------------------------------------------------
+
+
+def broadcast(shapes: Sequence[Axes]) -> Axes:
+    """The axes of operands that NumPy broadcasts against each other; each length is one, or the same as the rest."""
+    rank = max(map(len, shapes), default=0)
+    result = []
+    for place in range(-rank, 0):
+        lengths = [s[place] for s in shapes if len(s) >= -place and s[place] is not ONE]
+        if any(length is not lengths[0] for length in lengths):
+            raise InternalError(f"axes {shapes} do not broadcast")
+        result.append(lengths[0] if lengths else ONE)
+    return tuple(result)
+
+
+def _broadcast(shapes: Sequence[Axes], attrs: tuple[Any, ...]) -> Axes:
+    return broadcast(shapes)
+
+
+def _same(shapes: Sequence[Axes], attrs: tuple[Any, ...]) -> Axes:
+    return shapes[0]
+
+
+def _none(shapes: Sequence[Axes], attrs: tuple[Any, ...]) -> Axes:
+    return ()
+
+
+def _given(shapes: Sequence[Axes], attrs: tuple[Any, ...]) -> Axes:
+    axes: Axes = attrs[-1]
+    return axes
+
+
+def _reduced(shapes: Sequence[Axes], attrs: tuple[Any, ...]) -> Axes:
+    return () if attrs[0] is None else (shapes[0][1 - attrs[0]],)
+
+
+def _matmul(shapes: Sequence[Axes], attrs: tuple[Any, ...]) -> Axes:
+    left, right = shapes
+    if left[-1] is not right[0]:
+        raise InternalError(f"no product of {left} and {right}")
+    return left[:-1] + right[1:]
+
+
+def _entry(shapes: Sequence[Axes], attrs: tuple[Any, ...]) -> Axes:
+    return tuple(d for d, position in zip(shapes[0], attrs, strict=True) if position is None)
+
+
+def _block(shapes: Sequence[Axes], attrs: tuple[Any, ...]) -> Axes:
+    heights, start = [], 0
+    for count in attrs:
+        heights.append(shapes[start][0])
+        start += count
+    rows = heights[0]
+    for height in heights[1:]:
+        rows = rows + height
+    columns = shapes[0][1]
+    for shape in shapes[1 : attrs[0]]:
+        columns = columns + shape[1]
+    return rows, columns
+
+
+def _concatenate(shapes: Sequence[Axes], attrs: tuple[Any, ...]) -> Axes:
+    total = shapes[0][0]
+    for shape in shapes[1:]:
+        total = total + shape[0]
+    return (total,)
+
+
+# --- kinds ------------------------------------------------------------------------------------------------------------
+
+
+def _float(kinds: Sequence[str]) -> str:
+    return "float"
+
+
+def _bool(kinds: Sequence[str]) -> str:
+    return "bool"
+
+
+def _weak(kinds: Sequence[str]) -> str:
+    return "weak"
+
+
+def _meet(kinds: Sequence[str]) -> str:
+    if all(kind == "weak" for kind in kinds):
+        return "weak"
+    return "bool" if all(kind == "bool" for kind in kinds) else "float"
+
+
+# --- work -------------------------------------------------------------------------------------------------------------
+
+
+def _count(lengths: Lengths) -> float:
+    product = 1.0
+    for length in lengths:
+        product *= length
+    return product
+
+
+def _free(operands: Sequence[Lengths], result: Lengths) -> float:
+    return 0.0
+
+
+def _pass(weight: float = 1.0) -> Work:
+    def work(operands: Sequence[Lengths], result: Lengths) -> float:
+        size = max([_count(result), *map(_count, operands)])
+        return (CALL if size > 1 else CALL / 4) + weight * ENTRY * size
+
+    return work
+
+
+def _many(operands: Sequence[Lengths], result: Lengths) -> float:
+    return max(1, len(operands) - 1) * _pass()(operands, result)
+
+
+def _product(operands: Sequence[Lengths], result: Lengths) -> float:
+    left, right = operands
+    inner = left[-1] if left else 1.0
+    if len(left) == 2 and len(right) == 2:
+        return CALL + 2 * FLOP * _count(result) * inner + ENTRY * _count(result)
+    return CALL + 0.5 * ENTRY * max(_count(left), _count(right))
+
+
+def _solve(operands: Sequence[Lengths], result: Lengths) -> float:
+    n = operands[0][0]
+    return 4 * CALL + 2 * FLOP * n**3 * 2 / 3 + 3 * FLOP * n * _count(result)
+
+
+def _cubic(flops: float) -> Work:
+    def work(operands: Sequence[Lengths], result: Lengths) -> float:
+        return 4 * CALL + 2 * FLOP * flops * operands[0][0] ** 3
+
+    return work
+
+
+def _row(
+    shape: ShapeOf, work: Work | None = None, kind: KindOf = _float, symmetric: bool = False
+) -> Operation:
+    return Operation(shape, work if work is not None else _pass(), kind, symmetric)
+
+
+# fmt: off
+OPERATIONS: Mapping[str, Operation] = {
+    "arg":     _row(_given, _free),
+    "number":  _row(_none, _free, _weak),           "pi":       _row(_none, _free, _weak),
+    "size":    _row(_none, _free, _weak),           "float":    _row(_same),
+    "eye":     _row(lambda s, a: (a[0], a[0]), symmetric=True),
+    "ones":    _row(_given),                        "zeros":    _row(_given),
+    "unit":    _row(lambda s, a: (a[1],)),
+    "commutation": _row(lambda s, a: (a[0] * a[1], a[0] * a[1])),
+    "sum":     _row(_broadcast, _many, _meet, True),
+    "scale":   _row(_same, _pass(), _meet, True),
+    "times":   _row(_broadcast, _many, _meet, True), "quotient": _row(_broadcast, kind=_meet, symmetric=True),
+    "maximum": _row(_broadcast, kind=_meet, symmetric=True),
+    "minimum": _row(_broadcast, kind=_meet, symmetric=True),
+    **{op: _row(_broadcast, kind=_bool, symmetric=True) for op in ("eq", "ge", "gt", "le", "lt")},
+    "power":   _row(_same, _pass(1.5), _meet, True), "powers":   _row(_same, _pass(25), _meet, True),
+    **{name: _row(_same, _pass(2.5), _meet, True) for name in FUNCTIONS},
+    "sigmoid_from":  _row(_same, _pass(3), symmetric=True),
+    "sigmoid_of_negative_from": _row(_same, _pass(3), symmetric=True),
+    "softmax": _row(_same, _pass(6)),
+    "logsumexp": _row(_reduced, _pass(5)),
+    "T":       _row(lambda s, a: s[0][::-1], _free), "flat":     _row(lambda s, a: s[0][1:], _free),
+    "row":     _row(lambda s, a: (ONE, *s[0]), _free),
+    "column":  _row(lambda s, a: (*s[0], ONE), _free),
+    "rows":    _row(lambda s, a: (a[0], *s[0])),    "columns":  _row(lambda s, a: (*s[0], a[0])),
+    "entry":   _row(_entry, _free),                 "permute":  _row(_same),
+    "lift":    _row(_given, _free),
+    "vec":     _row(lambda s, a: (s[0][0] * s[0][1],)),
+    "total":   _row(_reduced),                      "mean":     _row(_reduced),
+    "largest": _row(_reduced),                      "smallest": _row(_reduced),
+    "first_max": _row(_same),                       "first_min": _row(_same),
+    "norm":    _row(_none),                         "reciprocal_or_zero": _row(_same),
+    "dot":     _row(_none, _product),               "vdot":     _row(_none, _pass(0.5)),
+    "trace":   _row(_none, lambda o, r: CALL + ENTRY * o[0][0]),
+    "trace_of_product": _row(_none, _pass(1.5)),
+    "row_dots": _row(lambda s, a: s[0][:1], _pass(0.5)),
+    "outer":   _row(lambda s, a: s[0] + s[1], _pass()),
+    "matmul":  _row(_matmul, _product),
+    "diagonal": _row(lambda s, a: s[0] + s[0], symmetric=True),
+    "diagonal_of": _row(lambda s, a: s[0][:1], _free),
+    "tril":    _row(_same),                         "triu":     _row(_same),
+    "kron":    _row(lambda s, a: tuple(x * y for x, y in zip(*s, strict=True))),
+    "block":   _row(_block),                        "concatenate": _row(_concatenate),
+    "solve":   _row(lambda s, a: s[1], _solve),     "inv":      _row(_same, _cubic(1), symmetric=True),
+    "det":     _row(_none, _cubic(1 / 3)),          "logdet":   _row(_none, _cubic(1 / 3)),
+    "cholesky": _row(_same, _cubic(1 / 6)),         "log_diagonal": _row(_none, _free),
+    "pinv":    _row(lambda s, a: s[0][::-1], _cubic(10)),
+    "adjugate": _row(_same, _cubic(10)),            "expm":     _row(_same, _cubic(15), symmetric=True),
+    "matrix_power": _row(_same, _cubic(3), symmetric=True),
+}
+# fmt: on
+
+INDICATOR_SAFE = frozenset(["times", "scale", "float", "T", "flat", "row", "column", "rows", "columns", "entry"])
+"""Operations that take an indicator as it is (`times` and `scale` where something else in them is a float)."""
+
+VIEWS = frozenset(["T", "flat", "row", "column", "rows", "columns", "entry", "diagonal_of"])
+"""Operations that NumPy does without copying."""
+
+_HABITS = {"n": 1000.0, "N": 1000.0, "T": 1000.0, "k": 10.0, "r": 10.0, "q": 30.0, "c": 10.0}
+"""Nominal sizes by the letter a dimension begins with: samples are many, classes, ranks and outputs few."""
+_ORDINARY = 100.0
+
+
+def nominal(d: Dim) -> float:
+    """A size for a dimension, by the habits of naming; orders of evaluation are compared at these sizes."""
+    sizes = {name: _HABITS.get(name[0], _ORDINARY) for name in d.names()}
+    total = 0.0
+    for monomial, coefficient in d.terms:
+        product = float(coefficient)
+        for name in monomial:
+            product *= sizes[name]
+        total += product
+    return total

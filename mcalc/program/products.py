@@ -1,0 +1,310 @@
+"""Products of matrices: what one product of two factors is as an operation, and the order of a chain of them.
+
+In: factors (`Piece`: a shape rows x columns and a term) in order; out: one piece. The order is the one of least work at
+nominal sizes, by dynamic programming over intervals (Godbole 1973), where what is computed already costs nothing.
+Special factors never become full matrices where a neighbour can take them: A^-1 B is a solve, diag(u) B a row scaling,
+1 b^T a broadcast, 1^T A a sum over rows, A e_j a column, K vec(X) a permutation.
+
+`trace` does the same for tr(A B … Z), a cyclic chain: some two intervals P, Q are formed and tr(P Q) is a sum of
+products of entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mcalc.algebra.shape import ONE, Dim
+from mcalc.program.builder import Builder, Term
+from mcalc.program.ir import Array
+
+LONGEST = 40
+"""Chains of more factors are evaluated from left to right in runs of this many."""
+
+
+class Piece(NamedTuple):
+    """A factor: a rows x columns matrix. A vector's core has one axis, whether it is a column or a row."""
+
+    rows: Dim
+    columns: Dim
+    term: Term
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether this is 1 x 1."""
+        return self.rows is ONE and self.columns is ONE
+
+
+class _Best(NamedTuple):
+    cost: float
+    piece: Piece
+
+
+def transposed(b: Builder, piece: Piece) -> Piece:
+    """The transpose of a factor."""
+    term = piece.term
+    return Piece(piece.columns, piece.rows, Term(b.transpose(term.core), term.coefficient, term.scalars))
+
+
+def product(b: Builder, left: Piece, right: Piece) -> Piece:
+    """The product of two factors."""
+    rows, columns = left.rows, right.columns
+    outside = Term(b.one, left.term.coefficient * right.term.coefficient, ())
+    if left.is_scalar or right.is_scalar:
+        scalar, other = (left, right) if left.is_scalar else (right, left)
+        return Piece(rows, columns, b.times_scalars(other.term, scalar.term))
+    outside = b.times_scalars(
+        outside, Term(b.one, scalars=left.term.scalars), Term(b.one, scalars=right.term.scalars)
+    )
+    core = _core(b, left, right)
+    return Piece(rows, columns, b.times_scalars(core, outside))
+
+
+def _core(b: Builder, left: Piece, right: Piece) -> Term:
+    x, y = left.term.core, right.term.core
+    if left.rows is ONE and right.columns is ONE:
+        return _inner(b, x, y)
+    if left.columns is ONE:
+        return Term(b.outer(x, y))
+    if right.columns is ONE:
+        return _matrix_vector(b, x, y)
+    if left.rows is ONE:
+        return _matrix_vector(b, b.transpose(y), x)
+    return Term(_matrix_matrix(b, x, y))
+
+
+def _inner(b: Builder, x: Array, y: Array) -> Term:
+    for u, v in ((x, y), (y, x)):
+        match u.op:
+            case "ones":
+                return b.total(v)
+            case "unit":
+                return b.term(b.node("entry", v, attrs=(u.attrs[0],)))
+            case "zeros":
+                return Term(b.one, b.number(0).attrs[0])
+    return b.term(b.node("dot", x, y))
+
+
+def _matrix_vector(b: Builder, a: Array, v: Array) -> Term:
+    """A v; v has one axis."""
+    base = b.inverse_base(a)
+    if base is not None:
+        return Term(b.node("solve", base, v))
+    if v.op == "zeros":
+        return Term(b.zeros(a.shape[:1]))
+    match a.op:
+        case "eye":
+            return Term(v)
+        case "zeros":
+            return Term(b.zeros(a.shape[:1]))
+        case "diagonal":
+            return Term(b.times(a.args[0], v))
+        case "commutation":
+            return Term(_permuted(b, a, v))
+        case "outer" | "columns" | "rows" | "ones":
+            u, w = _two_vectors(b, a)
+            return b.times_scalars(Term(u), _inner(b, w, v))
+    match v.op:
+        case "ones":
+            return b.total(a, 1)
+        case "unit":
+            return Term(b.node("entry", a, attrs=(None, v.attrs[0])))
+    return Term(b.node("matmul", a, v))
+
+
+def _two_vectors(b: Builder, a: Array) -> tuple[Array, Array]:
+    match a.op:
+        case "outer":
+            return a.args[0], a.args[1]
+        case "columns":
+            return a.args[0], b.node("ones", attrs=(a.shape[1:],))
+        case "rows":
+            return b.node("ones", attrs=(a.shape[:1],)), a.args[0]
+    return b.node("ones", attrs=(a.shape[:1],)), b.node("ones", attrs=(a.shape[1:],))
+
+
+def _permuted(b: Builder, k: Array, v: Array) -> Array:
+    """K(m,n) v, or K(m,n) A; K(m,n) vec(X) = vec(X^T)."""
+    return b.node("permute", v, attrs=k.attrs)
+
+
+def _matrix_matrix(b: Builder, x: Array, y: Array) -> Array:
+    if x.op == "eye" or y.op == "zeros":
+        return y if x.op == "eye" else b.zeros((x.shape[0], y.shape[1]))
+    if y.op == "eye" or x.op == "zeros":
+        return x if y.op == "eye" else b.zeros((x.shape[0], y.shape[1]))
+    base_x, base_y = b.inverse_base(x), b.inverse_base(y)
+    if (base_x is not None and base_x is y) or (base_y is not None and base_y is x):
+        return b.node("eye", attrs=(x.shape[0],))
+    if y.op == "diagonal":
+        if x.op == "diagonal":
+            return b.diagonal(b.times(x.args[0], y.args[0]))
+        return b.times(x, y.args[0])
+    if x.op == "diagonal":
+        return b.times(b.column(x.args[0]), y)
+    if base_x is not None and x not in b.paid:
+        return b.node("solve", base_x, y)
+    if base_y is not None and y not in b.paid:
+        return b.transpose(b.node("solve", b.transpose(base_y), b.transpose(x)))
+    if x.op == "commutation":
+        return _permuted(b, x, y)
+    if y.op == "commutation":
+        return b.transpose(_permuted(b, b.transpose(y), b.transpose(x)))
+    if x.op in ("outer", "columns", "rows", "ones"):
+        u, v = _two_vectors(b, x)
+        return _scaled_outer(b, u, _matrix_vector(b, b.transpose(y), v))
+    if y.op in ("outer", "columns", "rows", "ones"):
+        u, v = _two_vectors(b, y)
+        return b.transpose(_scaled_outer(b, v, _matrix_vector(b, x, u)))
+    return _matmul(b, x, y)
+
+
+def _scaled_outer(b: Builder, u: Array, v: Term) -> Array:
+    return b.outer(u, b.array(v))
+
+
+def _matmul(b: Builder, x: Array, y: Array) -> Array:
+    """X Y, or the transpose of Y^T X^T where that is there or has fewer transposes."""
+    flipped = (b.transpose(y), b.transpose(x))
+    other = b.find("matmul", *flipped)
+    if other in b.paid or (x.op == "T" and y.op == "T"):
+        return b.transpose(b.node("matmul", *flipped))
+    result = b.node("matmul", x, y)
+    if b.transpose(x) is y:
+        b.symmetric.add(result)
+    return result
+
+
+def _step_cost(b: Builder, left: Piece, right: Piece, made: Piece) -> float:
+    """The cost of the last operation of a product: what it adds above its factors."""
+    total = 0.0
+    known = {left.term.core, right.term.core}
+    pending = [made.term.core, *(s for s, _ in made.term.scalars)]
+    for s, _ in (*left.term.scalars, *right.term.scalars):
+        known.add(s)
+    while pending:
+        a = pending.pop()
+        if a in known:
+            continue
+        known.add(a)
+        total += b.own_cost(a)
+        if a.op in ("T", "column", "total", "rows", "columns", "diagonal", "quotient", "times", "outer"):
+            pending.extend(a.args)
+    return total
+
+
+def chain(b: Builder, pieces: Sequence[Piece]) -> Piece:
+    """The product of the pieces, in the cheapest order."""
+    run = list(pieces)
+    while len(run) > LONGEST:
+        run[:LONGEST] = [_best(b, run[:LONGEST])[0, LONGEST].piece]
+    return _best(b, run)[0, len(run)].piece
+
+
+def _leaf(b: Builder, piece: Piece) -> _Best:
+    core = piece.term.core
+    base = b.inverse_base(core)
+    return _Best(b.cost(core if base is None else base), piece)
+
+
+def _best(b: Builder, pieces: Sequence[Piece], cyclic: bool = False) -> dict[tuple[int, int], _Best]:
+    """The cheapest way to form pieces[i : i + length], by (i, length); an inverse alone costs its base."""
+    count = len(pieces)
+    best: dict[tuple[int, int], _Best] = {(i, 1): _leaf(b, piece) for i, piece in enumerate(pieces)}
+    for length in range(2, count + (0 if cyclic else 1)):
+        for i in range(count if cyclic else count - length + 1):
+            choice: _Best | None = None
+            for first in range(length - 1, 0, -1):
+                left, right = best[i, first], best[(i + first) % count, length - first]
+                made = product(b, left.piece, right.piece)
+                if made.term.core in b.paid and made.term.core.rank:
+                    cost = 0.0
+                else:
+                    cost = left.cost + right.cost + _formed(b, left.piece, right.piece, made)
+                if choice is None or cost < choice.cost - 1e-9:
+                    choice = _Best(cost, made)
+            assert choice is not None
+            best[i, length] = choice
+    return best
+
+
+def _formed(b: Builder, left: Piece, right: Piece, made: Piece) -> float:
+    """The cost of a product, and of forming inverses that it multiplies by as matrices."""
+    total = _step_cost(b, left, right, made)
+    core = made.term.core
+    operands = core.args[0].args if core.op == "T" else core.args
+    for piece in (left, right):
+        x = piece.term.core
+        if b.inverse_base(x) is not None and (x in operands or b.transpose(x) in operands):
+            total += b.own_cost(x if x.op == "inv" else x.args[0])
+    return total
+
+
+def trace(b: Builder, pieces: Sequence[Piece]) -> Term:
+    """tr of the product of the pieces."""
+    count = len(pieces)
+    for i, piece in enumerate(pieces):
+        if piece.rows is ONE and count > 1:
+            return chain(b, [*pieces[i:], *pieces[:i]]).term
+    if count == 1:
+        return trace_of(b, pieces[0])
+    best = _best(b, pieces, cyclic=True)
+    choice: tuple[float, Term] | None = None
+    for i in range(count):
+        for length in range(count - 1, 0, -1):
+            rest = count - length
+            left, right = best[i, length], best[(i + length) % count, rest]
+            if length < rest or (length == rest and i >= count // 2):
+                continue
+            made = _contraction(b, left.piece, right.piece)
+            cost = b.cost(b.array(made))
+            if choice is None or cost < choice[0] - 1e-9:
+                choice = cost, made
+    assert choice is not None
+    return choice[1]
+
+
+def trace_of(b: Builder, piece: Piece) -> Term:
+    """tr(A)."""
+    core = piece.term.core
+    match core.op:
+        case "eye":
+            made = b.size(core.shape[0])
+        case "diagonal":
+            made = b.total(core.args[0])
+        case "outer":
+            made = _inner(b, *core.args)
+        case "zeros":
+            made = Term(b.one, b.number(0).attrs[0])
+        case _:
+            made = b.term(b.node("trace", core.args[0] if core.op == "T" else core))
+    return b.times_scalars(made, Term(b.one, piece.term.coefficient, piece.term.scalars))
+
+
+def _contraction(b: Builder, left: Piece, right: Piece) -> Term:
+    """tr(P Q) of two matrices that are formed, P of at least as many factors as Q."""
+    outside = b.times_scalars(
+        Term(b.one, left.term.coefficient * right.term.coefficient, left.term.scalars),
+        Term(b.one, scalars=right.term.scalars),
+    )
+    x, y = left.term.core, right.term.core
+    for p, q in ((x, y), (y, x)):
+        base = b.inverse_base(p)
+        if p.op in ("eye", "diagonal") or (base is not None and p not in b.paid and p is not b.transpose(q)):
+            whole = Piece(right.rows, right.rows, Term(_matrix_matrix(b, p, q)))
+            made = trace_of(b, whole) if p.op != "diagonal" or q.op == "diagonal" else _diagonal_trace(b, p, q)
+            return b.times_scalars(made, outside)
+    return b.times_scalars(b.term(inner(b, b.transpose(x), y)), outside)
+
+
+def _diagonal_trace(b: Builder, p: Array, q: Array) -> Term:
+    return _inner(b, p.args[0], b.node("diagonal_of", q))
+
+
+def inner(b: Builder, x: Array, y: Array) -> Array:
+    """The sum of the products of the entries of two arrays of one shape."""
+    if x.rank == 1:
+        return b.node("dot", x, y)
+    if x.op == "T" and y.op == "T":
+        x, y = x.args[0], y.args[0]
+    return b.node("vdot", y, x) if x.op == "T" else b.node("vdot", x, y)
