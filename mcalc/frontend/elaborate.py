@@ -14,9 +14,9 @@ from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import ONE, Dim, dim
 from mcalc.errors import AmbiguityError, McalcError
 from mcalc.frontend.calls import CALLS
+from mcalc.frontend.checking import Checked
 from mcalc.frontend.inline import Function, inline
 from mcalc.frontend.program import Program, Step
-from mcalc.frontend.readings import Checked
 
 _FILLINGS = (("vector", None), ("matrix", None))
 RELATIONS = {"==": "eq", ">=": "ge", ">": "gt", "<=": "le", "<": "lt"}

@@ -15,6 +15,7 @@ from mcalc.algebra.shape import SCALAR, Shape, dim
 from mcalc.errors import McalcError, NameProblem, ParseError, Span, UsageError
 from mcalc.frontend.calls import FUNCTION_WORDS
 from mcalc.frontend.characters import normalise
+from mcalc.frontend.checking import Question, check
 from mcalc.frontend.declarations import declarations
 from mcalc.frontend.dimensions import NAMES, Misfit
 from mcalc.frontend.elaborate import elaborate
@@ -22,7 +23,7 @@ from mcalc.frontend.inline import ALLOWED, Function
 from mcalc.frontend.parser import tree
 from mcalc.frontend.problems import explain
 from mcalc.frontend.program import Program, Resolver
-from mcalc.frontend.readings import COLUMN_KIND, MATRIX_KIND, SCALAR_KIND, Question, Reading, check, habit, read
+from mcalc.frontend.readings import COLUMN_KIND, MATRIX_KIND, SCALAR_KIND, Reading, habit, read
 from mcalc.frontend.words import Scope, key, runs_note, spell, suggest
 
 

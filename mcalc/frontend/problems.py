@@ -84,5 +84,6 @@ def _readings(
             sign = max(i for i, op in enumerate(step.value[: at - 1]) if op in (".*", "./", "⊗"))
             head = " ".join(text[first.start : step.node.args[sign].end].split())
             tail = " ".join(text[step.node.args[sign + 1].start : nodes[1].end].split())
-            return (f"({before}) {quoted[1]}, or {head} {step.value[sign]} ({tail})",)
+            written = text[step.node.args[sign].end : step.node.args[sign + 1].start].strip()
+            return (f"({before}) {quoted[1]}, or {head} {written} ({tail})",)
     return ()

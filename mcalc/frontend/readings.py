@@ -12,15 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from mcalc.algebra.names import GREEK, parts
-from mcalc.algebra.shape import ONE, Shape
+from mcalc.algebra.shape import ONE
 from mcalc.errors import AmbiguityError, LimitError
-from mcalc.frontend.calls import SCALAR, Type
+from mcalc.frontend.calls import Type
+from mcalc.frontend.checking import Checked, Question, check, fresh, leaf
 from mcalc.frontend.dimensions import Dimensions, Misfit
-from mcalc.frontend.program import Program, Step
-from mcalc.frontend.shapes import FOLDS, RULES, block
+from mcalc.frontend.program import Step
+from mcalc.frontend.shapes import FOLDS, RULES
 
 SCALAR_KIND, COLUMN_KIND, MATRIX_KIND = 0, 1, 3
 """Bit 0: more than one row; bit 1: more than one column (bits 2 and 3: `entrywise` and `mixed` of a type)."""
@@ -37,96 +38,6 @@ def habit(name: str) -> int:
     if word[0].isupper():
         return MATRIX_KIND
     return SCALAR_KIND if word in GREEK else COLUMN_KIND
-
-
-class Checked(NamedTuple):
-    """A well-formed reading: the types of all steps and the dimensions in them."""
-
-    dimensions: Dimensions
-    types: list[Type]
-    symbols: dict[str, Type]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is to be read: the program, the declared shapes, and the shape that the expression must have, if any."""
-
-    program: Program
-    declared: Mapping[str, Shape]
-    target: Shape | None
-
-
-# --- one reading, exactly ---------------------------------------------------------------------------------------------
-
-
-def check(question: Question, kinds: Mapping[str, int]) -> Checked:
-    """The types under these kinds of the undeclared names, or `Misfit`."""
-    s = Dimensions()
-    symbols: dict[str, Type] = {}
-    for name in question.program.symbols:
-        shape = question.declared.get(name)
-        symbols[name] = Type(*shape, False) if shape is not None else _fresh(s, kinds[name])
-    types: list[Type] = []
-    for place, step in enumerate(question.program.steps):
-        s.place = place
-        try:
-            types.append(_type(s, step, types, symbols))
-        except Misfit as misfit:
-            misfit.place, misfit.at = place, s.at
-            misfit.types = types
-            misfit.dimensions = s
-            raise
-    if question.target is not None:
-        root = types[question.program.root]
-        s.place = question.program.root
-        for have, want in zip(root[:2], question.target, strict=True):
-            s.equate(have, want, "the expression has another shape")
-    try:
-        s.settle()
-    except Misfit as misfit:
-        misfit.types = types
-        misfit.dimensions = s
-        raise
-    return Checked(s, types, symbols)
-
-
-def _fresh(s: Dimensions, kind: int) -> Type:
-    return Type(s.fresh() if kind & 1 else ONE, s.fresh() if kind & 2 else ONE, bool(kind & 4), bool(kind & 8))
-
-
-def _type(s: Dimensions, step: Step, types: list[Type], symbols: Mapping[str, Type]) -> Type:
-    kind, args = step.kind, step.args
-    rule = RULES.get(kind)
-    if rule is not None:
-        return rule(s, step.value, *[types[a] for a in args])
-    fold = FOLDS.get(kind)
-    if fold is not None:
-        total = types[args[0]]
-        operators = step.value if kind == "product" else step.value[1:]
-        for at, (operator, arg) in enumerate(zip(operators, args[1:], strict=True), 1):
-            s.at = at
-            total = fold(s, operator, total, types[arg])
-        return total._replace(mixed=False) if total.mixed else total
-    if kind == "symbol":
-        return symbols[step.value]
-    if kind == "block":
-        return block(s, step.value, [types[a] for a in args])
-    return _leaf(s, step)
-
-
-def _leaf(s: Dimensions, step: Step) -> Type:
-    if step.kind == "unsized":
-        n = s.fresh()
-        return Type(n, n if step.value == "eye" else ONE, False)
-    if step.kind == "sized":
-        op, attrs = step.value
-        if op == "unit":
-            return Type(attrs[1], ONE, False)
-        if op == "K":
-            size = attrs[0] * attrs[1]
-            return Type(size, size, False)
-        return Type(attrs[0], attrs[-1], False)
-    return SCALAR
 
 
 # --- sets of kinds ----------------------------------------------------------------------------------------------------
@@ -158,7 +69,7 @@ def _lift(kind: str, value: Any, codes: tuple[int, ...]) -> int | None:
     memo = (kind, value, codes)
     if memo not in _CODES:
         s = Dimensions()
-        types = [_fresh(s, code) for code in codes]
+        types = [fresh(s, code) for code in codes]
         try:
             _CODES[memo] = _code((FOLDS.get(kind) or RULES[kind])(s, value, *types))
         except Misfit:
@@ -210,7 +121,7 @@ def possible(question: Question, domains: Mapping[str, int]) -> int:
         elif kind == "block":
             mask = _ALL_SHAPES
         else:
-            mask = 1 << _code(_leaf(Dimensions(), step))
+            mask = 1 << _code(leaf(Dimensions(), step))
         if not mask:
             return 0
         masks.append(mask)

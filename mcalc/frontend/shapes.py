@@ -14,6 +14,8 @@ from mcalc.algebra.shape import ONE
 from mcalc.frontend.calls import CALLS, SCALAR, Rule, Type, broadcast, kronecker
 from mcalc.frontend.dimensions import Dimensions, Misfit
 
+AMBIGUOUS_PRODUCT = "a matrix product after an elementwise operator can be read in two ways"
+
 
 def _sum(s: Dimensions, op: Any, a: Type, b: Type) -> Type:
     """One more term; a scalar is added to every entry where the language lets it."""
@@ -52,7 +54,7 @@ def _product(s: Dimensions, op: str, a: Type, b: Type) -> Type:
         s.equate(a.columns, b.columns, "elementwise product needs operands of one shape", (0, 1))
         return Type(a.rows, a.columns, True, True)
     if a.mixed:
-        raise Misfit("a matrix product after an elementwise operator can be read in two ways", (0, 1), ambiguous=True)
+        raise Misfit(AMBIGUOUS_PRODUCT, (0, 1), ambiguous=True)
     s.equate(a.columns, b.rows, "product needs columns(left) = rows(right)", (0, 1))
     return Type(a.rows, b.columns, False)
 
