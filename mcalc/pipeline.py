@@ -35,7 +35,10 @@ def derive_gradients(root: Expr, variables: tuple[Expr, ...], name: str = "f", d
     result = backward(context, recognised, variables, tell=detail != "none")
     moving = moving_nodes(recognised, variables)
     # the user's own way of writing a part is kept wherever it comes back
-    given = {context(node): node for node in postorder(root, recognised) if node.args}
+    given = {context(node): node for node in postorder(recognised, root) if node.args}
+    for rewrite in found:
+        if rewrite.before.length < rewrite.after.length:
+            given[context(rewrite.after)] = rewrite.before
     context.rewrites.clear()
     if detail != "none":
         told = StepPolisher(context, given)

@@ -384,6 +384,9 @@ def _block_adjoint(e: Expr, k: int, c: Expr) -> Expr:
 def _vec_adjoint(e: Expr, k: int, c: Expr) -> Expr:
     """The matrix whose vec is C: (vec(I)^T kron I) (I kron C) (Magnus & Neudecker, exercise 2.4)."""
     n, m = e.args[0].shape
+    scaled = _through_scalars(c, lambda inner: _vec_adjoint(e, k, inner))
+    if scaled is not None:
+        return scaled
     if c.op == "vec" and c.args[0].shape == e.args[0].shape:
         return c.args[0]
     if m is ONE:
@@ -391,8 +394,24 @@ def _vec_adjoint(e: Expr, k: int, c: Expr) -> Expr:
     return mul(app("kron", T(app("vec", eye(m))), eye(n)), app("kron", eye(m), c))
 
 
+def _through_scalars(c: Expr, adjoint: Callable[[Expr], Expr]) -> Expr | None:
+    """adjoint(s C) = s adjoint(C), for a cotangent that is a multiple."""
+    match c.op:
+        case "neg":
+            return neg(adjoint(c.args[0]))
+        case "div":
+            return div(adjoint(c.args[0]), c.args[1])
+        case "mul" if any(a.is_scalar for a in c.args):
+            scalars = [a for a in c.args if a.is_scalar]
+            return mul(*scalars, adjoint(mul(*(a for a in c.args if not a.is_scalar))))
+    return None
+
+
 def _kron_adjoint(e: Expr, k: int, c: Expr) -> Expr:
     a, b = e.args
+    scaled = _through_scalars(c, lambda inner: _kron_adjoint(e, k, inner))
+    if scaled is not None:
+        return scaled
     if c.op == "kron" and c.args[0].shape == a.shape and c.args[1].shape == b.shape:
         return mul(inner(c.args[1 - k], e.args[1 - k]), c.args[k])
     if k == 1 and a.shape[1] is ONE and b.shape[1] is ONE:

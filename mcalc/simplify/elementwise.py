@@ -56,7 +56,9 @@ def product(context: Normaliser, args: Sequence[tuple[Expr, Fraction]], shape: S
                 pending.append((factor.args[0], exponent))
             case "hpow":
                 pending.append((factor.args[0], factor.attrs[0] * exponent))
-            case "mul" if shape[0] is not ONE and shape[1] is not ONE and _scales(factor, pending, rows, columns, exponent):
+            case "mul" if shape[0] is not ONE and shape[1] is not ONE and _scales(
+                context, factor, pending, rows, columns, exponent
+            ):
                 context.because("diagonal scaling")
             case "sqrt":
                 powers[factor.args[0]] = powers.get(factor.args[0], Fraction(0)) + HALF * exponent
@@ -79,6 +81,7 @@ def product(context: Normaliser, args: Sequence[tuple[Expr, Fraction]], shape: S
 
 
 def _scales(
+    context: Normaliser,
     factor: Expr,
     pending: list[tuple[Expr, Fraction]],
     rows: list[tuple[Expr, Fraction]],
@@ -94,11 +97,13 @@ def _scales(
     elif last.op == "diagm":
         columns.append((last.args[0], exponent))
         rest = factor.args[:-1]
-    elif last.op == "ones" and last.shape[0] is ONE and len(factor.args) == 2:
-        rows.append((first, exponent))
+    elif last.op == "ones":
+        inner = [] if last.shape[0] is ONE else [ones(last.shape[0])]
+        rows.append((context.product([*factor.args[:-1], *inner]), exponent))
         return True
-    elif first.op == "ones" and first.shape[1] is ONE and len(factor.args) == 2:
-        columns.append((T(last) if last.op != "T" else last.args[0], exponent))
+    elif first.op == "ones":
+        inner = [] if first.shape[1] is ONE else [ones(ONE, first.shape[1])]
+        columns.append((context.transpose(context.product([*inner, *factor.args[1:]])), exponent))
         return True
     else:
         return False
@@ -142,6 +147,9 @@ def _idempotents(context: Normaliser, powers: dict[Expr, Fraction]) -> None:
         if partner is not None and powers.get(partner, Fraction(0)) > 0:
             context.because("indicators are idempotent")
             del powers[partner]
+        if atom.op in ("min", "max") and powers[atom] > 0:
+            _extremum(context, powers, atom)
+            continue
         if atom.op == "abs":
             sign = app("sign", atom.args[0])
             if powers.get(sign) == 1 and powers[atom] >= 1:
@@ -151,6 +159,18 @@ def _idempotents(context: Normaliser, powers: dict[Expr, Fraction]) -> None:
                 if not powers[atom]:
                     del powers[atom]
                 powers[atom.args[0]] = powers.get(atom.args[0], Fraction(0)) + 1
+
+
+def _extremum(context: Normaliser, powers: dict[Expr, Fraction], atom: Expr) -> None:
+    """min(A, B) .* (A > B) = B .* (A > B), and so on."""
+    a, b = atom.args
+    first, second = ("ge", "lt") if atom.op == "max" else ("le", "gt")
+    for relation, chosen in ((first, a), (second, b)):
+        if powers.get(app(relation, a, b), Fraction(0)) > 0 and not chosen.is_scalar:
+            context.because("indicators are idempotent")
+            exponent = powers.pop(atom)
+            powers[chosen] = powers.get(chosen, Fraction(0)) + exponent
+            return
 
 
 def _diagonals(context: Normaliser, powers: dict[Expr, Fraction]) -> None:

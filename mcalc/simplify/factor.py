@@ -12,8 +12,8 @@ from fractions import Fraction
 from itertools import product as cartesian
 
 from mcalc.algebra.expr import Expr, fold, make
-from mcalc.algebra.operators import eye, mul, number, ones
-from mcalc.algebra.shape import SCALAR, Shape
+from mcalc.algebra.operators import T, eye, mul, number, ones
+from mcalc.algebra.shape import ONE, SCALAR, Shape
 from mcalc.simplify.normal_form import Normaliser, Rewrite, settle
 from mcalc.simplify.products import matrix_power
 from mcalc.simplify.terms import ONE_Q, Scalars, Term, base_and_exponent, build, merge, raised, term_of
@@ -26,14 +26,14 @@ def _terms(e: Expr) -> list[Expr]:
     return list(e.args) if e.op == "add" else [e]
 
 
-def expand(context: Normaliser, root: Expr) -> Expr:
-    """Products, elementwise products, traces and sums of entries distributed over sums."""
+def expand(context: Normaliser, root: Expr, closed: frozenset[Expr] = frozenset()) -> Expr:
+    """Products, elementwise products, traces and sums of entries distributed over sums, but for the `closed` ones."""
 
     def combine(node: Expr, args: list[Expr]) -> Expr:
-        if not args:
+        if not args or node in closed:
             return node
         before = make(node.op, tuple(args), node.attrs, node.shape)
-        after = _distributed(context, before)
+        after = _distributed(context, before, closed)
         if after is not before:
             context.rewrites.append(Rewrite("distribute", before, after))
         return after
@@ -44,10 +44,10 @@ def expand(context: Normaliser, root: Expr) -> Expr:
 _LINEAR = frozenset({"tr", "sum", "diagv", "diagm", "vec"})
 
 
-def _distributed(context: Normaliser, e: Expr) -> Expr:
+def _distributed(context: Normaliser, e: Expr, closed: frozenset[Expr]) -> Expr:
     match e.op:
         case "mul" | "had":
-            groups = [_summands(context, a, e.shape if e.op == "had" else None) for a in e.args]
+            groups = [_summands(context, a, closed) for a in e.args]
             count = 1
             for group in groups:
                 count *= len(group)
@@ -59,12 +59,12 @@ def _distributed(context: Normaliser, e: Expr) -> Expr:
                 parts = [context.had(choice, e.shape) for choice in cartesian(*groups)]
             return context.sum(parts, e.shape)
         case "div" | "neg":
-            parts = _summands(context, e.args[0], None)
+            parts = _summands(context, e.args[0], closed)
             if len(parts) > MOST_TERMS:
                 return context(e)
             return context.sum([context(make(e.op, (p, *e.args[1:]), (), p.shape)) for p in parts], e.shape)
         case _ if e.op in _LINEAR:
-            parts = _summands(context, e.args[0], e.args[0].shape)
+            parts = _summands(context, e.args[0], closed)
             return context.sum([context.apply(e.op, p, e.attrs) for p in parts], e.shape)
         case "sigmoid" if e.args[0].op == "neg":
             context.because("sigmoid of a negative")
@@ -72,15 +72,15 @@ def _distributed(context: Normaliser, e: Expr) -> Expr:
             return context.sum([one, context(make("neg", (context.apply("sigmoid", e.args[0].args[0]),), (), e.shape))],
                                e.shape)  # fmt: skip
         case "add":
-            return context.sum([p for a in e.args for p in _summands(context, a, None)], e.shape)
+            return context.sum([p for a in e.args for p in _summands(context, a, closed)], e.shape)
     return context(e)
 
 
-def _summands(context: Normaliser, e: Expr, shape: Shape | None) -> list[Expr]:
+def _summands(context: Normaliser, e: Expr, closed: frozenset[Expr]) -> list[Expr]:
     """The terms of a sum, or of a multiple of one; a scalar among matrix terms becomes a multiple of ones."""
     term = term_of(e)
     inner = _sum_inside(term)
-    if inner is None:
+    if inner is None or inner in closed:
         return [e]
     if inner.is_scalar and not e.is_scalar:
         return [e]
@@ -174,8 +174,15 @@ def _factored(context: Normaliser, terms: list[Term], shape: Shape, worth: Calla
         options.insert(0, resolvent)
     if len(terms) > 2:
         options.extend(_partial(context, terms, shape, worth))
-    best = min(options, key=worth)
-    return best
+    if any(len(t.factors) == 1 and t.factors[0].op == "T" and t.factors[0].args[0].op in _ENTRYWISE for t in terms):
+        turned = [term_of(context.transpose(build(*t, shape))) for t in terms]
+        hadamard = _hadamard_factor(context, turned, (shape[1], shape[0]), worth)
+        if hadamard is not None:
+            options.append(context.transpose(hadamard))
+    return min(options, key=worth)
+
+
+_ENTRYWISE = frozenset({"had", "hdiv", "hpow"})
 
 
 def _settled(t: Term) -> Term:
@@ -197,9 +204,38 @@ def _shared_scalars(terms: list[Term]) -> Scalars:
     return tuple(shared)
 
 
+def _shared_vector(context: Normaliser, terms: list[Term], worth: Callable[[Expr], int]) -> Expr | None:
+    """x^T A y + x^T B z = x^T (A y + B z), transposing scalars where that helps."""
+    chains: list[list[tuple[Term, list[Expr]]]] = []
+    for t in terms:
+        groups = [a for a, e in t.scalars if e == 1 and a.op == "mul" and not any(f.is_scalar for f in a.args)]
+        if len(groups) != 1:
+            return None
+        rest = Term(t.coefficient, merge(t.scalars, ((groups[0], -ONE_Q),)), ())
+        forward = list(groups[0].args)
+        chains.append([(rest, forward), (rest, [context.transpose(f) for f in reversed(forward)])])
+    best: Expr | None = None
+    for _, first in chains[0]:
+        v = first[0]
+        picked = [next(((r, c) for r, c in versions if c[0] is v), None) for versions in chains]
+        parts = [
+            context.product([build(*r, SCALAR), *chain[1:]]) for r, chain in (p for p in picked if p is not None)
+        ]
+        if len(parts) < len(terms) or any(p.is_scalar for p in parts):
+            continue
+        inner = _factored(context, [term_of(p) for p in parts], parts[0].shape, worth)
+        candidate = context.product([v, inner])
+        if best is None or worth(candidate) < worth(best):
+            best = candidate
+    return best
+
+
 def _grouped_scalars(context: Normaliser, terms: list[Term], worth: Callable[[Expr], int]) -> Expr:
     """a b + a c + d = a (b + c) + d, where that is shorter."""
     plain = _sum_of(context, terms, SCALAR)
+    joined = _shared_vector(context, terms, worth)
+    if joined is not None and worth(joined) < worth(plain):
+        return joined
     if len(terms) < 3:
         return plain
     counts: dict[Expr, int] = {}
@@ -274,11 +310,19 @@ def _with_factor(
 
 
 def _hadamard_view(t: Term, shape: Shape) -> dict[Expr, Fraction]:
-    if len(t.factors) != 1:
-        return {mul(*t.factors) if t.factors else eye(shape[0]): ONE_Q}
-    atom = t.factors[0]
     powers: dict[Expr, Fraction] = {}
-    pending = [(atom, ONE_Q)]
+    factors = t.factors
+    if shape[0] is not ONE and shape[1] is not ONE:
+        if len(factors) > 1 and factors[0].op == "diagm":
+            powers[mul(factors[0].args[0], ones(ONE, shape[1]))] = ONE_Q
+            factors = factors[1:]
+        elif len(factors) > 1 and factors[-1].op == "diagm":
+            powers[mul(ones(shape[0]), T(factors[-1].args[0]))] = ONE_Q
+            factors = factors[:-1]
+    if len(factors) != 1:
+        powers[mul(*factors) if factors else eye(shape[0])] = ONE_Q
+        return powers
+    pending = [(factors[0], ONE_Q)]
     while pending:
         node, e = pending.pop()
         match node.op:
@@ -308,11 +352,28 @@ def _hadamard_factor(
             shared[atom] = min(exponents)
         elif all(e < 0 for e in exponents):
             shared[atom] = max(exponents)
-    if not shared:
-        return None
+    over = dict(shared)
+    for view in views:
+        for atom, exponent in view.items():
+            if exponent < 0:
+                over[atom] = min(over.get(atom, Fraction(0)), exponent)
+    options = []
+    if shared:
+        options.append(_taken_out(context, terms, views, shared, shape, worth))
+    if over != shared:
+        options.append(_taken_out(context, terms, views, over, shape, worth))
+    return min(options, key=worth) if options else None
+
+
+def _taken_out(
+    context: Normaliser, terms: list[Term], views: list[dict[Expr, Fraction]], shared: dict[Expr, Fraction],
+    shape: Shape, worth: Callable[[Expr], int],
+) -> Expr:  # fmt: skip
+    """The elementwise factors `shared` in front of the sum of what is left."""
     rest = []
     for t, view in zip(terms, views, strict=True):
-        left = [(atom, e - shared.get(atom, Fraction(0))) for atom, e in view.items()]
+        atoms = dict.fromkeys([*view, *shared])
+        left = [(atom, view.get(atom, Fraction(0)) - shared.get(atom, Fraction(0))) for atom in atoms]
         rest.append(context.product([build(t.coefficient, t.scalars, (), SCALAR), _powers(context, left, shape)]))
     inner = _factored(context, [term_of(r) for r in rest], shape, worth)
     return context.had([_powers(context, list(shared.items()), shape), inner], shape)
@@ -371,6 +432,22 @@ def _partial(context: Normaliser, terms: list[Term], shape: Shape, worth: Callab
             parts.append(_with_factor(context, chosen, shared, side, shape, worth))
         parts.extend(build(*terms[i], shape) for i in range(len(terms)) if i not in done)
         result = context.sum(parts, shape)
+        if worth(result) < plain - 1:
+            options.append(result)
+    atoms: dict[Expr, list[int]] = {}
+    for index, t in enumerate(terms):
+        for atom, exponent in t.scalars:
+            if exponent > 0:
+                atoms.setdefault(atom, []).append(index)
+    for atom, members in atoms.items():
+        if not 2 <= len(members) < len(terms):
+            continue
+        inside = [
+            Term(terms[i].coefficient, merge(terms[i].scalars, ((atom, -ONE_Q),)), terms[i].factors) for i in members
+        ]
+        grouped = context.product([atom, _factored(context, inside, shape, worth)])
+        others = [build(*terms[i], shape) for i in range(len(terms)) if i not in members]
+        result = context.sum([*others, grouped], shape)
         if worth(result) < plain - 1:
             options.append(result)
     hadamard: dict[Expr, list[int]] = {}

@@ -88,9 +88,32 @@ def _sigmoid_power(e: Expr) -> Expr | None:
 
 def _softmax(e: Expr) -> Expr | None:
     top, bottom = e.args
-    if bottom.op != "sum" or bottom.attrs != (None,) or top.op != "exp" or bottom.args[0] is not top:
+    if bottom.op != "sum" or bottom.attrs != (None,):
         return None
-    return None if top.is_scalar else app("softmax", top.args[0], attrs=(0 if top.is_column else "all",))
+    scalars, matrix = _parts(top)
+    if matrix is None or matrix.op != "exp" or bottom.args[0] is not matrix:
+        return None
+    return mul(*scalars, app("softmax", matrix.args[0], attrs=(0 if matrix.is_column else "all",)))
+
+
+def _parts(e: Expr) -> tuple[list[Expr], Expr | None]:
+    """The scalars and the one matrix of a product (or the matrix itself)."""
+    factors = e.args if e.op == "mul" else (e,)
+    matrices = [a for a in factors if not a.is_scalar]
+    return [a for a in factors if a.is_scalar], matrices[0] if len(matrices) == 1 else None
+
+
+def _log_of_multiple(e: Expr) -> Expr | None:
+    scalars, matrix = _parts(e.args[0])
+    if not scalars or matrix is None or matrix.op not in ("exp", "softmax", "sigmoid"):
+        return None
+    return add(app("log", matrix), *(app("log", s) for s in scalars))
+
+
+def _sum_of_kron(e: Expr) -> Expr | None:
+    if e.args[0].op != "kron" or e.attrs != (None,):
+        return None
+    return mul(*(app("sum", a, attrs=(None,)) for a in e.args[0].args))
 
 
 def _log_sigmoid(e: Expr) -> Expr | None:
@@ -206,6 +229,8 @@ IDENTITIES: tuple[Identity, ...] = (
     Identity("log of a sigmoid",        "log(sigmoid(x))",       "-softplus(-x)",       "log(1/(1 + exp(-x)))",               ("log",), _log_sigmoid),
     Identity("log of a sigmoid",        "log(1 - sigmoid(x))",   "-softplus(x)",        "log(1/(1 + exp(x)))",                ("log",), _log_one_minus_sigmoid),
     Identity("log of a softmax",        "log(softmax(x))",       "x - logsumexp(x)",    "Boyd & Vandenberghe, sec. 3.1.5",    ("log",), _log_softmax),
+    Identity("log of a multiple",       "log(s softmax(x))",     "log(softmax(x)) + log(s)", "Abramowitz & Stegun, s > 0",    ("log",), _log_of_multiple),
+    Identity("sum of a Kronecker product", "sum(kron(A,B))",     "sum(A) sum(B)",       "definition",                         ("sum",), _sum_of_kron),
     Identity("log-determinant",         "log(det(X))",           "logdet(X)",           "definition, det(X) > 0",             ("log",), _log_det),
     Identity("trace of a Kronecker product", "tr(kron(A,B))",    "tr(A) tr(B)",         "Magnus & Neudecker, (2.2.10)",       ("tr",), _trace_of_kron),
     Identity("norm of a Kronecker product", "norm(kron(A,B))",   "norm(A) norm(B)",     "Magnus & Neudecker, ch. 2.2",        ("norm",), _norm_of_kron),

@@ -199,7 +199,19 @@ class Normaliser:
                 new = app("softmax", x, attrs=(0 if x.is_column else "all",))
                 chain = [new if f is atom.args[0] else f for f in chain]
                 powers = merge(powers, ((atom, ONE_Q),))
+            elif exponent == -1 and atom.op == "add":
+                powers = self._cleared(powers, atom)
         return powers, chain
+
+    def _cleared(self, powers: Scalars, atom: Expr) -> Scalars:
+        """1 / ((1 + q / s) s) = 1 / (s + q)."""
+        for s, exponent in powers:
+            if exponent <= -1 and s is not atom and any(dict(term_of(a).scalars).get(s, 0) <= -1 for a in atom.args):
+                cleared = self.sum([self.times(a, s) for a in atom.args], SCALAR)
+                if cleared.op == "add" and cleared.length <= atom.length:
+                    self.because("common factor")
+                    return merge(powers, ((atom, ONE_Q), (s, ONE_Q), (cleared, -ONE_Q)))
+        return powers
 
     def had(self, args: Sequence[Expr], shape: Shape) -> Expr:
         """The normal form of an elementwise product of normal forms."""
@@ -456,11 +468,21 @@ def _of_factors(c: Normaliser, e: Expr) -> Expr:
             return _trace(c, e)
         case "sum", "T" if e.attrs == (None,):
             return c.apply("sum", arg.args[0], (None,))
-        case "sum", _ if e.attrs == (None,) and arg.shape[0] is ONE:
+        case "sum", "add" | "mul" if e.attrs == (None,) and arg.shape[0] is ONE:
             return c.apply("sum", c.transpose(arg), (None,))
         case "sum", "softmax" if e.attrs == (None,) and (arg.is_column or arg.attrs[0] == "all"):
             c.because("softmax sums to one")
             return number(1)
+        case "sum", "add" if e.attrs == (None,) and any(_is_constant(a, arg.shape) for a in arg.args):
+            c.because("sum of entries")
+            n, m = arg.shape
+            rest = [a for a in arg.args if not _is_constant(a, arg.shape)]
+            constants = [c.product([_constant_value(a), dimension_number(n), dimension_number(m)])
+                         for a in arg.args if _is_constant(a, arg.shape)]  # fmt: skip
+            inner = [c.apply("sum", c.sum(rest, arg.shape), (None,))] if rest else []
+            total = c.sum([*inner, *constants], SCALAR)
+            written = e.length - sum(_ONES_LENGTH for a in arg.args if _is_constant(a, arg.shape))
+            return total if total.length < written else e
         case "sum", "kron" if e.attrs == (None,):
             c.because("sum of a Kronecker product")
             return c.product([c.apply("sum", a, (None,)) for a in arg.args])
@@ -499,6 +521,24 @@ def _of_factors(c: Normaliser, e: Expr) -> Expr:
             c.because("triangle of a triangular matrix")
             return c.had([arg, eye(arg.shape[0])], arg.shape)
     return e
+
+
+_ONES_LENGTH = 3
+"""What ones(n) and its product add to the length of a constant that is written as a bare scalar."""
+
+
+def _is_constant(e: Expr, shape: Shape) -> bool:
+    """Whether all entries are one scalar."""
+    if e.is_scalar and shape != SCALAR:
+        return True
+    return all(f.op == "ones" for f in term_of(e).factors) and len(term_of(e).factors) == 1
+
+
+def _constant_value(e: Expr) -> Expr:
+    if e.is_scalar:
+        return e
+    term = term_of(e)
+    return build(term.coefficient, term.scalars, (), SCALAR)
 
 
 def _diagonal_of_product(c: Normaliser, e: Expr) -> Expr:
@@ -679,7 +719,8 @@ _DEFAULT_RULES: dict[str, str] = {
     "add": "collect terms", "neg": "sign in front", "mul": "scalars in front", "div": "scalars in front",
     "had": "elementwise factors", "hdiv": "elementwise factors", "hpow": "elementwise factors",
     "pow": "powers of one matrix", "T": "transpose of a product", "kron": "scalars in front",
-    "tr": "linearity", "sum": "linearity", "mean": "mean of entries", "vec": "linearity", "diagm": "linearity", "diagv": "linearity",
+    "tr": "linearity", "sum": "linearity", "mean": "mean of entries",
+    "vec": "linearity", "diagm": "linearity", "diagv": "linearity",
     "tril": "linearity", "triu": "linearity", "index": "linearity", "det": "determinant of a power",
     "logdet": "determinant of a power", "norm": "norm of a multiple", "norm1": "norm of a multiple",
     "sqrt": "powers of one scalar",

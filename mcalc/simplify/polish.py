@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from mcalc.algebra.expr import Expr, make
-from mcalc.algebra.operators import T, add, app, d, had, hdiv, inv, mul, neg, number, takes_scalars
+from mcalc.algebra.operators import T, add, app, d, had, hdiv, hpow, inv, mul, neg, number, takes_scalars
 from mcalc.algebra.shape import ONE, SCALAR
 from mcalc.algebra.structure import holds
 from mcalc.simplify.normal_form import Normaliser
 from mcalc.simplify.products import _chain_of
-from mcalc.simplify.terms import HALF, base_and_exponent, scalar_power, term_of
+from mcalc.simplify.terms import HALF, Scalars, Term, base_and_exponent, build, scalar_power, term_of
 
+_EITHER_WAY = frozenset({"tr", "sum", "diagv", "norm", "det", "logdet"})
+"""Operators to which a matrix and its transpose are the same."""
 _COMPOSITE = frozenset({"mul", "add", "div", "neg"})
 
 
@@ -29,6 +31,12 @@ class Polisher:
         self.given = given
         self.memo: dict[Expr, Expr] = {}
         self.active: set[Expr] = set()
+        self.products = [
+            (t.scalars, t.factors, original)
+            for normal, original in given.items()
+            for t in (term_of(normal),)
+            if t.coefficient == 1 and len(t.scalars) + len(t.factors) > 1 and t.scalars and len(t.factors) < 2
+        ]
 
     def __call__(self, e: Expr) -> Expr:
         """The display form of a normal form."""
@@ -63,6 +71,10 @@ class Polisher:
             backwards = self.context.transpose(node)
             if backwards is not node:
                 needs.extend(backwards.args)
+                if node.op == "add":
+                    needs.extend(self.context.transpose(a) for a in node.args if not a.is_scalar)
+        elif node.op in _EITHER_WAY and not node.args[0].is_scalar and node.attrs in ((), (None,)):
+            needs.append(self.context.transpose(node.args[0]))
         return [n for n in needs if n is not node]
 
     def _best(self, node: Expr) -> Expr:
@@ -73,6 +85,10 @@ class Polisher:
             backwards = self.context.transpose(node)
             if backwards is not node and backwards is not _negated(node) and backwards.op in _COMPOSITE:
                 options.append(self._outside(self._direct(backwards)))
+        if node.op == "add":
+            together = self._transposes_together(node)
+            if together is not None:
+                options.append(together)
         known = self.given.get(node)
         if known is not None:
             options.insert(0, known)
@@ -111,6 +127,16 @@ class Polisher:
 
     def _plain(self, node: Expr) -> Expr:
         args = tuple(self.memo.get(a, a) for a in node.args)
+        if node.op in _EITHER_WAY and node.attrs in ((), (None,)) and not args[0].is_scalar:
+            other = self.memo.get(self.context.transpose(node.args[0]))
+            if other is not None and other.length < args[0].length:
+                return app(node.op, other, attrs=node.attrs)
+        if node.op in _RELATIONS:
+            return _relation(node.op, *args)
+        if node.op == "diagm" and args[0].op == "hdiv" and args[0].args[0] is number(1):
+            return inv(app("diagm", args[0].args[1]))
+        if node.op == "kron" and all(a.op == "T" for a in args):
+            return T(app("kron", *(a.args[0] for a in args)))
         if node.op == "sqrt" and node.is_scalar:
             return app("sqrt", *args)
         if node.op == "pow" and args[0].op == "pow" and not node.is_scalar:
@@ -122,12 +148,31 @@ class Polisher:
     def _sum(self, node: Expr, sign: Fraction) -> Expr:
         """The sum, or its negative, positive terms first; ones as a scalar where the language allows."""
         parts = [self._signed(a, sign) for a in node.args]
-        parts = [p for p in parts if p.op != "neg"] + [p for p in parts if p.op == "neg"]
+        parts = _positive_first(_logs(parts))
         if node.shape != SCALAR:
             rest = [p for p in parts if not _multiple_of_ones(p)]
             if rest and len(rest) < len(parts) and takes_scalars(add(*rest)):
                 parts = [_without_ones(p) if _multiple_of_ones(p) else p for p in parts]
+                if parts[0].is_scalar and parts[0].op != "num":
+                    parts = _positive_first([*parts[1:], parts[0]])
         return add(*parts)
+
+    def _transposes_together(self, node: Expr) -> Expr | None:
+        """A^T + B^T + C = (A + B)^T + C."""
+        if node.shape == SCALAR or len(node.args) < 2:
+            return None
+        plain, turned = [], []
+        for term in node.args:
+            shown = self.shown(term)
+            backwards = self.context.transpose(term)
+            other = self.shown(backwards) if backwards in self.memo else None
+            if other is not None and other.length < shown.length:
+                turned.append(other)
+            else:
+                plain.append(shown)
+        if len(turned) < 2 or not plain:
+            return None
+        return add(*_positive_first([T(add(*_positive_first(turned))), *plain]))
 
     def _signed(self, term: Expr, sign: Fraction) -> Expr:
         if sign > 0:
@@ -149,7 +194,7 @@ class Polisher:
             case "tr" | "sum" | "diagm" | "diagv" | "vec" | "tril" | "triu" | "index" | "T":
                 inner = self._flip_factor(e.args[0])
                 return None if inner is None else make(e.op, (inner,), e.attrs, e.shape)
-            case "mul" if e.is_scalar and not any(a.is_scalar for a in e.args):
+            case "mul" if not any(a.is_scalar for a in e.args):
                 return self._flip_one(list(e.args), mul)
             case "had":
                 return self._flip_one(list(e.args), had)
@@ -181,7 +226,7 @@ class Polisher:
         if node.is_scalar and node.op == "mul" and not any(a.is_scalar for a in node.args):
             chain = list(node.args)
             return mul(*self._gathered(chain, [self._factor(f) for f in chain]))
-        term = term_of(node)
+        term, found = self._with_products(term_of(node), node)
         size = abs(term.coefficient)
         negative = term.coefficient < 0
         top: list[Expr] = [number(size.numerator)] if size.numerator != 1 else []
@@ -197,7 +242,9 @@ class Polisher:
                 top.append(self._given_power(atom, shown, exponent))
             else:
                 bottom.append(self._given_power(atom, shown, -exponent))
+        top.extend(original for original in found if original.is_scalar)
         chain = list(term.factors)
+        replaced = {original: original for original in found if not original.is_scalar}
         if negative:
             best: tuple[int, int, Expr] | None = None
             for i, factor in enumerate(chain):
@@ -210,9 +257,17 @@ class Polisher:
             if best is not None:
                 pieces.append((chain[best[1]], best[2]))
                 negative = False
-        replaced = dict(pieces)
+        replaced.update(pieces)
         shown_chain = [replaced.get(f) or self._factor(f) for f in chain]
-        top.extend(self._gathered(chain, shown_chain))
+        gathered = self._gathered(chain, shown_chain)
+        if len(gathered) == 1 and gathered[0].op == "hdiv" and gathered[0].args[0].op == "num":
+            front = mul(*top) if top else number(1)
+            if bottom:
+                front = make("div", (front, mul(*bottom)), (), SCALAR)
+            result = hdiv(front, gathered[0].args[1])
+            return neg(result) if negative else result
+        top, bottom = _roots(top), _roots(bottom)
+        top.extend(gathered)
         if not term.factors and node.shape != SCALAR:
             top.append(make("eye", (), (node.shape[0],), node.shape))
         result = mul(*top) if top else number(1)
@@ -221,11 +276,31 @@ class Polisher:
             result = make("div", (result, divisor), (), result.shape)
         return neg(result) if negative else result
 
+    def _with_products(self, term: Term, node: Expr) -> tuple[Term, list[Expr]]:
+        """The term with products that the user wrote (mean(x) for sum(x) / n) taken as one, and those products."""
+        found: list[Expr] = []
+        for scalars, factors, original in self.products:
+            powers = dict(term.scalars)
+            if any(_share(powers.get(atom, Fraction(0)), e) < 1 for atom, e in scalars):
+                continue
+            if factors and factors[0] not in term.factors:
+                continue
+            for atom, e in scalars:
+                powers[atom] -= e
+            rest = tuple((a, e) for a, e in powers.items() if e)
+            saved = _written(term.scalars) - _written(rest) - original.length - 1
+            if saved + (factors[0].length + 1 if factors else 0) <= 0:
+                continue
+            chain = tuple(original if factors and f is factors[0] else f for f in term.factors)
+            term = Term(term.coefficient, rest, chain)
+            found.append(original)
+        return term, found
+
     def _given_power(self, atom: Expr, shown: Expr, exponent: Fraction) -> Expr:
         """A power of a scalar, the user's way where it was given (x^T x for norm(x)^2)."""
         if exponent not in (1, HALF):
             known = self.given.get(make("pow", (atom,), (exponent,), SCALAR))
-            if known is not None:
+            if known is not None and known.length <= shown.length + 1 + (known.op == "mul"):
                 return known
         if exponent.denominator == 1 and exponent % 2 == 0 and exponent > 2:
             square = self.given.get(make("pow", (atom,), (Fraction(2),), SCALAR))
@@ -241,6 +316,8 @@ class Polisher:
     def _elementwise(self, e: Expr) -> Expr:
         known = self.given.get(e)
         args = [self.shown(a) for a in e.args]
+        if e.op == "had":
+            args = _common_power(args)
         plain = had(*args) if e.op == "had" else hdiv(*args)
         return known if known is not None and known.length <= plain.length else plain
 
@@ -257,19 +334,23 @@ class Polisher:
     def _pseudoinverses(self, pairs: list[tuple[Expr, Expr]]) -> list[tuple[Expr, Expr]]:
         """X (X^T X)^-1 = pinv(X)^T and (X^T X)^-1 X^T = pinv(X), X of full column rank."""
         result: list[tuple[Expr, Expr]] = []
-        for f, shown in pairs:
-            if result:
-                left = result[-1][0]
-                if _gram(self.context, f, self.context.transpose(left), left):
-                    new = T(app("pinv", left)) if left.op != "T" else app("pinv", left.args[0])
-                    result[-1] = (new, new)
-                    continue
-                if _gram(self.context, left, f, self.context.transpose(f)):
-                    inner = self.context.transpose(f)
-                    new = app("pinv", inner) if inner.op != "T" else T(app("pinv", inner.args[0]))
-                    result[-1] = (new, new)
-                    continue
-            result.append((f, shown))
+        index = 0
+        while index < len(pairs):
+            f, shown = pairs[index]
+            after = pairs[index + 1][0] if index + 1 < len(pairs) else None
+            if after is not None and _gram(self.context, f, after, self.context.transpose(after)):
+                inner = self.context.transpose(after)
+                new = app("pinv", inner) if inner.op != "T" else T(app("pinv", inner.args[0]))
+                result.append((new, new))
+                index += 2
+                continue
+            before = result[-1][0] if result else None
+            if before is not None and _gram(self.context, f, self.context.transpose(before), before):
+                new = T(app("pinv", before)) if before.op != "T" else app("pinv", before.args[0])
+                result[-1] = (new, new)
+            else:
+                result.append((f, shown))
+            index += 1
         return result
 
     def _columns(self, pairs: list[tuple[Expr, Expr]]) -> list[tuple[Expr, Expr]]:
@@ -348,6 +429,42 @@ class Polisher:
         return result
 
 
+_RELATIONS = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge", "eq": "eq"}
+
+
+def _relation(op: str, left: Expr, right: Expr) -> Expr:
+    """a - b > 0 is a > b, and 1 > b is b < 1."""
+    plain = app(op, left, right)
+    if left.op != "add" or right.op not in ("num", "zeros") or (right.op == "num" and right.attrs[0] != 0):
+        return plain
+    positive = [a for a in left.args if a.op != "neg"]
+    negative = [a.args[0] for a in left.args if a.op == "neg"]
+    if not positive or not negative:
+        return plain
+    above, below = add(*positive), add(*negative)
+    if (above.is_scalar and below.is_scalar) != left.is_scalar:
+        return plain
+    new = app(op, above, below)
+    if above.is_scalar and not below.is_scalar:
+        new = app(_RELATIONS[op], below, above)
+    return new if new.length < plain.length and new.shape == plain.shape else plain
+
+
+def _positive_first(parts: list[Expr]) -> list[Expr]:
+    return [p for p in parts if p.op != "neg"] + [p for p in parts if p.op == "neg"]
+
+
+def _logs(parts: list[Expr]) -> list[Expr]:
+    """log(a) - log(b) = log(a ./ b)."""
+    top = next((p for p in parts if p.op == "log"), None)
+    bottom = next((p for p in parts if p.op == "neg" and p.args[0].op == "log"), None)
+    if top is None or bottom is None or top.shape != bottom.shape:
+        return parts
+    a, b = top.args[0], bottom.args[0].args[0]
+    joined = app("log", make("div", (a, b), (), a.shape) if a.is_scalar else hdiv(a, b))
+    return [joined if p is top else p for p in parts if p is not bottom]
+
+
 def _undone(e: Expr, transposes: bool) -> Expr:
     if transposes:
         return e.args[0] if e.op == "T" else e
@@ -372,6 +489,34 @@ def _gram(context: Normaliser, inverse: Expr, left: Expr, right: Expr) -> bool:
     if exponent != -1 or base.op != "mul" or right.is_square:
         return False
     return _chain_of(context, base, transposed) == [left, right] and right.op in ("sym", "T")
+
+
+def _common_power(args: list[Expr]) -> list[Expr]:
+    """A.^2 .* B.^2 = (A .* B).^2."""
+    for exponent in dict.fromkeys(a.attrs[0] for a in args if a.op == "hpow"):
+        same = [a for a in args if a.op == "hpow" and a.attrs[0] == exponent]
+        if len(same) > 1:
+            joined = hpow(had(*(a.args[0] for a in same)), exponent)
+            args = [joined if a is same[0] else a for a in args if a not in same[1:]]
+    return args
+
+
+def _roots(scalars: list[Expr]) -> list[Expr]:
+    """sqrt(s) sqrt(t) = sqrt(s t) of constants."""
+    roots = [s for s in scalars if s.op == "sqrt" and s.args[0].op in ("num", "pi", "dim")]
+    if len(roots) < 2:
+        return scalars
+    inside = sorted((r.args[0] for r in roots), key=lambda a: a.op != "num")
+    return [*(s for s in scalars if s not in roots), app("sqrt", mul(*inside))]
+
+
+def _written(scalars: Scalars) -> int:
+    return build(Fraction(1), scalars, (), SCALAR).length
+
+
+def _share(available: Fraction, wanted: Fraction) -> Fraction:
+    """How often a power is contained in another of the same sign."""
+    return available / wanted if available * wanted > 0 else Fraction(0)
 
 
 def _negated(e: Expr) -> Expr:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.operators import T, app, dimension_number, hpow, mul, ones, pow_
+from mcalc.algebra.operators import T, app, dimension_number, hpow, mul, number, ones, pow_
 from mcalc.algebra.shape import ONE
 from mcalc.algebra.structure import holds
 from mcalc.simplify.terms import base_and_exponent
@@ -67,6 +67,8 @@ def _push(context: Normaliser, stack: list[Expr], scalars: list[Expr], factor: E
             context.because("identity factor")
             continue
         if new.is_scalar:
+            if new.op == "num" and not new.attrs[0]:
+                return False
             scalars.append(new)
             continue
         if not stack:
@@ -75,8 +77,6 @@ def _push(context: Normaliser, stack: list[Expr], scalars: list[Expr], factor: E
         merged = _pair(context, stack[-1], new)
         if merged is not None:
             stack.pop()
-            if merged == "zero":
-                return False
             pending.extend(reversed(merged))
             continue
         if _absorb(context, stack, new, pending):
@@ -85,14 +85,17 @@ def _push(context: Normaliser, stack: list[Expr], scalars: list[Expr], factor: E
     return True
 
 
-def _pair(context: Normaliser, left: Expr, right: Expr) -> list[Expr] | str | None:
+def _pair(context: Normaliser, left: Expr, right: Expr) -> list[Expr] | None:
     """What two neighbouring factors make together, or None where they stay two."""
     base, transposed, exponent = base_and_exponent(left)
     other, transposed2, exponent2 = base_and_exponent(right)
     if base is other and base.is_square:
         if transposed == transposed2:
             context.because("powers of one matrix" if exponent + exponent2 else "inverse cancels")
-            return [matrix_power(base, transposed, int(exponent + exponent2))] if exponent + exponent2 else []
+            if not exponent + exponent2:
+                return []
+            power = context.apply("pow", base, (exponent + exponent2,))
+            return [context.transpose(power) if transposed else power]
         if holds(base, "orthogonal"):
             context.because("orthogonal")
             return [matrix_power(base, transposed, int(exponent - exponent2))] if exponent != exponent2 else []
@@ -119,7 +122,7 @@ def _pair(context: Normaliser, left: Expr, right: Expr) -> list[Expr] | str | No
         return [ones(left.shape[0], right.shape[1])]
     if left.op == "T" and left.args[0].op == "unit" and right.op == "unit":
         context.because("unit vectors")
-        return [] if left.args[0] is right else "zero"
+        return [] if left.args[0] is right else [number(0)]
     if left.op == "block" and right.op == "block":
         product = _blocks(context, left, right)
         if product is not None:

@@ -26,9 +26,14 @@ def shorten(context: Normaliser, polish: Polisher, e: Expr) -> tuple[Expr, list[
         return polish(x).length
 
     best, best_shown, path = e, shown, list[Rewrite]()
-    for start in (False, True):
+    closed = frozenset(normal for normal in polish.given if normal.op == "add" and not normal.is_scalar)
+    tried: set[Expr] = set()
+    for start in (lambda: e, lambda: expand(context, e), lambda: expand(context, e, closed)):
         del context.rewrites[mark:]
-        candidate = expand(context, e) if start else e
+        candidate = start()
+        if candidate in tried:
+            continue
+        tried.add(candidate)
         candidate = factor(context, candidate, worth)
         written = polish(candidate)
         if written.length < best_shown.length:
