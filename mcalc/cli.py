@@ -241,6 +241,8 @@ def save(text: str, path: str, *, force: bool) -> None:
     if os.path.exists(path) and not os.path.isfile(path):
         raise UsageError(f"{path} is not a plain file")
     folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise UsageError(f"there is no folder {folder}")
     handle, partial = tempfile.mkstemp(dir=folder, prefix=".mcalc-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.structure import PROPERTIES
-from mcalc.errors import NotSupported, UsageError
+from mcalc.errors import McalcError, NotSupported, Span, UsageError
 from mcalc.rewrite.derivation import Answer, Derived, Step
 
 if TYPE_CHECKING:
@@ -302,16 +302,18 @@ def derive(
     for value, allowed, what in ((steps, DETAILS, "steps"), (layout, LAYOUTS, "layout")):
         if value not in allowed:
             raise UsageError(f"{what} is one of {', '.join(allowed)}, not {value!r}")
-    parsed = parse(expression, where=where, wrt=wrt, define=define)
-    if not parsed.wrt:
-        raise UsageError("no variable of differentiation was given", hint="wrt='X', or --wrt X")
-    chosen = kind or default_kind(parsed.expression, parsed.wrt)
-    derived = _run(parsed, chosen, steps, layout)
-    verification = None
-    if verify:
-        from mcalc.verify.proof import verify as gate
+    try:
+        parsed = parse(expression, where=where, wrt=wrt, define=define)
+        if not parsed.wrt:
+            raise UsageError("no variable of differentiation was given", hint="wrt='X', or --wrt X")
+        derived = _run(parsed, kind or default_kind(parsed.expression, parsed.wrt), steps, layout)
+        verification = None
+        if verify:
+            from mcalc.verify.proof import verify as gate
 
-        verification = gate(derived)
+            verification = gate(derived)
+    except McalcError as error:
+        raise error.at(Span(0, len(expression)), expression) from None
     results = [Derivation(parsed, derived, answer, verification) for answer in derived.answers]
     return results[0] if len(results) == 1 else Derivations(results)
 
