@@ -34,14 +34,17 @@ _CLEAR = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Counterexample:
-    """Values of the symbols at which the two sides differ, and the two values."""
+    """Values of the symbols and sizes of the dimensions at which the two sides differ, and the two values."""
 
     values: dict[Expr, Real]
+    sizes: dict[str, int]
     left: Real
     right: Real
 
     def __str__(self) -> str:
-        given = ", ".join(f"{symbol} = {_shown(value)}" for symbol, value in self.values.items())
+        seen = {name for symbol in self.values for dim in symbol.shape for name in dim.names()}
+        sizes = [f"{name} = {size}" for name, size in self.sizes.items() if name not in seen]
+        given = ", ".join([*(f"{symbol} = {_shown(value)}" for symbol, value in self.values.items()), *sizes])
         return f"{_shown(self.left)} and {_shown(self.right)}" + (f" at {given}" if given else "")
 
 
@@ -134,7 +137,7 @@ def _clearest(
         return None
     weight = sum((np.abs(v).sum(axis=(1, 2)) for v in values.values()), start=np.zeros(count))
     k = int(np.argmin(np.where(clear, weight, np.inf)))
-    return Counterexample({x: _at(v, k) for x, v in values.items()}, _at(a, k), _at(b, k))
+    return Counterexample({x: _at(v, k) for x, v in values.items()}, dict(sizes), _at(a, k), _at(b, k))
 
 
 def _at(a: Real, k: int) -> Real:
@@ -145,6 +148,7 @@ def _integers(x: Expr, sizes: Sizes, largest: int, seed: int) -> Real:
     """Small integer values of a symbol, simple ones first; a stack."""
     drawn = words(symbol_key(seed, x, "integer", largest), (_CANDIDATES, *size_of(x, sizes)))
     raw = (drawn % np.uint64(2 * largest + 1)).astype(np.float64) - largest
+    raw[:3] = np.array([0.0, 1.0, -1.0])[:, None, None]
     if x.op == "d":
         return np.asarray(masked(raw, differential_subspace(x.args[0])), dtype=np.float64)
     arithmetic = Arithmetic(
@@ -160,5 +164,6 @@ def _integers(x: Expr, sizes: Sizes, largest: int, seed: int) -> Real:
 def _shown(a: Real) -> str:
     if a.size == 1:
         return f"{a.item():.6g}"
-    rows = "; ".join(", ".join(f"{v:.6g}" for v in row) for row in a)
+    clean = np.where(np.abs(a) < 1e-12 * np.abs(a).max(), 0.0, a)
+    rows = "; ".join(", ".join(f"{v:.6g}" for v in row) for row in clean)
     return f"[{rows}]"

@@ -92,7 +92,7 @@ def _real(mp: Any, f: Callable[..., Any]) -> Callable[..., Any]:
 
     def rule(*args: Any) -> Any:
         value = f(*args)
-        return mp.nan if isinstance(value, mp.mpc) else value
+        return mp.nan if isinstance(value, mp.mpc) else mp.mpf(value)
 
     return rule
 
@@ -102,7 +102,7 @@ def _elementwise(f: Callable[[Any, Any], Any]) -> Rule:
 
 
 def _pair(f: Callable[[Any, Any, Any], Any]) -> Rule:
-    return lambda mp, e, args: _each(_real(mp, lambda x, y: mp.mpf(f(mp, x, y))))(args[0], args[1])
+    return lambda mp, e, args: _each(_real(mp, lambda x, y: f(mp, x, y)))(args[0], args[1])
 
 
 def _power(mp: Any, e: Expr, args: Sequence[Precise]) -> Precise:

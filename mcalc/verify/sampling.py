@@ -92,6 +92,8 @@ class Arithmetic:
     def build(self, symbol: Expr, raw: AnyArray) -> AnyArray:
         """A value of the symbol, from free numbers of its shape."""
         facts = close(symbol.attrs[1])
+        if {"skew", "positive"} <= facts:
+            raise VerificationError(f"no value of {symbol} is both skew and positive")
         if "orthogonal" in facts:
             return self._orthogonal(symbol, facts, raw)
         if "skew" in facts:

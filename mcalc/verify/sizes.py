@@ -138,11 +138,13 @@ class Requirements:
         yield dict.fromkeys(names, 2 * ((max([4, *self.floors.values()]) + 1) // 2))
 
     def smallest(self) -> Iterator[dict[str, int]]:
-        """Maps for people to look at: sizes from 2 up, in two orders."""
+        """Maps for people to look at: sizes from 2 up, then from 3 and 4 up, each in two orders."""
         names = list(self.names)
         even = dict.fromkeys(self.even, 0)
-        yield self._assign(names[::-1], even, least=2)
-        yield self._assign(names, even, least=2)
+        for least in (2, 3, 4):
+            yield self._assign(names[::-1], even, least=least)
+            if len(names) > 1:
+                yield self._assign(names, even, least=least)
 
     def rotations(self) -> Iterator[dict[str, int]]:
         """Maps without end, each in another order: the first two are those of a proof."""
@@ -177,9 +179,7 @@ class Requirements:
         while waiting:
             group = next(g for g in waiting if all(b in sizes for b in below[g]))
             waiting.remove(group)
-            lowest = max(
-                [SMALLEST, *(self.floors.get(m, 0) for m in members[group])] + [sizes[b] for b in below[group]]
-            )
+            lowest = max([least, *(self.floors.get(m, 0) for m in members[group])] + [sizes[b] for b in below[group]])
             if above:
                 lowest = max([lowest, *(above[m] + 1 for m in members[group] if m in self.even)])
             wanted = {parity[m] for m in members[group] if m in parity}
