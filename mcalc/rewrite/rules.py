@@ -71,6 +71,11 @@ ALGEBRA: tuple[Rule, ...] = (
     Rule("diagonal of an outer product", "diag(u v^T) = u .* v",                            f"{MN}, ch. 3.6"),
     Rule("diagonal of a product",      "diag(A diag(x) B) = (A .* B^T) x",                  f"{MN}, ch. 3.6"),
     Rule("power of a Kronecker product", "kron(A,B)^k = kron(A^k, B^k)",                    f"{MN}, (2.2.7)"),
+    Rule("product of Kronecker products", "kron(A,B) kron(C,D) = kron(A C, B D)",           f"{MN}, (2.2.5)"),
+    Rule("commutation matrix",         "K(m,n)^T = K(n,m), K(n,m) K(m,n) = I",              f"{MN}, ch. 3.7"),
+    Rule("swap of a Kronecker product", "K(p,m) kron(A,B) = kron(B,A) K(q,n), A m x n, B p x q", f"{MN}, theorem 3.9"),
+    Rule("sum of Kronecker products",  "kron(A,C) + kron(B,C) = kron(A + B, C)",            f"{MN}, (2.2.3)"),
+    Rule("sum of diagonal matrices",   "diag(u) + diag(v) + c I = diag(u + v + c)",         "definition"),
     Rule("sum of a Kronecker product", "sum(kron(A,B)) = sum(A) sum(B)",                    "definition"),
     Rule("tanh as a quotient",         "sinh(x) ./ cosh(x) = tanh(x)",                      "Abramowitz & Stegun"),
     Rule("tan as a quotient",          "sin(x) ./ cos(x) = tan(x)",                         "Abramowitz & Stegun"),
@@ -89,11 +94,13 @@ def rules() -> dict[str, Rule]:
     """All rules by name."""
     if not _ROWS:
         from mcalc.algebra.structure import STRUCTURES
+        from mcalc.calculus.linear import VEC_LAWS
         from mcalc.calculus.table import ADJOINTS, DIFFERENTIALS
         from mcalc.simplify.identities import IDENTITIES
 
         rows = [Rule(r.rule, r.shown, r.reference) for r in DIFFERENTIALS.values()]
         rows += [Rule(a.rule, a.shown, a.reference) for a in ADJOINTS.values()]
+        rows += [Rule(v.rule, v.shown, v.reference) for v in VEC_LAWS.values()]
         rows += [Rule(i.name, f"{i.left} = {i.right}", i.reference) for i in IDENTITIES]
         rows += [Rule(projection_rule(s.name), f"the gradient is {s.shown}", s.reference) for s in STRUCTURES]
         for row in (*ALGEBRA, *rows):

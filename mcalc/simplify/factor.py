@@ -14,6 +14,7 @@ from itertools import product as cartesian
 from mcalc.algebra.expr import Expr, fold, make
 from mcalc.algebra.operators import T, eye, mul, number, ones
 from mcalc.algebra.shape import ONE, SCALAR, Shape
+from mcalc.simplify import kronecker
 from mcalc.simplify.normal_form import Normaliser, Rewrite, settle
 from mcalc.simplify.products import matrix_power
 from mcalc.simplify.terms import ONE_Q, Scalars, Term, base_and_exponent, build, merge, raised, term_of
@@ -179,6 +180,8 @@ def _factored(context: Normaliser, terms: list[Term], shape: Shape, worth: Calla
         hadamard = _hadamard_factor(context, turned, (shape[1], shape[0]), worth)
         if hadamard is not None:
             options.append(context.transpose(hadamard))
+    for joined in kronecker.joined(context, terms, shape):
+        options.append(_factored(context, joined, shape, worth))
     return min(options, key=worth)
 
 

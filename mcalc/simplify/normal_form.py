@@ -123,12 +123,13 @@ class Normaliser:
             return number(0) if shape == SCALAR else zeros(*shape)
         if len(terms) == 1:
             return build(terms[0][0], terms[0][1].scalars, terms[0][1].factors, shape)
-        if all(len(t.factors) == 1 and t.factors[0].op == "vec" for _, t in terms):
-            vectors = [(c, t, t.factors[0].args[0]) for c, t in terms]
-            if len({m.shape for _, _, m in vectors}) == 1:
-                self.because("linearity")
-                inner = self.sum([scaled(m, c, t.scalars) for c, t, m in vectors], vectors[0][2].shape)
-                return self.apply("vec", inner)
+        for op in ("vec", "diagm"):
+            if all(len(t.factors) == 1 and t.factors[0].op == op for _, t in terms):
+                inside = [(c, t, t.factors[0].args[0]) for c, t in terms]
+                if len({m.shape for _, _, m in inside}) == 1:
+                    self.because("linearity")
+                    inner = self.sum([scaled(m, c, t.scalars) for c, t, m in inside], inside[0][2].shape)
+                    return self.apply(op, inner)
         content = Fraction(gcd(*(c.numerator for c, _ in terms)), gcd(*(c.denominator for c, _ in terms)))
         if all(c < 0 for c, _ in terms):
             content = -content
@@ -215,6 +216,9 @@ class Normaliser:
 
     def had(self, args: Sequence[Expr], shape: Shape) -> Expr:
         """The normal form of an elementwise product of normal forms."""
+        if all(a.op == "vec" for a in args) and len({a.args[0].shape for a in args}) == 1:
+            self.because("vec of a Hadamard product")
+            return self.apply("vec", self.had([a.args[0] for a in args], args[0].args[0].shape))
         return elementwise.product(self, [(a, ONE_Q) for a in args], shape)
 
     def times(self, e: Expr, scalar: Expr, exponent: Fraction = ONE_Q) -> Expr:
@@ -272,6 +276,8 @@ class Normaliser:
                 return ones(*_flip(node.shape))
             case "zeros":
                 return zeros(*_flip(node.shape))
+            case "K":
+                return make("K", (), node.attrs[::-1], node.shape)
             case "kron":
                 return app("kron", *(self.transpose(a) for a in node.args))
             case "pow" if not holds(node, "symmetric"):
@@ -508,6 +514,10 @@ def _of_factors(c: Normaliser, e: Expr) -> Expr:
             return eye(arg.shape[0])
         case "vec", _ if arg.shape[1] is ONE:
             return arg
+        case "vec", _ if arg.shape[0] is ONE:
+            return c.transpose(arg)
+        case "vec", "ones":
+            return ones(e.shape[0])
         case "tril", _ if holds(arg, "lower"):
             c.because("triangle of a triangular matrix")
             return arg

@@ -14,6 +14,7 @@ from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import T, app, dimension_number, hpow, mul, number, ones, pow_
 from mcalc.algebra.shape import ONE
 from mcalc.algebra.structure import holds
+from mcalc.simplify import kronecker
 from mcalc.simplify.terms import base_and_exponent
 
 if TYPE_CHECKING:
@@ -99,6 +100,10 @@ def _pair(context: Normaliser, left: Expr, right: Expr) -> list[Expr] | None:
         if holds(base, "orthogonal"):
             context.because("orthogonal")
             return [matrix_power(base, transposed, int(exponent - exponent2))] if exponent != exponent2 else []
+    if left.op in kronecker.OPS or right.op in kronecker.OPS:
+        joined = kronecker.pair(context, left, right)
+        if joined is not None:
+            return joined
     if left.op == "diagm":
         if right.op == "diagm":
             context.because("diagonal factors")
@@ -217,6 +222,9 @@ def scalar_group(context: Normaliser, chain: Sequence[Expr]) -> Expr:
         return chain[0]
     if len(chain) == 2 and chain[0].shape[0] is ONE and chain[1].shape[1] is ONE:
         left, right = context.transpose(chain[0]), chain[1]
+        if left.op == right.op == "vec" and left.args[0].shape == right.args[0].shape:
+            context.because("vec as an inner product")
+            return context(app("tr", mul(T(left.args[0]), right.args[0])))
         if left.op in _ELEMENTWISE or right.op in _ELEMENTWISE:
             together = context.had([left, right], right.shape)
             if together.length + 1 < left.length + right.length:
