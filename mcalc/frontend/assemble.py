@@ -102,13 +102,19 @@ class Assembler:
             if after:
                 return after
         called = following == "LPAR" or following in _BAR_STARTS
-        for piece in self.scope.split(word, start, called):
-            if piece.kind == "FUNCTION":
-                return self._function(i, piece.value)
-            if piece.kind == "DIFFERENTIAL":
-                self._differential(piece.value, piece.start, piece.end)
-            else:
-                self._emit("NAME", piece.value, piece.start, piece.end)
+        *pieces, last = self.scope.split(word, start, called)
+        for piece in pieces:
+            constant = piece.value in ("I", "pi") and not self.scope.known(piece.value)
+            self._emit("CONSTANT" if constant else "NAME", piece.value, piece.start, piece.end)
+        if last.kind == "FUNCTION":
+            return self._function(i, last.value)
+        if last.kind == "DIFFERENTIAL":
+            self._differential(last.value, last.start, last.end)
+        elif pieces:  # what follows belongs to the last letter: `AI(n)`, `xe^y`
+            self.raw[i] = make("WORD", word[last.start - start :], last.start, last.end)
+            return i
+        else:
+            self._emit("NAME", last.value, last.start, last.end)
         return i + 1
 
     def _function(self, i: int, name: str) -> int:
@@ -175,7 +181,7 @@ class Assembler:
 
     def _d(self, i: int, name: str) -> int:
         """`d(…)` and `d X`, where differentials are read."""
-        if not self.scope.differentials or self.scope.known(name):
+        if not self.scope.differentials or name in self.scope.symbols or name in self.scope.defined:
             return 0
         token = self.raw[i]
         if self._type(i + 1) == "LPAR":

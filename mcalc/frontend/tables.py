@@ -27,12 +27,39 @@ def tables_text(grammar: str) -> str:
     data, memo = build(grammar).memo_serialize([TerminalDef, Rule])
     for option in ("postlex", "transformer"):
         data["options"][option] = None
-    states = data["parser"]["parser"].pop("states")
+    table = data["parser"]["parser"]
+    _number(table)
+    states = table.pop("states")
     return (
         f'{_HEAD}DIGEST = "{digest(grammar)}"\n\n'
         f"MEMO: Any = {_lines(memo)}\n\nSTATES: Any = {_lines(states)}\n\nDATA: Any = {_literal(data)}\n"
         'DATA["parser"]["parser"]["states"] = STATES\n'
     )
+
+
+def _number(table: dict[str, Any]) -> None:
+    """Numbers states and tokens in an order of their own: the analysis of the grammar takes them from sets."""
+    tokens = {name: i for i, name in enumerate(sorted(table["tokens"].values()))}
+    shift = 0  # lark's mark of a shift, whose argument is a state; the argument of a reduction is a rule
+    old = {
+        state: sorted((table["tokens"][t], action, to) for t, (action, to) in row.items())
+        for state, row in table["states"].items()
+    }
+    order = list(dict.fromkeys(table["start_states"][start] for start in sorted(table["start_states"])))
+    seen = set(order)
+    for state in order:
+        for _, action, to in old[state]:
+            if action == shift and to not in seen:
+                seen.add(to)
+                order.append(to)
+    number = {state: i for i, state in enumerate(order)}
+    table["states"] = {
+        number[state]: {tokens[t]: (action, number[to] if action == shift else to) for t, action, to in old[state]}
+        for state in order
+    }
+    table["tokens"] = {i: name for name, i in tokens.items()}
+    for ends in ("start_states", "end_states"):
+        table[ends] = {start: number[state] for start, state in sorted(table[ends].items())}
 
 
 def _literal(value: Any) -> str:
