@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mcalc.algebra.expr import Expr, postorder
-from mcalc.algebra.functions import FUNCTIONS
 from mcalc.algebra.printing import ascii_text
 from mcalc.algebra.structure import holds
 
@@ -30,11 +29,25 @@ def conditions(f: Expr, answers: Iterable[Expr], moving: set[Expr]) -> tuple[str
     return tuple(found)
 
 
+LONGEST = 300
+"""A condition on a longer expression than this does not write it out."""
+_CONDITIONAL = frozenset(
+    ["log", "log1p", "sqrt", "arcsin", "arccos", "norm", "norm1", "abs", "relu", "sign", "max", "min", "maxall", "minall",
+     "pinv", "logdet"]
+)  # fmt: skip
+
+
+def _text(e: Expr) -> str:
+    return ascii_text(e) if e.length <= LONGEST else "an inner expression"
+
+
 def _of_function(node: Expr, moves: bool, squared: bool) -> str:
     if not node.args:
         return ""
     arg = node.args[0]
-    shown = ascii_text(arg)
+    if node.op not in _CONDITIONAL:
+        return _of_quotient(node)
+    shown = _text(arg)
     each = "" if arg.is_scalar else "every entry of "
     match node.op:
         case "log" | "sqrt" if not holds(arg, "positive") and not _nonnegative(node):
@@ -49,15 +62,13 @@ def _of_function(node: Expr, moves: bool, squared: bool) -> str:
             zero = "" if arg.is_scalar else "no entry of "
             return f"{shown} != 0" if arg.is_scalar else f"{zero}{shown} is 0"
         case "max" | "min" if moves:
-            return f"no tie in {ascii_text(node)}"
+            return f"no tie in {_text(node)}"
         case "maxall" | "minall" if moves:
-            return f"{ascii_text(node)} is attained once"
+            return f"{_text(node)} is attained once"
         case "pinv" if moves:
             return f"the rank of {shown} is constant"
         case "logdet" if not holds(arg, "invertible"):
             return f"{shown} invertible"
-    if node.op in FUNCTIONS and FUNCTIONS[node.op].kink and moves:
-        return f"no entry of {shown} is 0"
     return _of_quotient(node)
 
 
@@ -70,15 +81,15 @@ def _of_quotient(node: Expr) -> str:
     match node.op:
         case "pow" if node.attrs[0] < 0 and not node.is_scalar:
             base = node.args[0]
-            return "" if holds(base, "invertible") else f"{ascii_text(base)} invertible"
+            return "" if holds(base, "invertible") else f"{_text(base)} invertible"
         case "pow" if node.attrs[0] < 0:
             return _nonzero(node.args[0])
         case "hpow" if node.attrs[0] < 0 and not holds(node.args[0], "positive"):
-            return f"no entry of {ascii_text(node.args[0])} is 0"
+            return f"no entry of {_text(node.args[0])} is 0"
         case "div":
             return _nonzero(node.args[1])
         case "hdiv" if not holds(node.args[1], "positive"):
-            return f"no entry of {ascii_text(node.args[1])} is 0"
+            return f"no entry of {_text(node.args[1])} is 0"
     return ""
 
 
@@ -90,5 +101,5 @@ def _nonzero(s: Expr) -> str:
     if s.op == "pow":
         return _nonzero(s.args[0])
     if s.op in ("norm", "sqrt"):
-        return f"{ascii_text(s.args[0])} != 0"
-    return f"{ascii_text(s)} != 0"
+        return f"{_text(s.args[0])} != 0"
+    return f"{_text(s)} != 0"

@@ -30,8 +30,8 @@ class Peel:
     rule: str
     laws: tuple[str, ...]
     rewrites: list[Rewrite]
-    frontier: dict[Expr, Expr] = field(default_factory=dict)
-    """Node to cotangent, after the peel (only kept where the derivation is to be told)."""
+    frontier: dict[Expr, tuple[Expr, ...]] = field(default_factory=dict)
+    """Node to the parts of its cotangent, after the peel (only kept where the derivation is to be told)."""
 
 
 @dataclass(slots=True)
@@ -59,31 +59,46 @@ def backward(context: Normaliser, root: Expr, variables: Sequence[Expr], tell: b
     """Peel a scalar expression down to the differentials of the variables."""
     moving = moving_nodes(root, variables)
     order = [node for node in postorder(root) if node in moving]
-    frontier: dict[Expr, Expr] = {}
+    frontier: dict[Expr, tuple[Expr, ...]] = {}
     if root in moving:
-        frontier[root] = number(1)
+        frontier[root] = (number(1),)
     stop = set(variables)
     peels: list[Peel] = []
     for node in reversed(order):
         if node in stop or node not in frontier:
             continue
-        cotangent = frontier.pop(node)
+        cotangent, collected = collect(context, node, frontier.pop(node))
         peel = _peel(context, node, cotangent, moving)
         for arg, part in peel.parts:
-            old = frontier.get(arg)
-            if old is None:
-                frontier[arg] = part
-            else:
-                total = context(add(old, part))
-                peel.rewrites.append(Rewrite("linearity", add(inner(old, d(arg)), inner(part, d(arg))),
-                                             inner(total, d(arg))))  # fmt: skip
-                frontier[arg] = total
+            frontier[arg] = (*frontier.get(arg, ()), part)
+        peel.rewrites[:0] = collected
         peel.rewrites.extend(context.rewrites)
         context.rewrites.clear()
         if tell:
             peel.frontier = dict(frontier)
         peels.append(peel)
-    return Backward(root, peels, {x: frontier.get(x) for x in variables})
+    gradients: dict[Expr, Expr | None] = {}
+    last: list[Rewrite] = []
+    for x in variables:
+        if x in frontier:
+            gradients[x], collected = collect(context, x, frontier[x])
+            last.extend(collected)
+        else:
+            gradients[x] = None
+    last.extend(context.rewrites)
+    context.rewrites.clear()
+    if peels:
+        peels[-1].rewrites.extend(last)
+    return Backward(root, peels, gradients)
+
+
+def collect(context: Normaliser, node: Expr, parts: tuple[Expr, ...]) -> tuple[Expr, list[Rewrite]]:
+    """The cotangent of a node from its parts: tr(A^T dN) + tr(B^T dN) = tr((A + B)^T dN)."""
+    if len(parts) == 1:
+        return parts[0], []
+    total = context(add(*parts))
+    before = add(*(inner(part, d(node)) for part in parts))
+    return total, [Rewrite("linearity", before, inner(total, d(node)))]
 
 
 def _peel(context: Normaliser, node: Expr, cotangent: Expr, moving: set[Expr]) -> Peel:

@@ -11,12 +11,17 @@ from collections.abc import Iterable
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import add, d
-from mcalc.calculus.gradient import Backward, Peel, pairing
+from mcalc.calculus.gradient import Backward, Peel, collect, pairing
 from mcalc.calculus.table import DIFFERENTIALS
 from mcalc.rewrite.derivation import Obligation, Step
 from mcalc.simplify.normal_form import Normaliser
 from mcalc.simplify.polish import Polisher
 
+Frontier = dict[Expr, tuple[Expr, ...]]
+MOST_LINES = 40
+"""A longer derivation is told in about this many lines, each for several operators."""
+MOST_TERMS = 4000
+"""… and in fewer, where the lines are long: this many terms in all."""
 _STRUCTURAL = frozenset({"add", "neg", "div", "mul", "had", "hdiv", "kron", "sum", "mean", "block", "index", "vec",
                          "diagm", "diagv", "tril", "triu"})  # fmt: skip
 _SILENT = frozenset({"T", "tr"})
@@ -44,6 +49,7 @@ class Narrator:
         self.moving = set(moves)
         self.lines: list[Step] = []
         self.open: list[Obligation] = []
+        self.totals: dict[tuple[Expr, tuple[Expr, ...]], Expr] = {}
 
     def line(self, right: Expr, rules: Iterable[str], note: str = "") -> None:
         """Add a line, unless it repeats the one before."""
@@ -63,20 +69,27 @@ class Narrator:
         """A line's term, its cotangent polished."""
         return self.polish(e)
 
-    def frontier(self, frontier: dict[Expr, Expr]) -> Expr:
+    def cotangent(self, node: Expr, parts: tuple[Expr, ...]) -> Expr:
+        """The cotangent of a node that is not peeled yet."""
+        key = (node, parts)
+        if key not in self.totals:
+            self.totals[key] = collect(self.context, node, parts)[0]
+        return self.totals[key]
+
+    def frontier(self, frontier: Frontier) -> Expr:
         """The sum of what is left."""
-        terms = [self.pair(c, d(node)) for node, c in frontier.items() if node in self.moving]
+        terms = [self.pair(self.cotangent(n, parts), d(n)) for n, parts in frontier.items() if n in self.moving]
         terms = [t for t in terms if t.op != "neg"] + [t for t in terms if t.op == "neg"]
         return add(*terms)
 
-    def written_out(self, peel: Peel, before: dict[Expr, Expr]) -> Expr:
+    def written_out(self, peel: Peel, before: Frontier) -> Expr:
         """The line with the peeled operator's differential in place, nothing shifted yet."""
         terms = []
-        for node, c in before.items():
+        for node, parts in before.items():
             if node is peel.node:
-                terms.append(self.polish_line(pairing(self.context, c, peel.differential)))
+                terms.append(self.polish_line(pairing(self.context, peel.cotangent, peel.differential)))
             elif node in self.moving:
-                terms.append(self.pair(c, d(node)))
+                terms.append(self.pair(self.cotangent(node, parts), d(node)))
         return add(*terms)
 
 
@@ -85,20 +98,27 @@ def narrate(
 ) -> list[Step]:
     """The df lines of a derivation; `detail` is "brief" or "full"."""
     told = Narrator(context, polish, left, moving)
-    before: dict[Expr, Expr] = {}
+    before: Frontier = {}
     if result.peels:
         first = result.peels[0]
-        before = {first.node: first.cotangent}
+        before = {first.node: (first.cotangent,)}
+    width = max((len(peel.frontier) for peel in result.peels), default=1)
+    lines = max(3, min(MOST_LINES, MOST_TERMS // width))
+    stride = max(1, -(-len(result.peels) // (3 * lines)))
+    waited = 0
     pending: list[str] = []
     constants: dict[str, None] = {}
     after_rule = False
 
-    def flush(frontier: dict[Expr, Expr]) -> None:
-        nonlocal pending, after_rule
+    def flush(frontier: Frontier, last: bool = False) -> None:
+        nonlocal pending, after_rule, waited
+        waited += 1
+        if waited % stride and not last:
+            return
         if pending or constants:
             names = list(constants)
             note = ""
-            rules = pending
+            rules = list(dict.fromkeys(pending))
             if not pending and names:
                 rules = ["constant"]
                 note = _constants(names)
@@ -113,9 +133,8 @@ def narrate(
         movers = [a for a in peel.node.args if a in moving]
         product = len(movers) > 1 and op not in ("add", "block")
         if detail == "full":
-            told.open.append(_obligations(peel)[0])
+            told.open.extend(_obligations(peel))
             told.line(told.written_out(peel, before), [peel.rule])
-            told.open.extend(_obligations(peel)[1:])
             told.line(told.frontier(peel.frontier), peel.laws)
         elif op in _SILENT and not (op == "tr" and peel.node.args[0].op == "expm"):
             told.open.extend(_obligations(peel))
@@ -132,18 +151,16 @@ def narrate(
                 pending = pending or [DIFFERENTIALS[op].rule]
         else:
             flush(before)
-            if product:
-                told.open.append(_obligations(peel)[0])
+            told.open.extend(_obligations(peel))
+            if product and stride == 1:
                 told.line(told.written_out(peel, before), [peel.rule])
-                told.open.extend(_obligations(peel)[1:])
                 pending = list(peel.laws)
             else:
-                told.open.extend(_obligations(peel))
-                pending = [peel.rule, *(law for law in peel.laws if law == "Hadamard swap")]
+                pending.extend([peel.rule, *(law for law in peel.laws if law == "Hadamard swap")])
             after_rule = True
         before = peel.frontier
     if detail != "full":
-        flush(before)
+        flush(before, last=True)
     return told.lines
 
 

@@ -51,6 +51,7 @@ ALGEBRA: tuple[Rule, ...] = (
     Rule("diagonal times vector",      "diag(u) x = u .* x",                                f"{MN}, ch. 3.6"),
     Rule("diagonal power",             "diag(u)^k = diag(u.^k)",                            f"{MN}, ch. 1.6"),
     Rule("ones times ones",            "ones(n,m) ones(m,k) = m ones(n,k)",                 "definition"),
+    Rule("ones as a product",          "ones(n,m) = ones(n) ones(m)^T",                     "definition"),
     Rule("unit vectors",               "e(i,n)^T e(j,n) = 1 if i = j, else 0",              "definition"),
     Rule("product of blocks",          "[A, B] [I; 0] = A",                                 f"{MN}, ch. 1.11"),
     Rule("a vector's squared norm",    "x^T x = norm(x)^2",                                 "definition"),

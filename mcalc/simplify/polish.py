@@ -11,7 +11,21 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from mcalc.algebra.expr import Expr, make
-from mcalc.algebra.operators import T, add, app, d, had, hdiv, hpow, inv, mul, neg, number, takes_scalars
+from mcalc.algebra.operators import (
+    T,
+    add,
+    app,
+    d,
+    dimension_number,
+    had,
+    hdiv,
+    hpow,
+    inv,
+    mul,
+    neg,
+    number,
+    takes_scalars,
+)
 from mcalc.algebra.shape import ONE, SCALAR
 from mcalc.algebra.structure import holds
 from mcalc.simplify.normal_form import Normaliser
@@ -278,7 +292,7 @@ class Polisher:
 
     def _with_products(self, term: Term, node: Expr) -> tuple[Term, list[Expr]]:
         """The term with products that the user wrote (mean(x) for sum(x) / n) taken as one, and those products."""
-        found: list[Expr] = []
+        term, found = _means(term)
         for scalars, factors, original in self.products:
             powers = dict(term.scalars)
             if any(_share(powers.get(atom, Fraction(0)), e) < 1 for atom, e in scalars):
@@ -508,6 +522,28 @@ def _roots(scalars: list[Expr]) -> list[Expr]:
         return scalars
     inside = sorted((r.args[0] for r in roots), key=lambda a: a.op != "num")
     return [*(s for s in scalars if s not in roots), app("sqrt", mul(*inside))]
+
+
+def _means(term: Term) -> tuple[Term, list[Expr]]:
+    """sum(x) / n = mean(x)."""
+    powers = dict(term.scalars)
+    found: list[Expr] = []
+    for atom, exponent in term.scalars:
+        if atom.op != "sum" or exponent != 1 or atom.args[0].is_scalar:
+            continue
+        counts = [dimension_number(n) for n in atom.args[0].shape if n is not ONE]
+        wanted: dict[Expr, int] = {}
+        for count in counts:
+            wanted[count] = wanted.get(count, 0) - 1
+        if all(powers.get(count, Fraction(0)) <= k for count, k in wanted.items()):
+            del powers[atom]
+            for count, k in wanted.items():
+                powers[count] -= k
+            found.append(app("mean", atom.args[0], attrs=(None,)))
+    if not found:
+        return term, found
+    rest = tuple((a, e) for a, e in powers.items() if e)
+    return Term(term.coefficient, rest, term.factors), found
 
 
 def _written(scalars: Scalars) -> int:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def reduce_chain(context: Normaliser, factors: Sequence[Expr]) -> tuple[list[Expr], list[Expr]] | None:
     """(scalars, factors) equal to the product; None where the product is zero."""
     scalars: list[Expr] = []
-    chain = list(factors)
+    chain = _split_ones(context, list(factors))
     while True:
         stack: list[Expr] = []
         for factor in chain:
@@ -43,6 +43,20 @@ def reduce_chain(context: Normaliser, factors: Sequence[Expr]) -> tuple[list[Exp
         scalars.append(scalar_group(context, stack[start:end]))
         context.because("scalar factor")
         chain = stack[:start] + stack[end:]
+
+
+def _split_ones(context: Normaliser, chain: list[Expr]) -> list[Expr]:
+    """ones(n,m) = ones(n) ones(m)^T where a vector stands in the product: half of it comes to a scalar."""
+    if len(chain) < 2 or (chain[0].shape[0] is not ONE and chain[-1].shape[1] is not ONE):
+        return chain
+    result: list[Expr] = []
+    for factor in chain:
+        if factor.op == "ones" and factor.shape[0] is not ONE and factor.shape[1] is not ONE:
+            context.because("ones as a product")
+            result.extend((ones(factor.shape[0]), ones(ONE, factor.shape[1])))
+        else:
+            result.append(factor)
+    return result
 
 
 def _scalar_run(chain: list[Expr]) -> tuple[int, int] | None:
