@@ -1,0 +1,279 @@
+"""Derivatives of every kind but the gradient: differentials, Jacobians, Hessians, Hessian-vector products.
+
+`derive_kind(F, variables, kind)` is the whole way from a typed expression to the closed form with its lines. All of it
+reads the two columns of mcalc/calculus/table.py: a Jacobian is what the laws of vec make of dF, a Hessian the Jacobian
+of the gradient, a Hessian-vector product the gradient's differential in the direction V.
+
+    differential    dF, linear in dX                       jacobian        dF = J dx, F and x columns
+    vec-jacobian    vec(dF) = J vec(dX)                    hvp             d(grad f) at dX = V, of the shape of X
+    hessian         d2f = vec(dX)^T H vec(dX); of several variables the blocks of the joint one
+
+Reference: Magnus & Neudecker, Matrix Differential Calculus, ch. 5, 6, 9, 10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from mcalc.algebra.expr import Expr, postorder, substitute, symbols
+from mcalc.algebra.operators import T, add, app, d, inner, mul, number, symbol
+from mcalc.algebra.shape import shape_text
+from mcalc.algebra.structure import close, structure
+from mcalc.calculus.conditions import conditions
+from mcalc.calculus.gradient import backward, moving_nodes, zero_of
+from mcalc.calculus.jacobian import shortest
+from mcalc.calculus.linear import differential_form, entries, laws_used, vec, zero
+from mcalc.calculus.narrate import StepPolisher
+from mcalc.calculus.unfold import unfold
+from mcalc.errors import NotSupported
+from mcalc.pipeline import derive_gradients
+from mcalc.rewrite.derivation import Answer, Derived, Obligation, Step
+from mcalc.simplify.identities import recognise
+from mcalc.simplify.normal_form import Normaliser, Rewrite
+from mcalc.simplify.polish import Polisher
+from mcalc.simplify.shorten import shorten
+
+NUMERATOR = "numerator layout"
+"""The form of an answer in denominator layout that dF = J dx holds for."""
+
+
+class _Desk:
+    """One derivation: its normal forms, its two polishers, and the lines that all answers share."""
+
+    def __init__(self, root: Expr, name: str) -> None:
+        self.context = Normaliser()
+        self.root, found = recognise(root)
+        self.steps: list[Step] = []
+        if found:
+            rules = tuple(dict.fromkeys(r.rule for r in found))
+            self.steps.append(Step(name, self.root, rules, "", _obligations(found)))
+        given = {self.context(node): node for node in postorder(self.root, root) if node.args}
+        self.polish = Polisher(self.context, given)
+        self.plain = StepPolisher(self.context, given)
+        self.context.rewrites.clear()
+
+    def shorten(self, *candidates: Expr) -> Expr:
+        """The shortest display form of equal expressions."""
+        shown = [shorten(self.context, self.polish, e)[0] for e in dict.fromkeys(candidates)]
+        self.context.rewrites.clear()
+        return min(shown, key=lambda e: e.length)
+
+
+def _obligations(rewrites: Iterable[Rewrite]) -> tuple[Obligation, ...]:
+    return tuple(Obligation(r.rule, r.before, r.after) for r in rewrites)
+
+
+def derive_kind(
+    root: Expr,
+    variables: Sequence[Expr],
+    kind: str,
+    name: str = "f",
+    detail: str = "brief",
+    layout: str = "numerator",
+) -> Derived:
+    """The derivative of a kind, with its lines. Raises NotSupported where the kind does not fit or no form is known."""
+    wanted = tuple(dict.fromkeys(variables))
+    _fits(root, wanted, kind)
+    return KINDS[kind](root, wanted, kind, name, detail, layout)
+
+
+def _fits(root: Expr, variables: tuple[Expr, ...], kind: str) -> None:
+    shape = shape_text(root.shape)
+    if kind in ("hessian", "hvp") and not root.is_scalar:
+        raise NotSupported(
+            f"a second derivative is that of a scalar, and the expression is {shape}",
+            hint="a third-order array has no matrix form; --kind hvp of a scalar of it does",
+            code="shape",
+        )
+    if kind == "jacobian":
+        wide = next((e for e in (root, *variables) if not e.is_column), None)
+        if wide is not None:
+            raise NotSupported(
+                f"a Jacobian is that of a vector by a vector, and {'the expression' if wide is root else wide} is "
+                f"{shape_text(wide.shape)}",
+                hint="--kind vec-jacobian: vec(dF) = J vec(dX)",
+                code="shape",
+            )
+
+
+# --- differentials and Jacobians ------------------------------------------------------------------------------------
+
+
+def _differential(
+    root: Expr, variables: tuple[Expr, ...], kind: str, name: str, detail: str, layout: str
+) -> Derived:
+    desk = _Desk(root, name)
+    left = f"d{name}"
+    linear = differential_form(desk.context, desk.root, variables)
+    result = desk.shorten(linear)
+    steps = [*desk.steps, *unfold(desk.context, desk.plain, desk.root, variables, left, detail)]
+    desk.context.rewrites.clear()
+    found = conditions(desk.root, [result], moving_nodes(desk.root, variables))
+    lines = _ending(steps, left, result, "linearity")
+    return Derived(root, name, kind, tuple(lines), (Answer(variables, kind, left, result, (), {}, found),))
+
+
+def _ending(steps: Sequence[Step], left: str, result: Expr, rule: str) -> list[Step]:
+    """The lines with the answer as the last."""
+    lines = list(steps)
+    if not lines or lines[-1].left != left or lines[-1].right is not result:
+        lines.append(Step(left, result, (rule,)))
+    return lines
+
+
+def _jacobian(
+    root: Expr, variables: tuple[Expr, ...], kind: str, name: str, detail: str, layout: str
+) -> Derived:
+    desk = _Desk(root, name)
+    left = f"d{name}"
+    linear = differential_form(desk.context, desk.root, variables)
+    told = desk.shorten(linear)
+    steps = [*desk.steps, *unfold(desk.context, desk.plain, desk.root, variables, left, detail)]
+    steps = _ending(steps, left, told, "linearity")
+    moving = moving_nodes(desk.root, variables)
+    prefix = "jac" if kind == "jacobian" else "vecjac"
+    answers = []
+    for x in variables:
+        label = f"{prefix}_{x.name}"
+        lines, result = _identified(desk, linear, x, label)
+        forms: dict[str, Expr] = {}
+        if layout == "denominator" and not result.is_scalar:
+            forms[NUMERATOR] = result
+            result = desk.shorten(desk.context(T(result)))
+            lines = [*(Step(s.left, T(s.right), s.rules) for s in lines), Step(label, result, ("denominator layout",))]
+        found = conditions(desk.root, [result], moving)
+        answers.append(Answer((x,), kind, label, result, tuple(lines), forms, found))
+    return Derived(root, name, kind, tuple(steps), tuple(answers))
+
+
+def _identified(desk: _Desk, linear: Expr, x: Expr, label: str) -> tuple[list[Step], Expr]:
+    """The lines `label` = J, and J: the matrix with vec(linear) = J vec(dX)."""
+    if d(x) not in set(postorder(linear)):
+        nothing = zero((entries(linear.shape), entries(x.shape)))
+        return [Step(label, nothing, ("constant",))], nothing
+    raw, result, path = shortest(desk.context, desk.polish, linear, x)
+    first = desk.plain(raw)
+    laws = (*laws_used(linear, d(x)), "identification")
+    kind = structure(x)
+    if kind is not None:
+        laws = (*laws, "projection of a direction")
+    if first.length <= result.length or first.length > 200:
+        return [Step(label, result, laws, "", _obligations(path))], result
+    return [Step(label, first, laws), Step(label, result, ("collect and factor",), "", _obligations(path))], result
+
+
+# --- second derivatives ---------------------------------------------------------------------------------------------
+
+
+def _gradients(desk: _Desk, variables: tuple[Expr, ...], name: str, detail: str) -> tuple[Derived, dict[Expr, list[Expr]]]:
+    """The derivation of the gradients, and for each variable normal forms of its gradient (projected)."""
+    told = derive_gradients(desk.root, variables, name, detail)
+    result = backward(desk.context, desk.root, variables, tell=False)
+    forms: dict[Expr, list[Expr]] = {}
+    for x, answer in zip(variables, told.answers, strict=True):
+        found = result.gradients[x]
+        if found is None:
+            forms[x] = [zero_of(x)]
+            continue
+        kind = structure(x)
+        whole = found if kind is None else desk.context(kind.projection(found))
+        forms[x] = [whole]
+        if all(n.op not in ("pinv", "index") for n in postorder(answer.result)):
+            forms[x].append(desk.context(answer.result))
+    desk.context.rewrites.clear()
+    return told, forms
+
+
+def _shared(told: Derived, desk: _Desk) -> tuple[Step, ...]:
+    """The lines of the gradients, which every second derivative begins with."""
+    return (*desk.steps, *told.steps, *(step for answer in told.answers for step in answer.steps))
+
+
+def _hessian(
+    root: Expr, variables: tuple[Expr, ...], kind: str, name: str, detail: str, layout: str
+) -> Derived:
+    desk = _Desk(root, name)
+    told, forms = _gradients(desk, variables, name, detail)
+    moving = moving_nodes(desk.root, variables)
+    answers = []
+    for i, x in enumerate(variables):
+        for y in variables[i:]:
+            label = f"hess_{x.name}" if x is y else f"hess_{x.name}_{y.name}"
+            lines, result = _block(desk, forms[x], y, label)
+            found = conditions(desk.root, [result], moving)
+            pair = (x,) if x is y else (x, y)
+            answers.append(Answer(pair, kind, label, result, tuple(lines), {}, found))
+    quadratic = _second(answers)
+    steps = (*_shared(told, desk), *([Step(f"d2{name}", quadratic, ("second differential",))] if quadratic else ()))
+    return Derived(root, name, kind, steps, tuple(answers))
+
+
+def _block(desk: _Desk, gradients: Sequence[Expr], y: Expr, label: str) -> tuple[list[Step], Expr]:
+    options = []
+    for g in gradients:
+        linear = differential_form(desk.context, g, (y,))
+        options.append(_identified(desk, linear, y, label))
+    return min(options, key=lambda option: option[1].length)
+
+
+def _second(answers: Sequence[Answer]) -> Expr | None:
+    """d2f = vec(dX)^T H vec(dX) + 2 vec(dX)^T H vec(dY) + …"""
+    terms = []
+    for answer in answers:
+        x, y = answer.variables[0], answer.variables[-1]
+        if answer.result.op == "zeros" or (answer.result.op == "num" and answer.result.attrs[0] == 0):
+            continue
+        form = mul(T(vec(d(x))) if not x.is_scalar else d(x), answer.result, vec(d(y)))
+        terms.append(form if x is y else mul(number(2), form))
+    whole = add(*terms) if terms else number(0)
+    return whole if whole.length < 200 else None
+
+
+def direction(x: Expr, taken: Iterable[str], alone: bool) -> Expr:
+    """The direction in which a Hessian is applied: `V`, or `V_X` where there are several."""
+    used = set(taken)
+    base = "V" if alone else f"V_{x.name}"
+    name = base
+    k = 0
+    while name in used:
+        k += 1
+        name = f"{base}{k}" if alone else f"V{k}_{x.name}"
+    kept = close(x.attrs[1]) & {"symmetric", "skew", "diagonal", "lower", "upper"}
+    return symbol(name, x.shape, frozenset(kept) if not x.is_scalar else frozenset())
+
+
+def _hvp(root: Expr, variables: tuple[Expr, ...], kind: str, name: str, detail: str, layout: str) -> Derived:
+    desk = _Desk(root, name)
+    told, forms = _gradients(desk, variables, name, detail)
+    moving = moving_nodes(desk.root, variables)
+    taken = [s.name for s in (*symbols(root), *variables)]
+    ways = {x: direction(x, taken, len(variables) == 1) for x in variables}
+    along = {d(x): v for x, v in ways.items()}
+    answers = []
+    for x in variables:
+        label = f"hvp_{x.name}"
+        candidates = []
+        for g in forms[x]:
+            moved = desk.context(substitute(differential_form(desk.context, g, variables), along))
+            candidates.append(moved)
+        result = desk.shorten(*candidates)
+        first = desk.plain(candidates[0])
+        lines = [Step(label, result, ("second differential", "direction"))]
+        if result.length < first.length <= 200:
+            lines = [Step(label, first, ("second differential", "direction")), Step(label, result, ("collect and factor",))]
+        found = conditions(desk.root, [result], moving)
+        answers.append(Answer((x,), kind, label, result, tuple(lines), {}, found))
+    return Derived(root, name, kind, _shared(told, desk), tuple(answers))
+
+
+Kind = Callable[[Expr, tuple[Expr, ...], str, str, str, str], Derived]
+KINDS: dict[str, Kind] = {
+    # kind of derivative: the pipeline that makes it
+    "differential": _differential,
+    "jacobian": _jacobian,
+    "vec-jacobian": _jacobian,
+    "hessian": _hessian,
+    "hvp": _hvp,
+}
+
+__all__ = ["KINDS", "NUMERATOR", "app", "derive_kind", "direction", "inner"]
