@@ -60,10 +60,10 @@ def test_printing_has_a_limit() -> None:
 
 
 WORDS = (
-    "x y X A T K I e d f n m λ σ ^ ' * / + - ( ) [ ] { } | , ; : = < > 1 2 _ & # é ² ᵀ ⁻¹ ∘ ⊗ ‖ − 𝟏 W_hh b_1 XW ^T ^-1 .* "
-    "./ .^ || == >= 0.5 1e3 .5 1_n R= axis=1 tr( log exp( sum( softmax( diag( max( ones( I( K( e( kron( vec( eye vector( "
-    "x_{ij} dX \\ \\frac \\frac12 \\lambda \\top \\left \\right \\lVert \\rVert \\mathbf \\operatorname \\log \\det "
-    "\\begin{bmatrix} \\end{bmatrix} \\mathbb{1}[ \\sqrt{"
+    "x y X A T K I e d f n m λ σ ^ ' * / + - ( ) [ ] { } | , ; : = < > 1 2 _ & # é ² ᵀ ⁻¹ ∘ ⊗ ‖ − 𝟏 W_hh b_1 XW ^T ^-1 "
+    ".* ./ .^ || == >= 0.5 1e3 .5 1_n R= axis=1 tr( log exp( sum( softmax( diag( max( ones( I( K( e( kron( vec( eye "
+    "vector( x_{ij} dX \\ \\frac \\frac12 \\lambda \\top \\left \\right \\lVert \\rVert \\mathbf \\operatorname "
+    "\\log \\det \\begin{bmatrix} \\end{bmatrix} \\mathbb{1}[ \\sqrt{"
 )
 SOUP = [*WORDS.split(), " ", "\n", "\x00", "\u202e"]
 
