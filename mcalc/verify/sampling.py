@@ -26,7 +26,7 @@ import numpy.typing as npt
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.structure import close, structure
 from mcalc.errors import VerificationError
-from mcalc.verify.field import Array, Field, key_of
+from mcalc.verify.field import Array, Field, key_of, words
 from mcalc.verify.layout import AnyArray, Sizes, transpose
 from mcalc.verify.numeric import Real, inverse
 
@@ -172,8 +172,11 @@ def residue_differential(symbol: Expr, field: Field, raw: Array) -> Array:
 
 
 def gaussians(key: int, shape: tuple[int, ...]) -> Real:
-    """Normal numbers, a function of the key."""
-    return np.random.Generator(np.random.PCG64(key)).standard_normal(shape)
+    """Normal numbers, a function of the key (Box & Muller 1958; importing numpy.random would take 10 ms)."""
+    count = int(np.prod(shape))
+    uniform = ((words(key % 2**64, (2, (count + 1) // 2)) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    radius, angle = np.sqrt(-2.0 * np.log(uniform[0])), 2.0 * np.pi * uniform[1]
+    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count].reshape(shape)
 
 
 # fmt: off
@@ -220,7 +223,7 @@ def floats(
             values[symbol] = masked(raw, differential_subspace(symbol.args[0]))
             continue
         if not symbol.attrs[1] - {"invertible"} and len(allowed) > 1:
-            own = np.random.Generator(np.random.PCG64(key + 1)).integers(len(allowed), size=points)
+            own = (words((key + 1) % 2**64, (points,)) % np.uint64(len(allowed))).astype(np.int64)
             shared = np.arange(points) // 2
             choice = np.where(shared < 2 * len(allowed), shared % len(allowed), own)
             for k in range(len(allowed)):
