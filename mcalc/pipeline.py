@@ -6,9 +6,7 @@ here proves or checks: `verify.proof` does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from mcalc.algebra.expr import Expr, postorder
+from mcalc.algebra.expr import Expr, fold, postorder, rebuild
 from mcalc.algebra.operators import add, d, inner, mul, number
 from mcalc.algebra.structure import structure
 from mcalc.calculus.conditions import conditions
@@ -51,7 +49,7 @@ def derive_gradients(root: Expr, variables: tuple[Expr, ...], name: str = "f", d
     plain = StepPolisher(context, given)
     answers = [_read_off(context, polish, plain, x, result.gradients[x], recognised, moving) for x in variables]
     if detail != "none" and steps and steps[-1].left == f"d{name}":
-        _collect(steps, result.gradients, plain)
+        _collect(context, steps, result.gradients, plain)
     return Derived(root, name, "gradient", tuple(steps), tuple(answers))
 
 
@@ -60,14 +58,18 @@ def _total(gradients: dict[Expr, Expr | None]) -> Expr:
     return add(*terms) if terms else number(0)
 
 
-def _collect(steps: list[Step], finals: dict[Expr, Expr | None], polish: Polisher) -> None:
-    """The last df line: tr(G^T dX), one term for each variable."""
+def _collect(context: Normaliser, steps: list[Step], finals: dict[Expr, Expr | None], polish: Polisher) -> None:
+    """The last df line: tr(G^T dX), one term for each variable (where the lines do not say so already)."""
+    if all(g is None or g.is_scalar or context.transpose(g) is g for g in finals.values()):
+        return
     shown = {x: polish(g) for x, g in finals.items() if g is not None and not x.is_scalar}
     scalars = {x: polish(g) for x, g in finals.items() if g is not None and x.is_scalar}
     if not shown:
         return
     right = add(*(inner(g, d(x)) for x, g in shown.items()), *(mul(g, d(x)) for x, g in scalars.items()))
     last = steps[-1]
+    if all(g.op == "T" for g in shown.values()) and not scalars:
+        return
     if right is not last.right and right.length < 400:
         steps.append(Step(last.left, right, ("transpose of a product",) if len(shown) == 1 else ("cyclic shift",)))
 
@@ -91,8 +93,13 @@ def _read_off(
         unconstrained, extra = shorten(context, polish, cotangent)
         forms["unconstrained"] = unconstrained
         rules = ("read off", projection_rule(kind.name))
-        shown = kind.projection(plain(cotangent))
-        steps.append(Step(left, shown, rules, "", (*_obligations(made), *_obligations(extra))))
+        if projected is cotangent:
+            note = f"read off; it is {kind.name}, so it is its own projection"
+            shown = plain(cotangent)
+        else:
+            note = ""
+            shown = _untwisted(kind.projection(plain(cotangent)))
+        steps.append(Step(left, shown, rules, note, (*_obligations(made), *_obligations(extra))))
         start = projected
     result, path = shorten(context, polish, start)
     if kind is None:
@@ -110,6 +117,17 @@ def _read_off(
             forms["independent entries"] = _independent(context, polish, cotangent)
     found = conditions(f, [result], moving)
     return Answer((x,), "gradient", left, result, tuple(steps), forms, found)
+
+
+def _untwisted(e: Expr) -> Expr:
+    """The expression without double transposes."""
+
+    def combine(node: Expr, args: list[Expr]) -> Expr:
+        if node.op == "T" and args[0].op == "T":
+            return args[0].args[0]
+        return rebuild(node, args)
+
+    return fold(e, combine)
 
 
 def _same_but_sign(a: Expr, b: Expr) -> bool:
@@ -143,10 +161,3 @@ def _named(path: list[Rewrite]) -> tuple[str, ...]:
 
 def _obligations(rewrites: list[Rewrite]) -> tuple[Obligation, ...]:
     return tuple(Obligation(r.rule, r.before, r.after) for r in rewrites)
-
-
-Pass = Callable[..., Derived]
-PASSES: dict[str, Pass] = {
-    # kind of derivative: the pipeline that makes it
-    "gradient": derive_gradients,
-}

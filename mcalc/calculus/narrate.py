@@ -136,7 +136,9 @@ def narrate(
             told.open.extend(_obligations(peel))
             told.line(told.written_out(peel, before), [peel.rule])
             told.line(told.frontier(peel.frontier), peel.laws)
-        elif op in _SILENT and not (op == "tr" and peel.node.args[0].op == "expm"):
+        elif (op in _SILENT or (op == "sum" and not told.lines)) and not (
+            op == "tr" and peel.node.args[0].op == "expm"
+        ):
             told.open.extend(_obligations(peel))
             if op == "T" and told.lines:
                 pending.extend(peel.laws)

@@ -223,7 +223,8 @@ def _matrix(context: Normaliser, powers: dict[Expr, Fraction], shape: Shape) -> 
     key = ("had", frozenset(powers.items()))
     known = context.first.get(key)
     if known is None:
-        top = [_to(atom, e) for atom, e in powers.items() if e > 0]
+        ordered = sorted(powers.items(), key=lambda item: item[0].op not in ("sym", "T"))
+        top = [_to(atom, e) for atom, e in ordered if e > 0]
         bottom = [_to(atom, -e) for atom, e in powers.items() if e < 0]
         known = had(*top) if top else number(1)
         if bottom:

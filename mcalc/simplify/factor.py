@@ -15,6 +15,7 @@ from mcalc.algebra.expr import Expr, fold, make
 from mcalc.algebra.operators import T, eye, mul, number, ones
 from mcalc.algebra.shape import ONE, SCALAR, Shape
 from mcalc.simplify import kronecker
+from mcalc.simplify.diagonal import diagonal_factor
 from mcalc.simplify.normal_form import Normaliser, Rewrite, settle
 from mcalc.simplify.products import matrix_power
 from mcalc.simplify.terms import ONE_Q, Scalars, Term, base_and_exponent, build, merge, raised, term_of
@@ -165,7 +166,13 @@ def _factored(context: Normaliser, terms: list[Term], shape: Shape, worth: Calla
         shared_factor = _shared_factor(terms, side)
         if shared_factor is not None:
             taken_out = _with_factor(context, terms, shared_factor, side, shape, worth)
-            return taken_out if worth(taken_out) < worth(plain) else plain
+            options = [plain, taken_out]
+            longer = [t for t in terms if _strip(t, shared_factor, side).factors]
+            if 1 < len(longer) < len(terms):
+                grouped = _with_factor(context, longer, shared_factor, side, shape, worth)
+                others = [build(*t, shape) for t in terms if t not in longer]
+                options.insert(1, context.sum([grouped, *others], shape))
+            return min(options, key=worth)
     options = [plain]
     hadamard = _hadamard_factor(context, terms, shape, worth)
     if hadamard is not None:
@@ -180,6 +187,12 @@ def _factored(context: Normaliser, terms: list[Term], shape: Shape, worth: Calla
         hadamard = _hadamard_factor(context, turned, (shape[1], shape[0]), worth)
         if hadamard is not None:
             options.append(context.transpose(hadamard))
+    for side in (0, -1):
+        diagonal = diagonal_factor(context, terms, side, _hadamard_view, _powers)
+        if diagonal is not None:
+            front, rest = diagonal
+            inner = _factored(context, [term_of(r) for r in rest], rest[0].shape, worth)
+            options.append(context.product([front, inner] if side == 0 else [inner, front]))
     for joined in kronecker.joined(context, terms, shape):
         options.append(_factored(context, joined, shape, worth))
     return min(options, key=worth)
@@ -378,7 +391,11 @@ def _taken_out(
         atoms = dict.fromkeys([*view, *shared])
         left = [(atom, view.get(atom, Fraction(0)) - shared.get(atom, Fraction(0))) for atom in atoms]
         rest.append(context.product([build(t.coefficient, t.scalars, (), SCALAR), _powers(context, left, shape)]))
+    spread = [s for r in rest for s in _summands(context, r, shape)]
     inner = _factored(context, [term_of(r) for r in rest], shape, worth)
+    if len(spread) > len(rest):
+        flat = _factored(context, [term_of(_whole(s, shape)) for s in spread], shape, worth)
+        inner = min(inner, flat, key=worth)
     return context.had([_powers(context, list(shared.items()), shape), inner], shape)
 
 

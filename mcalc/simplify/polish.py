@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from mcalc.algebra.expr import Expr, make
+from mcalc.algebra.expr import Expr, make, postorder, symbols
 from mcalc.algebra.operators import (
     T,
     add,
@@ -148,7 +148,10 @@ class Polisher:
         if node.op in _RELATIONS:
             return _relation(node.op, *args)
         if node.op == "diagm" and args[0].op == "hdiv" and args[0].args[0] is number(1):
-            return inv(app("diagm", args[0].args[1]))
+            below = args[0].args[1]
+            if below.op == "hpow" and below.attrs[0].denominator == 1:
+                return pow_(app("diagm", below.args[0]), -below.attrs[0])
+            return inv(app("diagm", below))
         if node.op == "kron" and all(a.op == "T" for a in args):
             return T(app("kron", *(a.args[0] for a in args)))
         if node.op == "sqrt" and node.is_scalar:
@@ -189,13 +192,22 @@ class Polisher:
         return add(*_positive_first([T(add(*_positive_first(turned))), *plain]))
 
     def _signed(self, term: Expr, sign: Fraction) -> Expr:
-        if sign > 0:
-            return self.shown(term)
-        flipped = _negated(term)
-        if flipped in self.memo:
-            return self.memo[flipped]
-        shown = self.shown(term)
-        return shown.args[0] if shown.op == "neg" else neg(shown)
+        """A summand; where it holds v v^T, a minus stays before it rather than go into one of the factors."""
+        if sign < 0:
+            term = _negated(term)
+        if term.op == "neg" and not term.is_scalar and self._mirrored(term):
+            inside = self.shown(term.args[0])
+            return inside.args[0] if inside.op == "neg" else neg(inside)
+        return self.shown(term)
+
+    def _mirrored(self, term: Expr) -> bool:
+        chain = term_of(term).factors
+        for factor in chain:
+            if factor.op in ("add", "T"):
+                mirror = self.context.transpose(factor)
+                if mirror is not factor and mirror in chain:
+                    return True
+        return False
 
     def flip(self, e: Expr) -> Expr | None:
         """A display form of -e without a minus in front, or None."""
@@ -398,14 +410,16 @@ class Polisher:
         first, last = pairs[0][0], pairs[-1][0]
         if first.op == "ones" and first.shape[0] is ONE:
             rest = pairs[1:]
-            new = app("sum", self._joined(rest), attrs=(0,))
+            inner = self._joined(rest)
+            new = app("sum", inner, attrs=(None if inner.is_column else 0,))
             if new.length <= mul(*(s for _, s in pairs)).length:
                 return [(new, new)]
         if last.op == "ones" and last.shape[1] is ONE:
             rest = pairs[:-1]
             if rest[0][0].op == "T" and len(rest) == 1:
                 return pairs
-            new = app("sum", self._joined(rest), attrs=(1,))
+            inner = self._joined(rest)
+            new = app("sum", inner, attrs=(None if inner.shape[0] is ONE else 1,))
             if new.length < mul(*(s for _, s in pairs)).length:
                 return [(new, new)]
         return pairs
@@ -465,7 +479,17 @@ def _relation(op: str, left: Expr, right: Expr) -> Expr:
 
 
 def _positive_first(parts: list[Expr]) -> list[Expr]:
-    return [p for p in parts if p.op != "neg"] + [p for p in parts if p.op == "neg"]
+    """What is added before what is subtracted; of A^T + A the plain one first."""
+    added = [p for p in parts if p.op != "neg"]
+    if len(added) == 2 and _transposes(added[0]) > _transposes(added[1]) and set(symbols(added[0])) == set(
+        symbols(added[1])
+    ):
+        added.reverse()
+    return added + [p for p in parts if p.op == "neg"]
+
+
+def _transposes(e: Expr) -> int:
+    return sum(node.op == "T" for node in postorder(e)) if e.length < 200 else 0
 
 
 def _logs(parts: list[Expr]) -> list[Expr]:
