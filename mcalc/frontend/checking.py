@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mcalc.algebra.shape import ONE, Shape
+from mcalc.algebra.shape import ONE, Shape, shape_text
 from mcalc.frontend.calls import SCALAR, Type
 from mcalc.frontend.dimensions import Dimensions, Misfit
 from mcalc.frontend.program import Program, Step
@@ -53,12 +53,11 @@ def check(question: Question, kinds: Mapping[str, int]) -> Checked:
             misfit.types = types
             misfit.dimensions = s
             raise
-    if question.target is not None:
-        root = types[question.program.root]
-        s.place = question.program.root
-        for have, want in zip(root[:2], question.target, strict=True):
-            s.equate(have, want, "the expression has another shape")
+    s.place = question.program.root
     try:
+        if question.target is not None:
+            for have, want in zip(types[s.place][:2], question.target, strict=True):
+                s.equate(have, want, f"the expression is not {shape_text(question.target)}")
         s.settle()
     except Misfit as misfit:
         misfit.types = types

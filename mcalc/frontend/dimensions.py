@@ -180,7 +180,7 @@ class Dimensions:
 
     def name_unknowns(self, shapes: Iterable[Shape], taken: Iterable[str]) -> None:
         """Gives the unknowns that are left the names of `NAMES`, in the order of the shapes."""
-        names = _free_names(set(taken))
+        names = free_names(set(taken))
         for shape in shapes:
             for d in shape:
                 for name in self.value(d).names():
@@ -213,6 +213,7 @@ def _sum(terms: Iterable[tuple[Monomial, int]]) -> Dim:
     return total
 
 
-def _free_names(taken: set[str]) -> Iterator[str]:
+def free_names(taken: set[str]) -> Iterator[str]:
+    """Names for dimensions that are not taken, without end."""
     yield from (name for name in NAMES if name not in taken)
     yield from (f"n{i}" for i in count(1) if f"n{i}" not in taken)

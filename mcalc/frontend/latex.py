@@ -258,12 +258,16 @@ def _brace_argument(tokens: list[Any], i: int, fraction: Any, make: Make) -> int
     if token.type == "LBRACE":
         return _matching(tokens, i) + 1
     start, end = token.start_pos, token.end_pos
-    middle = start + 1 if token.type in ("NUMBER", "WORD") else end
-    left = make("LBRACE", "{", start, start), make(token.type, token.value[: middle - start], start, middle)
-    rest = [make(token.type, token.value[1:], middle, end)] if middle < end else []
-    if token.value[0] == "." or (rest and rest[0].value[0] in "_."):
+    first, rest = (token.value[0], token.value[1:]) if token.type in ("NUMBER", "WORD") else (token.value, "")
+    if first == "." or not (rest.isdigit() or (rest.isalpha() and token.type == "WORD") or not rest):
         raise ParseError(f"{fraction.value} needs braces", Span(start, end), hint="\\frac{a}{b}")
-    if rest and rest[0].value[0].isdigit():
-        rest = [make("NUMBER", rest[0].value, middle, end)]
-    tokens[i : i + 1] = [*left, make("RBRACE", "}", middle, middle), *rest]
+    middle = end - len(rest)
+    braced = [
+        make("LBRACE", "{", start, start),
+        make(token.type, first, start, middle),
+        make("RBRACE", "}", middle, middle),
+    ]
+    if rest:
+        braced.append(make("NUMBER" if rest.isdigit() else "WORD", rest, middle, end))
+    tokens[i : i + 1] = braced
     return i + 3

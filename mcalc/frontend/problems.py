@@ -40,7 +40,7 @@ def explain(misfit: Misfit, program: Program, text: str) -> McalcError:
 
 def _operands(misfit: Misfit, step: Step) -> list[int]:
     """Which operands to show; of a chain, the two that met."""
-    if step.kind not in ("sum", "product"):
+    if step.kind not in ("sum", "product") or not misfit.operands:
         return [i for i in misfit.operands if i < len(step.args)]
     at = misfit.at
     matrices = [i for i in range(at) if not misfit.types[step.args[i]].is_scalar] or list(range(at))

@@ -7,6 +7,7 @@ a symbol, a definition or a dimension, and functions of dimensions (`I(n)`, `one
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,7 +53,7 @@ _SIZE_FACTORS = re.compile(r"[0-9]+|[A-Za-z]\w*")
 class Resolver:
     """Builds a program."""
 
-    def __init__(self, scope: Scope, declared_dimensions: dict[str, None], functions: dict[str, Any]) -> None:
+    def __init__(self, scope: Scope, declared_dimensions: dict[str, None], functions: Mapping[str, Any]) -> None:
         self.scope = scope
         self.functions = functions
         self.program = Program(dimensions=dict(declared_dimensions))
@@ -208,7 +209,7 @@ class Resolver:
             return "definition", definitions[whole]
         if whole in later:
             raise NameProblem(f"{name} is used before it is defined", node.span)
-        if name in self.program.dimensions and whole not in self.scope.symbols:
+        if name in self.program.dimensions and whole not in self.scope.symbols and whole not in self.scope.defined:
             return "dimension", name
         if whole in self.functions:
             raise NameProblem(f"{name} is a function: an argument follows it", node.span, hint=f"{name}(…)")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mcalc.algebra.names import GREEK, GREEK_WORDS
@@ -203,7 +204,7 @@ def _close(word: str, known: list[str]) -> str:
     return found[0] if found else ""
 
 
-def suggest(word: str, known: list[str]) -> str:
+def suggest(word: str, known: Sequence[str]) -> str:
     """`did you mean …?`, or nothing."""
     from difflib import get_close_matches
 
