@@ -14,6 +14,7 @@ from typing import Any
 from mcalc.algebra.shape import Dim
 from mcalc.program.ir import Array, Graph, arrays
 from mcalc.program.operations import OPERATIONS, Axes, broadcast, nominal
+from mcalc.program.settled import Settled
 
 Scalars = tuple[tuple[Array, int], ...]
 
@@ -47,8 +48,11 @@ class Builder(Graph):
     def __init__(self) -> None:
         super().__init__()
         self.one = self.number(1)
-        self.paid: set[Array] = set()
-        """Arrays that are computed whatever is decided from now on."""
+        self.settled = Settled()
+        """What an earlier lowering found necessary."""
+        self.own: Array | None = None
+        """What the earlier lowering made of the expression that is lowered now."""
+        self._paid: set[Array] = set()
         self._lengths: dict[Dim, float] = {}
 
     def node(self, op: str, *args: Array, attrs: tuple[Any, ...] = ()) -> Array:
@@ -59,27 +63,49 @@ class Builder(Graph):
 
     def pay(self, *roots: Array) -> None:
         """Count everything below the roots as computed."""
-        self.paid.update(arrays(*roots))
+        self._paid.update(arrays(*roots))
+
+    def settle(self, outputs: Sequence[Array]) -> None:
+        """Begin again, knowing that these outputs were chosen."""
+        self._paid = set()
+        self.settled = Settled(outputs)
+
+    def paid(self, a: Array) -> bool:
+        """Whether the array is computed in any case."""
+        if a in self._paid:
+            return True
+        return a in self.settled and (self.own is None or not self.settled.hangs_on(a, self.own))
 
     def own_cost(self, a: Array) -> float:
         """The time of one operation, in ns at nominal sizes."""
-        if a in self.paid:
+        if self.paid(a):
             return 0.0
         return OPERATIONS[a.op].work([self._sizes(x.shape) for x in a.args], self._sizes(a.shape))
 
     def cost(self, *roots: Array) -> float:
         """The time of everything below the roots that is not computed yet."""
+        return sum(self.own_cost(a) for a in self._unpaid(roots))
+
+    def cheaper(self, a: Array, b: Array, share: float) -> bool:
+        """Whether what only `a` needs takes less than this share of the time of what only `b` needs."""
+        first, second = self._unpaid([a]), self._unpaid([b])
+        left, right = list(first - second), list(second - first)
+        for x in [x for x in left if x.op == "solve"]:
+            other = next((y for y in right if y.op == "solve" and y.args[0] is x.args[0] and y.shape == x.shape), None)
+            if other is not None:
+                left.remove(x)
+                right.remove(other)
+        return sum(map(self.own_cost, left)) < share * sum(map(self.own_cost, right))
+
+    def _unpaid(self, roots: Iterable[Array]) -> set[Array]:
         seen: set[Array] = set()
         pending = list(roots)
-        total = 0.0
         while pending:
             a = pending.pop()
-            if a in seen or a in self.paid:
-                continue
-            seen.add(a)
-            total += self.own_cost(a)
-            pending.extend(a.args)
-        return total
+            if a not in seen and not self.paid(a):
+                seen.add(a)
+                pending.extend(a.args)
+        return seen
 
     def _sizes(self, axes: Axes) -> tuple[float, ...]:
         for d in axes:
@@ -129,7 +155,7 @@ class Builder(Graph):
                 return self.diagonal(self.array(replace(term, core=core.args[0])))
             case "zeros":
                 return core
-        scalars = term.scalars
+        scalars = tuple(sorted(term.scalars, key=lambda s: s[0].op not in ("arg", "size", "pi")))
         if core.kind == "bool" and not any(s.kind == "float" for s, _ in scalars):
             core = self.number_of(core)
         attrs = (term.coefficient, tuple(e for _, e in scalars))
@@ -168,6 +194,7 @@ class Builder(Graph):
     def times(self, *factors: Array) -> Array:
         """An elementwise product of arrays of broadcasting shapes."""
         kept = [f for f in factors if f.op != "ones"] or list(factors[:1])
+        kept = [f for f in kept if f.kind != "bool"] + [f for f in kept if f.kind == "bool"]
         return kept[0] if len(kept) == 1 else self.node("times", *kept)
 
     # --- views and special matrices -----------------------------------------------------------------------------------
@@ -191,6 +218,13 @@ class Builder(Graph):
                 return self.node("rows", a.args[0], attrs=a.attrs)
             case "ones" | "zeros":
                 return self.node(a.op, attrs=(a.attrs[0][::-1],))
+            case "commutation":
+                return self.node(a.op, attrs=a.attrs[::-1])
+            case "matmul" if not self.paid(a):
+                left, right = a.args
+                flipped = (self.transpose(right), self.transpose(left))
+                if sum(x.op == "T" for x in flipped) <= sum(x.op == "T" for x in a.args):
+                    return self.node("matmul", *flipped)
         return self.node("T", a)
 
     def inverse(self, a: Array) -> Array:
@@ -250,6 +284,8 @@ class Builder(Graph):
                 return self.size_term(a.shape)
             case "zeros":
                 return Term(self.zeros(() if axis is None else (a.shape[1 - axis],)))
+            case "T":
+                return self.total(a.args[0], None if axis is None else 1 - axis)
         return self.term(self.node("total", a, attrs=(axis,)))
 
     def size_term(self, axes: Axes) -> Term:

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import Dim
 from mcalc.errors import InternalError
-from mcalc.program.operations import INDICATOR_SAFE, OPERATIONS, Axes
+from mcalc.program.operations import ATOMS, INDICATOR_SAFE, OPERATIONS, VIEWS, Axes
 
 
 class Array:
@@ -135,8 +135,10 @@ def check(program: Program) -> None:
     if len(set(names)) != len(names):
         raise InternalError("a name is defined twice")
     defined: set[Array] = set()
-    later = {definition.array for definition in program.definitions}
+    later = {d.array for d in program.definitions if d.array.op not in VIEWS and d.array.op not in ATOMS}
     for definition in program.definitions:
+        if definition.array in defined:
+            continue
         for node in _inlined(definition.array, later - {definition.array}):
             if node in later and node not in defined and node is not definition.array:
                 raise InternalError(f"{node} is read before it is defined")
@@ -145,7 +147,7 @@ def check(program: Program) -> None:
                 raise InternalError(f"{node} does not have the shape of its operation")
         defined.add(definition.array)
     for label, array in program.outputs:
-        if array not in defined:
+        if array not in defined or label not in names:
             raise InternalError(f"{label} is not defined")
 
 

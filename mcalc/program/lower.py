@@ -33,14 +33,19 @@ RULES: dict[str, Rule] = {}
 class Lowering:
     """The lowering of several expressions into one graph.
 
-    `derivative` says that what is lowered now is a derivative: there 1 / norm(x) is 0 at x = 0.
+    `derivative` says that what is lowered now is a derivative. There 1 / norm(x) is 0 at x = 0, unless the function
+    itself has a pole there. `earlier` is a lowering of the same expressions that this one improves on.
     """
 
-    def __init__(self, builder: Builder, roots: Sequence[Expr]) -> None:
+    def __init__(self, builder: Builder, roots: Sequence[Expr], earlier: Lowering | None = None) -> None:
         self.b = builder
         self.derivative = False
         self.kept = _kept_sums(roots)
-        self.kinks: set[Array] = set()
+        self.kinks: dict[Array, Array] = {}
+        """A norm, or the square of one, to what it is the norm of."""
+        self.poles: set[Array] = set()
+        """What the function divides by the norm of."""
+        self._earlier = earlier
         self._memos: dict[bool, dict[Expr, Term]] = {False: {}, True: {}}
 
     def __call__(self, root: Expr) -> Term:
@@ -52,16 +57,26 @@ class Lowering:
         answer: Term | None = None
         while stack:
             e, routine = stack[-1]
+            self.b.own = self._found_earlier(e)
             try:
                 wanted = next(routine) if answer is None else routine.send(answer)
             except StopIteration as stop:
                 memo[e] = answer = stop.value
                 stack.pop()
+                if e.is_square and not e.is_scalar and holds(e, "symmetric"):
+                    self.b.symmetric.add(stop.value.core)
                 continue
             answer = memo.get(wanted)
             if answer is None:
                 stack.append((wanted, self._start(wanted)))
         return memo[root]
+
+    def _found_earlier(self, e: Expr) -> Array | None:
+        """What the earlier lowering made of an expression."""
+        term = self._earlier._memos[self.derivative].get(e) if self._earlier is not None else None
+        if term is None:
+            return None
+        return term.scalars[0][0] if term.core is self.b.one and term.scalars else term.core
 
     def _start(self, e: Expr) -> Routine:
         rule = RULES.get(e.op)
@@ -77,11 +92,13 @@ class Lowering:
         """1 / s; in a derivative, 0 where s is a norm that vanishes."""
         inverse = self.b.inverse_scalar(term)
         if not self.derivative:
+            self.poles.update(self.kinks[s] for s, e in inverse.scalars if e < 0 and s in self.kinks)
             return inverse
         scalars = tuple(
-            (self.b.node("reciprocal_or_zero", s), -e) if e < 0 and s in self.kinks else (s, e)
+            (self.b.node("reciprocal_or_zero", s), -e)
+            if e < 0 and s in self.kinks and self.kinks[s] not in self.poles else (s, e)
             for s, e in inverse.scalars
-        )
+        )  # fmt: skip
         return Term(inverse.core, inverse.coefficient, scalars)
 
 
@@ -133,8 +150,6 @@ def _symbol(low: Lowering, e: Expr) -> Routine:
     rows, columns = e.shape
     stored = () if e.is_scalar else (rows,) if columns is ONE else (rows, columns)
     a = low.b.node("arg", attrs=(e.name, stored))
-    if e.is_square and holds(e, "symmetric"):
-        low.b.symmetric.add(a)
     return done(low.b.term(low.b.flat(a) if rows is ONE and stored else a))
 
 

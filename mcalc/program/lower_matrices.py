@@ -24,6 +24,13 @@ def _logdet(low: Lowering, e: Expr) -> Routine:
     a = e.args[0]
     if a.is_scalar:
         return (yield app("log", app("abs", a)))
+    parts = square_parts(a)
+    if parts is not None:
+        pairs = []
+        for part, exponent in parts:
+            t = yield app("logdet", part)
+            pairs.append((exponent * t.coefficient, b.array(Term(t.core, scalars=t.scalars))))
+        return b.sum(pairs)
     term = yield a
     scale = b.times_scalars(b.size(a.shape[0]), b.term(_log_of_scalars(low, term))) if not term.plain else None
     core = term.core.args[0] if term.core.op == "T" else term.core
@@ -49,11 +56,30 @@ def _log_of_scalars(low: Lowering, term: Term) -> Array:
     return b.node("log", b.node("abs", factor) if term.scalars else factor)
 
 
+def square_parts(a: Expr) -> list[tuple[Expr, int]] | None:
+    """Square matrices and exponents whose product is this one, where it is made of several or of a power."""
+    if a.op == "pow":
+        return [(a.args[0], int(a.attrs[0]))]
+    if a.op == "T":
+        return [(a.args[0], 1)]
+    if a.op == "mul" and all(x.is_square and not x.is_scalar for x in a.args):
+        return [(x, 1) for x in a.args]
+    return None
+
+
 @rule("det")
 def _det(low: Lowering, e: Expr) -> Routine:
     b = low.b
     if e.args[0].is_scalar:
         return (yield e.args[0])
+    parts = square_parts(e.args[0])
+    if parts is not None:
+        made = Term(b.one)
+        for part, exponent in parts:
+            t = yield app("det", part)
+            base = t if exponent > 0 else low.inverse_scalar(t)
+            made = b.times_scalars(made, *([base] * abs(exponent)))
+        return made
     term = yield e.args[0]
     core = term.core.args[0] if term.core.op == "T" else term.core
     return b.term(b.node("det", b.array(Term(core, term.coefficient, term.scalars))))

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import app, eye, unit
-from mcalc.algebra.shape import ONE
+from mcalc.algebra.shape import ONE, Shape
 from mcalc.algebra.structure import holds
 from mcalc.program.builder import Term
 from mcalc.program.ir import Array
@@ -135,7 +135,7 @@ def scalars_of(low: Lowering, found: Factors) -> Routine:
     return outside
 
 
-def split(matrices: Sequence[Factor]) -> list[tuple[int, list[tuple[Fraction, list[Factor]]]]]:
+def split(matrices: Sequence[Factor]) -> list[tuple[int, list[tuple[Fraction, Factors]]]]:
     """For each factor that is a sum: its place, and its terms as coefficients and factors (scalars kept inside)."""
     found = []
     for place, factor in enumerate(matrices):
@@ -173,22 +173,40 @@ def _worked_out(
     """The product term by term over a sum among its factors, where that is cheaper."""
     b = low.b
     best: Piece | None = None
-    least = GAIN * b.cost(b.array(whole.term))
+    least = b.array(whole.term)
     for place, terms in split(matrices):
-        if least == 0:
-            break
-        pairs: list[tuple[Fraction, Array]] = []
-        for coefficient, inner in terms:
-            outside = yield from scalars_of(low, Factors(scalars=inner.scalars, coefficient=coefficient))
-            parts = [*matrices[:place], *inner.matrices, *matrices[place + 1 :]]
-            made = chain(b, (yield from pieces_of(low, parts)))
-            term = b.times_scalars(made.term, outside)
-            pairs.append((term.coefficient, b.array(Term(term.core, scalars=term.scalars))))
-        total = b.sum(pairs)
-        cost = b.cost(b.array(total))
-        if total.core.shape == axes(e) and cost < least:
-            least, best = cost, Piece(whole.rows, whole.columns, total)
+        for start, stop in dict.fromkeys(((0, len(matrices)), (place, len(matrices)), (0, place + 1))):
+            if stop - start == 1 or b.cost(least) == 0:
+                continue
+            total = yield from _distributed(low, matrices[start:place], terms, matrices[place + 1 : stop])
+            rows, columns = _ends(matrices, start, stop)
+            before = yield from pieces_of(low, matrices[:start])
+            after = yield from pieces_of(low, matrices[stop:])
+            made = chain(b, [*before, Piece(rows, columns, total), *after]).term
+            if made.core.shape == axes(e) and b.cheaper(b.array(made), least, GAIN):
+                least, best = b.array(made), Piece(whole.rows, whole.columns, made)
     return best
+
+
+Terms = Sequence[tuple[Fraction, Factors]]
+
+
+def _distributed(low: Lowering, left: Sequence[Factor], terms: Terms, right: Sequence[Factor]) -> Routine:
+    """The sum of the products left · term · right."""
+    b = low.b
+    pairs: list[tuple[Fraction, Array]] = []
+    for coefficient, inner in terms:
+        outside = yield from scalars_of(low, Factors(scalars=inner.scalars, coefficient=coefficient))
+        pieces = yield from pieces_of(low, [*left, *inner.matrices, *right])
+        term = b.times_scalars(chain(b, pieces).term, outside)
+        pairs.append((term.coefficient, b.array(Term(term.core, scalars=term.scalars))))
+    return b.sum(pairs)
+
+
+def _ends(matrices: Sequence[Factor], start: int, stop: int) -> Shape:
+    """The shape of a run of factors."""
+    first, last = matrices[start], matrices[stop - 1]
+    return first.e.shape[first.transposed], last.e.shape[1 - last.transposed]
 
 
 @rule("T")
@@ -227,7 +245,8 @@ def scalar_power(low: Lowering, base: Expr, exponent: Fraction) -> Routine:
     b = low.b
     if base.op == "norm" and exponent.denominator == 1 and exponent % 2 == 0:
         square = yield app("sum", app("hpow", base.args[0], attrs=(Fraction(2),)), attrs=(None,))
-        low.kinks.update(s for s, _ in square.scalars)
+        inner = yield base.args[0]
+        low.kinks.update((s, inner.core) for s, _ in square.scalars)
         return integer_power(low, square, int(exponent) // 2)
     term = yield base
     if exponent.denominator == 1:
@@ -281,9 +300,8 @@ def trace_of_part(low: Lowering, part: Expr) -> Routine:
         made = trace_of(b, pieces[0])
     else:
         made = trace(b, pieces)
-        least = GAIN * b.cost(b.array(made))
         for place, terms in split(found.matrices):
-            if least == 0:
+            if b.cost(b.array(made)) == 0:
                 break
             pairs: list[tuple[Fraction, Array]] = []
             for coefficient, inner in terms:
@@ -292,9 +310,8 @@ def trace_of_part(low: Lowering, part: Expr) -> Routine:
                 term = b.times_scalars(trace(b, (yield from pieces_of(low, parts))), scale)
                 pairs.append((term.coefficient, b.array(Term(term.core, scalars=term.scalars))))
             total = b.sum(pairs)
-            cost = b.cost(b.array(total))
-            if cost < least:
-                least, made = cost, total
+            if b.cheaper(b.array(total), b.array(made), GAIN):
+                made = total
     return b.times_scalars(made, outside)
 
 

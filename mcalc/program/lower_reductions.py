@@ -107,7 +107,7 @@ def _inner_product(low: Lowering, whole: Expr, x: Expr, y: Expr, all_entries: bo
     made = b.times_scalars(b.term(inner(b, u, v)), outside)
     if u.rank == 2 and x is not y and (x.op == "mul" or y.op == "mul"):
         other = yield app("tr", mul(T(x), y))
-        if b.cost(b.array(other)) < GAIN * b.cost(b.array(made)):
+        if b.cheaper(b.array(other), b.array(made), GAIN):
             return other
     return made
 
@@ -153,7 +153,7 @@ def _total_of_product(low: Lowering, e: Expr, a: Expr, over: int | str) -> Routi
     whole = yield from _chained(low, found.matrices)
     direct = b.total(whole.core, None if whole.core.rank == 1 or over == ALL else int(over))
     direct = b.times_scalars(direct, Term(b.one, whole.coefficient, whole.scalars))
-    if whole.core in b.paid and b.cost(b.array(direct)) <= b.cost(b.array(summed.term)) + 1:
+    if b.paid(whole.core) and b.cost(b.array(direct)) <= b.cost(b.array(summed.term)) + 1:
         return b.times_scalars(direct, outside)
     return b.times_scalars(summed.term, outside)
 
@@ -194,7 +194,7 @@ def _norm(low: Lowering, e: Expr) -> Routine:
         return b.term(b.node("abs", b.array(term)))
     core = term.core.args[0] if term.core.op == "T" else term.core
     norm = b.node("norm", core if not term.scalars else b.array(term))
-    low.kinks.add(norm)
+    low.kinks[norm] = term.core
     return b.times_scalars(b.term(norm), Term(b.one, abs(term.coefficient) if not term.scalars else Fraction(1)))
 
 

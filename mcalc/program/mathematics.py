@@ -86,7 +86,7 @@ def _sum(a: Array, args: list[Expr]) -> Expr:
     parts = []
     for c, x, e in zip(a.attrs, a.args, args, strict=True):
         e = _filled(x, e, a) if x.rank else e
-        parts.append(multiple(c, e))
+        parts.extend(e.args if e.op == "add" and c == 1 else [multiple(c, e)])
     return make("add", tuple(parts), (), shape_of(a))
 
 
@@ -205,9 +205,12 @@ def _unary(op: str) -> Writer:
 
 def _product(a: Array, args: list[Expr]) -> Expr:
     flat: list[Expr] = []
+    negative = False
     for e in args:
+        if e.op == "neg":
+            negative, e = not negative, e.args[0]
         flat.extend(e.args if e.op == "mul" and not e.is_scalar else [e])
-    return o.mul(*flat)
+    return o.neg(o.mul(*flat)) if negative else o.mul(*flat)
 
 
 def _solve(a: Array, args: list[Expr]) -> Expr:

@@ -15,7 +15,11 @@ from mcalc.program.ir import Array
 COMPOUND = 6
 """The longest name that is put together of the names of two factors."""
 
-_ACTIVATIONS = frozenset(["relu", "tanh", "sigmoid", "softplus", "erf", "sin", "cos", "arctan"])
+_ACTIVATIONS = frozenset(
+    ["relu", "tanh", "sigmoid", "softplus", "erf", "sin", "cos", "arctan", "softmax", "logsumexp", "largest"]
+    + ["sigmoid_from", "sigmoid_of_negative_from", "eq", "ge", "gt", "le", "lt"]
+)
+_FACTORISATIONS = frozenset(["solve", "inv", "cholesky", "det", "logdet"])
 _INDICATORS = frozenset(["eq", "ge", "gt", "le", "lt"])
 
 # fmt: off
@@ -59,6 +63,14 @@ class Namer:
         return f"{candidates[-1]}{number}"
 
 
+def is_softmax(a: Array) -> bool:
+    """Whether this is exp(Z - max) over its sum."""
+    if a.op != "quotient" or a.args[0].op != "exp":
+        return False
+    total = a.args[1].args[0] if a.args[1].op == "column" else a.args[1]
+    return total.op == "total" and total.args[0] is a.args[0]
+
+
 def _pick(a: Array, roles: tuple[str, str, str]) -> str:
     return roles[0] if a.rank == 2 else roles[1] if a.rank == 1 else roles[2]
 
@@ -72,17 +84,17 @@ def short(a: Array, names: Mapping[Array, str]) -> str:
             return str(a.attrs[0]).rstrip("_") if str(a.attrs[0]).isascii() else ""
         case "T":
             inner = short(a.args[0], names)
-            return f"{inner}t" if inner else ""
+            return f"{inner}t" if inner and (len(inner) == 1 or a.args[0].op == "arg") else ""
         case "flat" | "row" | "column":
             return short(a.args[0], names)
-        case "matmul" | "dot":
+        case "matmul" | "dot" | "vdot":
             return _joined(a, names)
     return ""
 
 
 def _joined(a: Array, names: Mapping[Array, str]) -> str:
     left, right = (short(x, names) for x in a.args)
-    made = left + right
+    made = f"{left}t{right}" if a.op == "vdot" else left + right
     clean = made.isidentifier() and made.isascii() and "_" not in made
     return made if left and right and clean and len(made) <= COMPOUND else ""
 
@@ -91,13 +103,22 @@ def stems(a: Array, names: Mapping[Array, str], readers: Sequence[Array]) -> lis
     """Candidates for the name of an array, the best first."""
     role = _ROLES.get(a.op)
     first = short(a.args[0], names) if a.args else ""
+    activated = any(r.op in _ACTIVATIONS for r in readers)
     match a.op:
+        case "sum" | "times" if activated and a.rank:
+            return [_pick(a, ("Z", "z", "z"))]
         case "sum":
             return _names_of_sum(a, readers)
+        case "times" if any(r.op in ("matmul", "outer") for r in readers):
+            return ["delta"]
+        case "quotient" if is_softmax(a):
+            return [_pick(a, ("P", "p", "p"))]
         case "matmul" | "dot" | "vdot":
             joined = _joined(a, names)
-            if a.op == "matmul" and not joined and any(r.op in _ACTIVATIONS for r in readers):
+            if a.op == "matmul" and not joined and activated:
                 return [_pick(a, ("Z", "z", "z"))]
+            if a.rank == 2 and not joined and any(r.op in _FACTORISATIONS for r in readers):
+                return ["M"]
             return [*([joined] if joined else []), _pick(a, ("Z", "z", "s"))]
         case "solve":
             second = short(a.args[1], names)
@@ -116,7 +137,9 @@ def stems(a: Array, names: Mapping[Array, str], readers: Sequence[Array]) -> lis
         case "diagonal_of":
             return [f"diag_{first}" if first else "diagonal"]
     if role is None and a.op in FUNCTIONS:
-        return [f"{a.op}_{first}" if first and len(first) <= COMPOUND else a.op]
+        if first and len(first) <= COMPOUND:
+            return [f"{a.op}_{first}"]
+        return ["root" if a.op == "sqrt" else a.op[0].upper() if a.rank == 2 else a.op[0]]
     return [_pick(a, role or ("M", "v", "s"))]
 
 
@@ -124,9 +147,7 @@ def _names_of_sum(a: Array, readers: Sequence[Array]) -> list[str]:
     operations = {r.op for r in readers}
     if a.rank == 0:
         return ["s"]
-    if any(r.op in _ACTIVATIONS or r.op in ("softmax", "logsumexp", *_INDICATORS) for r in readers):
-        return [_pick(a, ("Z", "z", "z"))]
-    if operations & {"solve", "inv", "cholesky", "det", "logdet"}:
+    if a.rank == 2 and operations & _FACTORISATIONS:
         return ["M"]
     if any(c < 0 for c in a.attrs) and not any(x.op in ("number", "eye") for x in a.args):
         return [_pick(a, ("R", "r", "r"))]

@@ -251,6 +251,9 @@ INDICATOR_SAFE = frozenset(["times", "scale", "float", "T", "flat", "row", "colu
 VIEWS = frozenset(["T", "flat", "row", "column", "rows", "columns", "entry", "diagonal_of"])
 """Operations that NumPy does without copying."""
 
+ATOMS = frozenset(["arg", "number", "pi", "size", "ones", "zeros", "eye", "unit", "commutation"])
+"""Leaves: they are written where they are read."""
+
 _HABITS = {"n": 1000.0, "N": 1000.0, "T": 1000.0, "k": 10.0, "r": 10.0, "q": 30.0, "c": 10.0}
 """Nominal sizes by the letter a dimension begins with: samples are many, classes, ranks and outputs few."""
 _ORDINARY = 100.0

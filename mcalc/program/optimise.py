@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mcalc.algebra.expr import Expr, symbols
+from mcalc.algebra.expr import Expr
 from mcalc.program.builder import Builder
 from mcalc.program.ir import Array, Program, check
 from mcalc.program.lower import Lowering
@@ -37,18 +37,17 @@ def program_of(
     roots = {label: stable(e, memo) for label, e in outputs.items()}
     builder = Builder()
     found: dict[str, Array] = {}
+    lowering: Lowering | None = None
     for _ in range(2):
-        lowering = Lowering(builder, tuple(roots.values()))
-        found = {}
+        builder.settle(tuple(found.values()))
+        lowering = Lowering(builder, tuple(roots.values()), lowering)
         for label, root in roots.items():
             lowering.derivative = label in derivatives
             found[label] = _stored(builder, root, lowering.array(root))
             builder.pay(found[label])
-        builder.paid = set()
-        builder.pay(*found.values())
     shared = share_exponentials(builder, tuple(found.values()))
     labelled = list(zip(found, shared, strict=True))
-    program = schedule(builder, arguments, dict(sizes), labelled, Namer(taken))
+    program = schedule(arguments, dict(sizes), labelled, Namer(taken))
     check(program)
     return program
 
@@ -59,8 +58,14 @@ def _stored(b: Builder, root: Expr, a: Array) -> Array:
     if a.op == "diagonal" and len(a.args) == 2:
         a = a.args[1]
     if a.rank == 1 and not root.is_column:
-        return a.args[0] if a.op == "flat" else b.node("row", a)
+        return _as_row(b, a)
     return a
 
 
-__all__ = ["program_of", "symbols"]
+def _as_row(b: Builder, a: Array) -> Array:
+    match a.op:
+        case "flat":
+            return a.args[0]
+        case "scale":
+            return b.node("scale", _as_row(b, a.args[0]), *a.args[1:], attrs=a.attrs)
+    return b.node("row", a)

@@ -21,6 +21,9 @@ from mcalc.program.ir import Array
 LONGEST = 40
 """Chains of more factors are evaluated from left to right in runs of this many."""
 
+TRANSPOSE = 1.0
+"""What a transposed operand costs, in ns: enough to choose x^T (A x) over (A^T x)^T x."""
+
 
 class Piece(NamedTuple):
     """A factor: a rows x columns matrix. A vector's core has one axis, whether it is a column or a row."""
@@ -82,13 +85,13 @@ def _inner(b: Builder, x: Array, y: Array) -> Term:
                 return b.term(b.node("entry", v, attrs=(u.attrs[0],)))
             case "zeros":
                 return Term(b.one, b.number(0).attrs[0])
-    return b.term(b.node("dot", x, y))
+    return b.term(inner(b, x, y))
 
 
 def _matrix_vector(b: Builder, a: Array, v: Array) -> Term:
     """A v; v has one axis."""
     base = b.inverse_base(a)
-    if base is not None:
+    if base is not None and not (v.op in ("ones", "unit") and b.paid(a)):
         return Term(b.node("solve", base, v))
     if v.op == "zeros":
         return Term(b.zeros(a.shape[:1]))
@@ -142,9 +145,9 @@ def _matrix_matrix(b: Builder, x: Array, y: Array) -> Array:
         return b.times(x, y.args[0])
     if x.op == "diagonal":
         return b.times(b.column(x.args[0]), y)
-    if base_x is not None and x not in b.paid:
+    if base_x is not None and not b.paid(x):
         return b.node("solve", base_x, y)
-    if base_y is not None and y not in b.paid:
+    if base_y is not None and not b.paid(y):
         return b.transpose(b.node("solve", b.transpose(base_y), b.transpose(x)))
     if x.op == "commutation":
         return _permuted(b, x, y)
@@ -167,12 +170,17 @@ def _matmul(b: Builder, x: Array, y: Array) -> Array:
     """X Y, or the transpose of Y^T X^T where that is there or has fewer transposes."""
     flipped = (b.transpose(y), b.transpose(x))
     other = b.find("matmul", *flipped)
-    if other in b.paid or (x.op == "T" and y.op == "T"):
-        return b.transpose(b.node("matmul", *flipped))
+    fewer = sum(a.op == "T" for a in flipped) < (x.op == "T") + (y.op == "T")
+    if fewer or (other is not None and b.paid(other)):
+        return _view(b, b.node("matmul", *flipped))
     result = b.node("matmul", x, y)
     if b.transpose(x) is y:
         b.symmetric.add(result)
     return result
+
+
+def _view(b: Builder, a: Array) -> Array:
+    return a if a in b.symmetric else b.node("T", a)
 
 
 def _step_cost(b: Builder, left: Piece, right: Piece, made: Piece) -> float:
@@ -214,18 +222,27 @@ def _best(b: Builder, pieces: Sequence[Piece], cyclic: bool = False) -> dict[tup
     for length in range(2, count + (0 if cyclic else 1)):
         for i in range(count if cyclic else count - length + 1):
             choice: _Best | None = None
-            for first in range(length - 1, 0, -1):
+            last = pieces[(i + length - 1) % count]
+            forward = last.columns is ONE
+            for first in range(1, length) if forward else range(length - 1, 0, -1):
                 left, right = best[i, first], best[(i + first) % count, length - first]
                 made = product(b, left.piece, right.piece)
-                if made.term.core in b.paid and made.term.core.rank:
+                if made.term.core.rank and b.paid(made.term.core):
                     cost = 0.0
                 else:
                     cost = left.cost + right.cost + _formed(b, left.piece, right.piece, made)
-                if choice is None or cost < choice.cost - 1e-9:
+                    cost += TRANSPOSE * sum(_transposes(a) for a in made.term.core.args)
+                if choice is None or cost < choice.cost - 1e-6:
                     choice = _Best(cost, made)
             assert choice is not None
             best[i, length] = choice
     return best
+
+
+def _transposes(a: Array) -> int:
+    if a.op != "T":
+        return 0
+    return 1 if a.args[0].op == "arg" else 2
 
 
 def _formed(b: Builder, left: Piece, right: Piece, made: Piece) -> float:
@@ -258,7 +275,7 @@ def trace(b: Builder, pieces: Sequence[Piece]) -> Term:
                 continue
             made = _contraction(b, left.piece, right.piece)
             cost = b.cost(b.array(made))
-            if choice is None or cost < choice[0] - 1e-9:
+            if choice is None or cost < choice[0] - 1e-6:
                 choice = cost, made
     assert choice is not None
     return choice[1]
@@ -290,7 +307,7 @@ def _contraction(b: Builder, left: Piece, right: Piece) -> Term:
     x, y = left.term.core, right.term.core
     for p, q in ((x, y), (y, x)):
         base = b.inverse_base(p)
-        if p.op in ("eye", "diagonal") or (base is not None and p not in b.paid and p is not b.transpose(q)):
+        if p.op in ("eye", "diagonal") or (base is not None and not b.paid(p) and p is not b.transpose(q)):
             whole = Piece(right.rows, right.rows, Term(_matrix_matrix(b, p, q)))
             made = trace_of(b, whole) if p.op != "diagonal" or q.op == "diagonal" else _diagonal_trace(b, p, q)
             return b.times_scalars(made, outside)
@@ -304,7 +321,8 @@ def _diagonal_trace(b: Builder, p: Array, q: Array) -> Term:
 def inner(b: Builder, x: Array, y: Array) -> Array:
     """The sum of the products of the entries of two arrays of one shape."""
     if x.rank == 1:
-        return b.node("dot", x, y)
+        derived = ("matmul", "solve")
+        return b.node("dot", y, x) if x.op in derived and y.op not in derived else b.node("dot", x, y)
     if x.op == "T" and y.op == "T":
         x, y = x.args[0], y.args[0]
     return b.node("vdot", y, x) if x.op == "T" else b.node("vdot", x, y)

@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mcalc.algebra.expr import Expr
-from mcalc.program.builder import Builder
+from mcalc.algebra.functions import FUNCTIONS
 from mcalc.program.ir import Array, Definition, Program, arrays
-from mcalc.program.names import Namer
-from mcalc.program.operations import VIEWS
-
-ATOMS = frozenset(["arg", "number", "pi", "size", "ones", "zeros", "eye", "unit", "commutation"])
-"""Leaves: they are written where they are read."""
+from mcalc.program.names import Namer, is_softmax
+from mcalc.program.operations import ATOMS, VIEWS
 
 LANDMARKS = frozenset(
     ["solve", "inv", "cholesky", "softmax", "pinv", "expm", "adjugate", "first_max", "first_min", "norm"]
@@ -36,7 +33,7 @@ LONGEST = 5
 
 
 def schedule(
-    b: Builder, arguments: Sequence[tuple[str, Expr]], sizes: dict[str, str], outputs: Sequence[tuple[str, Array]],
+    arguments: Sequence[tuple[str, Expr]], sizes: dict[str, str], outputs: Sequence[tuple[str, Array]],
     namer: Namer,
 ) -> Program:  # fmt: skip
     """The program that computes the outputs."""
@@ -44,18 +41,18 @@ def schedule(
     labels: dict[Array, str] = {}
     for label, a in outputs:
         labels.setdefault(a, label)
-    named = _named(b, order, labels)
-    readers = _readers(order, named)
+    named = _Choice(order, labels).named
+    readers = _readers(order)
     definitions: list[Definition] = []
     names: dict[Array, str] = {}
-    for a in order:
-        if a in labels:
-            names[a] = labels[a]
-        elif a in named:
-            names[a] = namer.name(a, names, readers.get(a, ()))
-        else:
-            continue
-        definitions.append(Definition(names[a], a))
+    for label, output in outputs:
+        for a in arrays(output):
+            if a in named and a not in names:
+                own = labels.get(a) == label and a not in readers
+                names[a] = label if own else namer.name(a, names, readers.get(a, ()))
+                definitions.append(Definition(names[a], a))
+        if names.get(output) != label:
+            definitions.append(Definition(label, output))
     return Program(tuple(arguments), sizes, tuple(definitions), tuple(outputs))
 
 
@@ -73,7 +70,68 @@ def repeated_operands(a: Array) -> tuple[int, ...]:
     return REPEATING.get(a.op, ())
 
 
-def _named(b: Builder, order: Sequence[Array], labels: Mapping[Array, str]) -> set[Array]:
+class _Choice:
+    """Which arrays get a name, decided operands first."""
+
+    def __init__(self, order: Sequence[Array], labels: Mapping[Array, str]) -> None:
+        self.named: set[Array] = set()
+        self.weights: dict[Array, int] = {}
+        self.products: dict[Array, bool] = {}
+        """Whether a matrix product is written on the line of an array."""
+        uses, forced = _uses(order, labels)
+        for a in order:
+            self._measure(a)
+            if a.op in ("matmul", "outer"):
+                self._name_operands(a)
+            while self.weights[a] > LONGEST and self._cut(a):
+                pass
+            if a.op in VIEWS or a.op in ATOMS:
+                continue
+            if a in labels or a in forced or uses.get(a, 0) > 1 or a.op in LANDMARKS or is_softmax(a):
+                self.named.add(a)
+
+    def _measure(self, a: Array) -> None:
+        """The number of operations on the line of an array."""
+        own = 0 if a.op in VIEWS or a.op in ATOMS or (a.op == "scale" and a.args[0].op in ATOMS) else 1
+        if a.op in ("sum", "times"):
+            own = len(a.args) - 1
+        inner = [x for x in a.args if base(x) not in self.named]
+        self.weights[a] = own + sum(self.weights[x] for x in inner)
+        self.products[a] = a.op in ("matmul", "solve") or any(self.products[x] for x in inner)
+
+    def _name_operands(self, product: Array) -> None:
+        """An activation, or a residual, is a line of its own where a product reads it."""
+        for x in map(base, product.args):
+            layered = x.op in ("sum", "times", "quotient") and self.products[x]
+            if x not in self.named and x.op not in ATOMS and (layered or (x.op in FUNCTIONS and self.weights[x] > 1)):
+                self.named.add(x)
+        self._measure(product)
+
+    def _cut(self, a: Array) -> bool:
+        """Name what makes the two lines most alike in length; False where there is nothing to name."""
+        inside = self._inside(a)
+        candidates = [x for x in inside if self.weights[x] > 1 and x.op not in VIEWS and x is not a]
+        if not candidates:
+            return False
+        half = self.weights[a] / 2
+        self.named.add(min(candidates, key=lambda x: abs(self.weights[x] - half)))
+        for x in inside:
+            self._measure(x)
+        return True
+
+    def _inside(self, a: Array) -> list[Array]:
+        """What is written on the line of an array, operands first."""
+        found: list[Array] = []
+        stack = [a]
+        while stack:
+            x = stack.pop()
+            found.append(x)
+            stack.extend(y for y in x.args if base(y) not in self.named)
+        return list(dict.fromkeys(reversed(found)))
+
+
+def _uses(order: Sequence[Array], labels: Mapping[Array, str]) -> tuple[dict[Array, int], set[Array]]:
+    """How often each array is read, through views; and those whose reader mentions them twice or by name."""
     uses: dict[Array, int] = {}
     forced: set[Array] = set()
     for a in order:
@@ -84,36 +142,10 @@ def _named(b: Builder, order: Sequence[Array], labels: Mapping[Array, str]) -> s
             uses[target] = uses.get(target, 0) + 1
             if a.op in FACTORISED and place == 0 or place in repeated_operands(a):
                 forced.add(target)
-    named = set(labels)
-    weights: dict[Array, int] = {}
-    for a in order:
-        if a.op in ATOMS:
-            weights[a] = 0
-            continue
-        if a in labels:
-            named.add(a)
-        elif a.op not in VIEWS and (uses.get(a, 0) > 1 or a in forced or a.op in LANDMARKS):
-            named.add(a)
-        weights[a] = _weight(a, weights, named)
-        while weights[a] > LONGEST:
-            inner = [base(x) for x in a.args]
-            heaviest = max((x for x in inner if x not in named), key=lambda x: weights[x], default=None)
-            if heaviest is None or weights[heaviest] < 2:
-                break
-            named.add(heaviest)
-            weights[a] = _weight(a, weights, named)
-    return named
+    return uses, forced
 
 
-def _weight(a: Array, weights: Mapping[Array, int], named: set[Array]) -> int:
-    """The number of operations that an array takes on its line."""
-    own = 0 if a.op in VIEWS else 0 if a.op == "scale" and a.args[0].op in ATOMS else 1
-    if a.op in ("sum", "times"):
-        own = len(a.args) - 1
-    return own + sum(0 if base(x) in named else weights[x] for x in a.args)
-
-
-def _readers(order: Sequence[Array], named: set[Array]) -> dict[Array, list[Array]]:
+def _readers(order: Sequence[Array]) -> dict[Array, list[Array]]:
     """The operations that read each array."""
     readers: dict[Array, list[Array]] = {}
     for a in order:

@@ -21,6 +21,7 @@ from mcalc.errors import printable
 from mcalc.program import Array, Program, program_of
 from mcalc.program.ir import arrays
 from mcalc.program.mathematics import expression_of, shape_of
+from mcalc.program.operations import ATOMS, VIEWS
 
 WIDTH = 100
 """The longest line that keeps its comment behind the code."""
@@ -131,7 +132,10 @@ class Body:
     def __init__(self, program: Program, python: Mapping[str, str]) -> None:
         self.program = program
         self.python = python
-        self.names = {d.array: d.name for d in program.definitions}
+        self.names: dict[Array, str] = {}
+        for definition in program.definitions:
+            if definition.array.op not in VIEWS and definition.array.op not in ATOMS:
+                self.names.setdefault(definition.array, definition.name)
 
     def lines(self) -> list[str]:
         """The lines, not indented."""
@@ -162,6 +166,8 @@ class Body:
         return list(wanted)
 
     def _statement(self, a: Array, name: str) -> tuple[str, str]:
+        if self.names.get(a, name) != name:
+            return f"{name} = {self.names[a]}", self._comment(a)
         text = self._text(a)
         code = text.code
         outputs = {x for _, x in self.program.outputs}

@@ -67,6 +67,12 @@ def commutation(m, n):
     return np.arange(m * n).reshape(n, m).flatten(order="F")
 '''
 
+_UNIT = '''
+def unit(i, n, dtype):
+    """The unit vector e_i of length n, i from 1."""
+    return np.eye(1, n, i - 1, dtype=dtype)[0]
+'''
+
 HELPERS: Mapping[str, Helper] = {
     helper.name: helper
     for helper in (
@@ -77,6 +83,7 @@ HELPERS: Mapping[str, Helper] = {
         Helper("first_max", _FIRST_MAX),
         Helper("adjugate", _ADJUGATE),
         Helper("commutation", _COMMUTATION),
+        Helper("unit", _UNIT),
         Helper("erf", "", "from scipy.special import erf"),
         Helper("expm", "", "from scipy.linalg import expm"),
     )
@@ -86,7 +93,7 @@ USES: Mapping[str, str] = {
     # operation: the helper that its text calls
     "sigmoid": "sigmoid", "softplus": "softplus", "logsumexp": "logsumexp", "softmax": "softmax",
     "first_max": "first_max", "first_min": "first_max", "adjugate": "adjugate", "commutation": "commutation",
-    "permute": "commutation", "erf": "erf", "expm": "expm",
+    "permute": "commutation", "unit": "unit", "erf": "erf", "expm": "expm",
 }  # fmt: skip
 
 FLOATS = '''

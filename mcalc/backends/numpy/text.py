@@ -93,7 +93,8 @@ def multiple(coefficient: Fraction, text: Text) -> Text:
     if size == 1:
         made = text
     elif decimal(size) is not None:
-        made = product([number(size), text])
+        rest = text.code if text.level == TIMES and text.code[0] != "-" else _factor(text)
+        made = Text(f"{number(size).code} * {rest}", TIMES)
     elif size.numerator == 1:
         made = Text(f"{_dividend(text)} / {size.denominator}", TIMES)
     else:
@@ -117,8 +118,8 @@ def negative(text: Text) -> Text:
 
 def _sum(place: Place, args: Sequence[Text]) -> Text:
     pieces: list[str] = []
-    for c, text in zip(place.array.attrs, args, strict=True):
-        made = multiple(abs(c) if pieces else c, text)
+    for c, x, text in zip(place.array.attrs, place.array.args, args, strict=True):
+        made = multiple(abs(c) if pieces else c, text) if x.op != "number" else number(abs(c) if pieces else c)
         code = made.within(TIMES) if pieces else made.within(SUM)
         pieces.append(f" {'-' if c < 0 else '+'} {code}" if pieces else code)
     return Text("".join(pieces), SUM)
@@ -279,7 +280,7 @@ def _permute(place: Place, args: Sequence[Text]) -> Text:
 
 def _unit(place: Place, args: Sequence[Text]) -> Text:
     i, n = place.array.attrs
-    return Text(f"np.eye(1, {place.size(n).code}, {i - 1}, dtype=dtype)[0]")
+    return Text(f"unit({i}, {place.size(n).code}, dtype)")
 
 
 def _lift(place: Place, args: Sequence[Text]) -> Text:
