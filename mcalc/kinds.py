@@ -21,21 +21,16 @@ from mcalc.algebra.shape import shape_text
 from mcalc.algebra.structure import close, structure
 from mcalc.calculus.conditions import conditions
 from mcalc.calculus.gradient import backward, moving_nodes, zero_of
-from mcalc.calculus.jacobian import shortest
+from mcalc.calculus.jacobian import shorten_fully, shortest
 from mcalc.calculus.linear import differential_form, entries, laws_used, vec, zero
 from mcalc.calculus.narrate import StepPolisher
 from mcalc.calculus.unfold import unfold
 from mcalc.errors import NotSupported
 from mcalc.pipeline import derive_gradients
-from mcalc.rewrite.derivation import Answer, Derived, Obligation, Step
+from mcalc.rewrite.derivation import NUMERATOR, Answer, Derived, Obligation, Step
 from mcalc.simplify.identities import recognise
 from mcalc.simplify.normal_form import Normaliser, Rewrite
 from mcalc.simplify.polish import Polisher
-from mcalc.simplify.shorten import shorten
-
-NUMERATOR = "numerator layout"
-"""The form of an answer in denominator layout that dF = J dx holds for."""
-
 
 class _Desk:
     """One derivation: its normal forms, its two polishers, and the lines that all answers share."""
@@ -47,14 +42,17 @@ class _Desk:
         if found:
             rules = tuple(dict.fromkeys(r.rule for r in found))
             self.steps.append(Step(name, self.root, rules, "", _obligations(found)))
+        # of the user's own ways of writing a part, those that are not longer: these answers are long enough
         given = {self.context(node): node for node in postorder(self.root, root) if node.args}
+        bare = Polisher(self.context, {})
+        given = {normal: node for normal, node in given.items() if node.length <= bare(normal).length}
         self.polish = Polisher(self.context, given)
         self.plain = StepPolisher(self.context, given)
         self.context.rewrites.clear()
 
     def shorten(self, *candidates: Expr) -> Expr:
         """The shortest display form of equal expressions."""
-        shown = [shorten(self.context, self.polish, e)[0] for e in dict.fromkeys(candidates)]
+        shown = [shorten_fully(self.context, self.polish, e)[0] for e in dict.fromkeys(candidates)]
         self.context.rewrites.clear()
         return min(shown, key=lambda e: e.length)
 

@@ -22,6 +22,9 @@ from mcalc.simplify.polish import Polisher
 from mcalc.simplify.shorten import shorten
 
 
+ROUNDS = 3
+
+
 def projection(x: Expr) -> Expr | None:
     """P with vec(Z) = P vec(Z) for every Z of the structure of X, P = P^T = P^2; None where X is unrestricted."""
     kind = structure(x)
@@ -52,13 +55,24 @@ def shortest(context: Normaliser, polish: Polisher, linear: Expr, x: Expr) -> tu
     path: list[Rewrite] = []
     for candidate in _candidates(context, linear, x, first):
         context.rewrites.clear()
-        shown, rewrites = shorten(context, polish, candidate)
+        shown, rewrites = shorten_fully(context, polish, candidate)
         if best is None or shown.length < best.length:
             best = shown
             path = [*([Rewrite("distribute", first, candidate)] if candidate is not first else []), *rewrites]
     context.rewrites.clear()
     assert best is not None
     return first, best, path
+
+
+def shorten_fully(context: Normaliser, polish: Polisher, e: Expr) -> tuple[Expr, list[Rewrite]]:
+    """`shorten` until nothing becomes shorter: what was taken out of a sum may leave a sum that has more to give."""
+    shown, path = shorten(context, polish, e)
+    for _ in range(ROUNDS):
+        again, more = shorten(context, polish, context(shown))
+        if again.length >= shown.length:
+            break
+        shown, path = again, [*path, *more]
+    return shown, path
 
 
 def _candidates(context: Normaliser, linear: Expr, x: Expr, first: Expr) -> Iterator[Expr]:

@@ -216,10 +216,25 @@ def coefficient(context: Normaliser, linear: Expr, atom: Expr) -> Expr:
             raise NotSupported(f"{node.op} is not linear: its differential has no Jacobian")
         stacked = _stacked(node, moving, found, size) if node.op == "block" else None
         if stacked is None:
-            terms = [mul(row.of(node, k), found[a]) for k, a in enumerate(node.args) if a in moving]
+            terms = [_moved(node, k, row, found) for k, a in enumerate(node.args) if a in moving]
             stacked = add(*terms)
         found[node] = context(stacked)
     return found[linear]
+
+
+def _moved(e: Expr, k: int, row: VecLaw, found: dict[Expr, Expr]) -> Expr:
+    """The share of operand k: L found[operand]; of A diag(z) w, A diag(w) found[z]."""
+    arg = e.args[k]
+    if e.op == "mul" and arg.op == "diagm":
+        scalars = [a for a in e.args if a.is_scalar]
+        before = [a for a in e.args[:k] if not a.is_scalar]
+        after = [a for a in e.args[k + 1 :] if not a.is_scalar]
+        if after and after[-1].is_column:
+            return mul(*scalars, *before, app("diagm", mul(*after)), found[arg.args[0]])
+        if before and before[0].shape[0] is ONE:
+            turned = [T(a) for a in reversed(after)]
+            return mul(*scalars, *turned, app("diagm", T(mul(*before))), found[arg.args[0]])
+    return mul(row.of(e, k), found[arg])
 
 
 def _stacked(e: Expr, moving: set[Expr], found: dict[Expr, Expr], size: Dim) -> Expr | None:

@@ -16,6 +16,7 @@ from mcalc.algebra.operators import T, eye, mul, number, ones
 from mcalc.algebra.shape import ONE, SCALAR, Shape
 from mcalc.simplify import kronecker
 from mcalc.simplify.diagonal import diagonal_factor
+from mcalc.simplify.diagonal import diagonal_factor
 from mcalc.simplify.normal_form import Normaliser, Rewrite, settle
 from mcalc.simplify.products import matrix_power
 from mcalc.simplify.terms import ONE_Q, Scalars, Term, base_and_exponent, build, merge, raised, term_of
@@ -187,6 +188,12 @@ def _factored(context: Normaliser, terms: list[Term], shape: Shape, worth: Calla
         hadamard = _hadamard_factor(context, turned, (shape[1], shape[0]), worth)
         if hadamard is not None:
             options.append(context.transpose(hadamard))
+    for side in (0, -1):
+        diagonal = diagonal_factor(context, terms, side, _hadamard_view, _powers)
+        if diagonal is not None:
+            front, rest = diagonal
+            inner = _factored(context, [term_of(r) for r in rest], rest[0].shape, worth)
+            options.append(context.product([front, inner] if side == 0 else [inner, front]))
     for side in (0, -1):
         diagonal = diagonal_factor(context, terms, side, _hadamard_view, _powers)
         if diagonal is not None:
