@@ -16,7 +16,6 @@ from mcalc.algebra.operators import T, eye, mul, number, ones
 from mcalc.algebra.shape import ONE, SCALAR, Shape
 from mcalc.simplify import kronecker
 from mcalc.simplify.diagonal import diagonal_factor
-from mcalc.simplify.diagonal import diagonal_factor
 from mcalc.simplify.normal_form import Normaliser, Rewrite, settle
 from mcalc.simplify.products import matrix_power
 from mcalc.simplify.terms import ONE_Q, Scalars, Term, base_and_exponent, build, merge, raised, term_of
@@ -177,7 +176,8 @@ def _factored(context: Normaliser, terms: list[Term], shape: Shape, worth: Calla
     options = [plain]
     hadamard = _hadamard_factor(context, terms, shape, worth)
     if hadamard is not None:
-        options.append(hadamard)
+        scaled_rows = any(f.op == "diagm" and f.args[0].op in ("diagv", "sum") for t in terms for f in t.factors)
+        options.insert(0 if scaled_rows else 1, hadamard)
     resolvent = _resolvent(context, terms, shape, worth)
     if resolvent is not None:
         options.insert(0, resolvent)
@@ -188,12 +188,6 @@ def _factored(context: Normaliser, terms: list[Term], shape: Shape, worth: Calla
         hadamard = _hadamard_factor(context, turned, (shape[1], shape[0]), worth)
         if hadamard is not None:
             options.append(context.transpose(hadamard))
-    for side in (0, -1):
-        diagonal = diagonal_factor(context, terms, side, _hadamard_view, _powers)
-        if diagonal is not None:
-            front, rest = diagonal
-            inner = _factored(context, [term_of(r) for r in rest], rest[0].shape, worth)
-            options.append(context.product([front, inner] if side == 0 else [inner, front]))
     for side in (0, -1):
         diagonal = diagonal_factor(context, terms, side, _hadamard_view, _powers)
         if diagonal is not None:
