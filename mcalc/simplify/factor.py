@@ -349,6 +349,8 @@ def _hadamard_view(t: Term, shape: Shape) -> dict[Expr, Fraction]:
                 pending.extend(((node.args[1], -e), (node.args[0], e)))
             case "hpow":
                 pending.append((node.args[0], e * node.attrs[0]))
+            case "sqrt":
+                pending.append((node.args[0], e / 2))
             case "ones" | "num":
                 pass
             case _:

@@ -24,6 +24,7 @@ from mcalc.algebra.operators import (
     mul,
     neg,
     number,
+    pow_,
     takes_scalars,
 )
 from mcalc.algebra.shape import ONE, SCALAR
@@ -141,6 +142,8 @@ class Polisher:
 
     def _plain(self, node: Expr) -> Expr:
         args = tuple(self.memo.get(a, a) for a in node.args)
+        if node.op == "diagv" and args[0].op == "mul":
+            return _row_sums(args[0]) or app("diagv", args[0])
         if node.op in _EITHER_WAY and node.attrs in ((), (None,)) and not args[0].is_scalar:
             other = self.memo.get(self.context.transpose(node.args[0]))
             if other is not None and other.length < args[0].length:
@@ -151,6 +154,8 @@ class Polisher:
             below = args[0].args[1]
             if below.op == "hpow" and below.attrs[0].denominator == 1:
                 return pow_(app("diagm", below.args[0]), -below.attrs[0])
+            if below.op == "hpow":
+                return app("diagm", hpow(below.args[0], -below.attrs[0]))
             return inv(app("diagm", below))
         if node.op == "kron" and all(a.op == "T" for a in args):
             return T(app("kron", *(a.args[0] for a in args)))
@@ -355,7 +360,7 @@ class Polisher:
         pairs = self._totals(pairs)
         pairs = self._runs(pairs, _is_inverse)
         pairs = self._runs(pairs, _is_transpose)
-        return [shown_factor for _, shown_factor in pairs]
+        return _repeated([shown_factor for _, shown_factor in pairs])
 
     def _pseudoinverses(self, pairs: list[tuple[Expr, Expr]]) -> list[tuple[Expr, Expr]]:
         """X (X^T X)^-1 = pinv(X)^T and (X^T X)^-1 X^T = pinv(X), X of full column rank."""
@@ -457,6 +462,24 @@ class Polisher:
         return result
 
 
+def _row_sums(product: Expr) -> Expr | None:
+    """diag(A B^T) = sum(A .* B, axis=1)."""
+    factors = [a for a in product.args if not a.is_scalar]
+    scalars = [a for a in product.args if a.is_scalar]
+    if len(factors) < 2:
+        return None
+    if factors[-1].op == "T":
+        left, right = mul(*factors[:-1]), factors[-1].args[0]
+    elif factors[0].op == "T":
+        left, right = factors[0].args[0], mul(*factors[1:])
+        if left.is_column:
+            return None
+        return mul(*scalars, T(app("sum", had(left, right), attrs=(0,))))
+    else:
+        return None
+    return None if left.is_column else mul(*scalars, app("sum", had(left, right), attrs=(1,)))
+
+
 _RELATIONS = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge", "eq": "eq"}
 
 
@@ -501,6 +524,14 @@ def _logs(parts: list[Expr]) -> list[Expr]:
     a, b = top.args[0], bottom.args[0].args[0]
     joined = app("log", make("div", (a, b), (), a.shape) if a.is_scalar else hdiv(a, b))
     return [joined if p is top else p for p in parts if p is not bottom]
+
+
+def _repeated(factors: list[Expr]) -> list[Expr]:
+    """A B A B = (A B)^2."""
+    half = len(factors) // 2
+    if half < 2 or factors[:half] != factors[half:]:
+        return factors
+    return [pow_(mul(*factors[:half]), 2)]
 
 
 def _undone(e: Expr, transposes: bool) -> Expr:
