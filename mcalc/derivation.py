@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 from mcalc.algebra.expr import Expr
+from mcalc.algebra.expr import symbols as symbols_of
+from mcalc.algebra.shape import shape_text
 from mcalc.algebra.structure import PROPERTIES
 from mcalc.errors import McalcError, NotSupported, Span, UsageError
-from mcalc.rewrite.derivation import Answer, Derived, Step
+from mcalc.rewrite.derivation import NUMERATOR, Answer, Derived, Step
 
 if TYPE_CHECKING:
     from mcalc.frontend import Parsed
@@ -105,12 +107,12 @@ class Derivation:
     @property
     def layout(self) -> str:
         """How the entries are arranged, in words."""
-        return _layout(self.kind, self.name, self.label, self.variables)
+        return _layout(self.answer, self.name)
 
     @property
     def symbols(self) -> dict[str, Symbol]:
         """The symbols by name, in reading order."""
-        return _symbols(self.parsed)
+        return _symbols(self.parsed, self.result)
 
     @property
     def definitions(self) -> dict[str, Expr]:
@@ -328,25 +330,22 @@ def default_kind(root: Expr, variables: Sequence[Expr]) -> str:
 
 
 def _run(parsed: Parsed, kind: str, detail: str, layout: str) -> Derived:
-    from mcalc.pipeline import PASSES
-
-    run = PASSES.get(kind)
-    if run is None:
-        known = ", ".join(PASSES)
-        raise NotSupported(f"no derivative of kind '{kind}'", hint=f"kinds: {known}", code="kind")
-    if kind == "gradient" and not parsed.expression.is_scalar:
-        from mcalc.algebra.shape import shape_text
-
-        shape = shape_text(parsed.expression.shape)
-        raise NotSupported(
-            f"a gradient is that of a scalar, and the expression is {shape}",
-            hint=f"a scalar of it: sum({parsed.text.strip()})" if len(parsed.text) < 40 else "",
-            code="shape",
-        )
-    name = free_name(parsed)
+    root, name = parsed.expression, free_name(parsed)
     if kind == "gradient":
-        return run(parsed.expression, parsed.wrt, name, detail)
-    return run(parsed.expression, parsed.wrt, name, detail, layout=layout)
+        if not root.is_scalar:
+            raise NotSupported(
+                f"a gradient is that of a scalar, and the expression is {shape_text(root.shape)}",
+                hint="--kind differential or vec-jacobian, or a scalar of it",
+                code="shape",
+            )
+        from mcalc.pipeline import derive_gradients
+
+        return derive_gradients(root, parsed.wrt, name, detail)
+    from mcalc.kinds import KINDS, derive_kind
+
+    if kind not in KINDS:
+        raise UsageError(f"there is no kind '{kind}'", hint=f"kinds: gradient, {', '.join(KINDS)}")
+    return derive_kind(root, parsed.wrt, kind, name, detail, layout)
 
 
 def free_name(parsed: Parsed) -> str:
@@ -357,26 +356,40 @@ def free_name(parsed: Parsed) -> str:
     return next(name for name in letters if name not in used and f"d{name}" not in used)
 
 
-def _layout(kind: str, name: str, label: str, variables: Sequence[Expr]) -> str:
-    x = variables[0]
+def _layout(answer: Answer, name: str) -> str:
+    x, label, kind = answer.variables[0], answer.label, answer.kind
+    side = "numerator"
+    if NUMERATOR in answer.forms:
+        side, label = "denominator", f"{label}^T"
     match kind:
         case "gradient":
             pairing = f"{label} d{x.name}" if x.is_scalar else f"tr({label}^T d{x.name})"
             return f"the shape of {x.name}, d{name} = {pairing}"
         case "jacobian":
-            return f"numerator, d{name} = {label} d{x.name}"
+            return f"{side}, d{name} = {label} d{x.name}"
         case "vec-jacobian":
-            return f"numerator, vec(d{name}) = {label} vec(d{x.name})"
-    return "numerator"
+            return f"{side}, vec(d{name}) = {label} vec(d{x.name})"
+        case "hessian":
+            return f"second derivative by vec({x.name}) and vec({answer.variables[-1].name})"
+        case "hvp":
+            return f"the shape of {x.name}, d(grad_{x.name}) in the direction given"
+    return f"the shape of {name}"
 
 
-def _symbols(parsed: Parsed) -> dict[str, Symbol]:
+def _symbols(parsed: Parsed, result: Expr) -> dict[str, Symbol]:
+    """Those of the text; and the directions that an answer speaks of."""
     found: dict[str, Symbol] = {}
     for name, info in parsed.symbols.items():
-        rows, columns = info.expr.shape
-        properties = tuple(p for p in PROPERTIES if p in info.expr.attrs[1])
-        found[name] = Symbol((str(rows), str(columns)), properties, info.inferred, info.reason)
+        found[name] = _symbol(info.expr, info.inferred, info.reason)
+    for node in symbols_of(result):
+        if node.name not in found:
+            found[node.name] = _symbol(node, True, "the direction")
     return found
+
+
+def _symbol(node: Expr, inferred: bool, reason: str) -> Symbol:
+    rows, columns = node.shape
+    return Symbol((str(rows), str(columns)), tuple(p for p in PROPERTIES if p in node.attrs[1]), inferred, reason)
 
 
 __all__ = ["Derivation", "Derivations", "Symbol", "default_kind", "derive"]

@@ -18,7 +18,7 @@ from mcalc.algebra.sharing import Sharing, share
 if TYPE_CHECKING:
     from mcalc.derivation import Derivation
 
-_CLAIM = re.compile(r"(grad|jac|hess|hvp)_(.+)")
+_CLAIM = re.compile(r"(grad|jac|vecjac|hess|hvp)_(.+)")
 _GREEK_WORD = re.compile(rf"\b({'|'.join(GREEK)})(?=[0-9_]|\b)")
 _PRETTY = (("^-1", "⁻¹"), ("^-T", "⁻ᵀ"), ("^T", "ᵀ"), ("^2", "²"), ("!=", "≠"), (" - ", " − "), (".*", "∘"),
            ("./", "⊘"), (" x ", " × "))  # fmt: skip
@@ -81,10 +81,14 @@ class Unicode:
             return f"d²{left[2:]}" if left.startswith("d2") else left
         x = unicode_name(claim[2])
         match claim[1]:
+            case "hess" if "_" in claim[2]:
+                return "∂²{}/∂{}∂{}".format(function, *map(unicode_name, claim[2].split("_", 1)))
             case "hess":
                 return f"∂²{function}/∂{x}²"
+            case "vecjac":
+                return f"∂vec({function})/∂vec({x})"
             case "hvp":
-                return f"D²{function}[{x}]"
+                return f"H{x}[V]"
         return f"∂{function}/∂{x}"
 
     def shape(self, shape: Sequence[str]) -> str:
@@ -109,13 +113,15 @@ class Latex:
     def label(self, left: str, function: str) -> str:
         claim = _CLAIM.fullmatch(left)
         if claim is None:
-            return rf"\mathrm{{d}}{left[1:]}" if left == f"d{function}" else left
+            return rf"\mathrm{{d}}{left[1:]}" if left == f"d{function}" else rf"\mathrm{{d}}^2{left[2:]}" if left == f"d2{function}" else left
         x = latex_name(claim[2])
         match claim[1]:
             case "hess":
                 return rf"\frac{{\partial^2 {function}}}{{\partial {x}^2}}"
+            case "vecjac":
+                return rf"\frac{{\partial \operatorname{{vec}} {function}}}{{\partial \operatorname{{vec}} {x}}}"
             case "hvp":
-                return rf"\mathrm{{D}}^2 {function}[{x}]"
+                return rf"H_{{{x}}}[V]"
         return rf"\frac{{\partial {function}}}{{\partial {x}}}"
 
     def shape(self, shape: Sequence[str]) -> str:

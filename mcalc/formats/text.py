@@ -106,6 +106,8 @@ def _chain(steps: Iterable[Step], function: str, notation: Notation, names: Shar
 
 def _answer(result: Derivation, notation: Notation, names: Sharing) -> list[Line]:
     lines = _chain(result.answer.steps, result.name, notation, names)
+    if not lines:
+        return []
     shape = notation.shape(result.shape)
     last = lines[-1]
     reason = last.reason

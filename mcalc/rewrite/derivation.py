@@ -13,6 +13,10 @@ from mcalc.algebra.expr import Expr
 from mcalc.rewrite.rules import rule
 
 
+NUMERATOR = "numerator layout"
+"""The name of the form of an answer in denominator layout that dF = J dx holds for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Obligation:
     """before = after, by a rule."""

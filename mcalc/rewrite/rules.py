@@ -83,6 +83,11 @@ ALGEBRA: tuple[Rule, ...] = (
     Rule("write out",                  "the same, as short as it can be written",           "the laws above"),
     Rule("simplify",                   "the same, in normal form",                          "the laws above"),
     Rule("read off",                   "df = tr(G^T dX) gives the gradient G",              f"{MN}, ch. 9.2 (first identification)"),
+    Rule("identification",             "vec(dF) = J vec(dX) gives the Jacobian J",          f"{MN}, ch. 9.2 (first identification)"),
+    Rule("second differential",        "d2f = d(df), the differentials dX held constant",   f"{MN}, ch. 6.2, ch. 10.1"),
+    Rule("direction",                  "H[V] is d(grad f) at dX = V",                       f"{MN}, ch. 6.3"),
+    Rule("denominator layout",         "the Jacobian, transposed",                          f"{MN}, ch. 9.3"),
+    Rule("projection of a direction",  "dX = P(dX) where X has a structure",                "Srinivasan & Panda, arXiv:1911.06491"),
     Rule("constant",                   "dA = 0 where A is constant",                        f"{MN}, ch. 8.2"),
     Rule("differential",               "df = d(f)",                                         f"{MN}, ch. 5.3"),
 )

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mcalc.algebra.expr import Expr
-from mcalc.algebra.operators import add, app, d, inner, mul, number, zeros
+from mcalc.algebra.expr import Expr, substitute, symbols
+from mcalc.algebra.operators import T, add, app, d, inner, mul, number, zeros
 from mcalc.calculus.gradient import differential
 from mcalc.errors import VerificationError
-from mcalc.rewrite.derivation import Answer, Derived, Step
+from mcalc.rewrite.derivation import NUMERATOR, Derived, Step
 from mcalc.rewrite.rules import rule
 from mcalc.verify.exact import Prover
 from mcalc.verify.gradient import Check, check_gradient, check_linear
@@ -132,9 +132,7 @@ def _claims(derived: Derived, lines: list[Step]) -> Iterator[Claim]:
         known = first.setdefault(answer.label, answer.result)
         if known is not answer.result:
             yield Claim(-1, known, answer.result, f"{answer.label} = {answer.result}")
-    identification = IDENTIFICATIONS.get(derived.kind)
-    if identification is not None:
-        yield from identification(derived)
+    yield from IDENTIFICATIONS[derived.kind](derived)
 
 
 # --- what an answer of each kind claims ------------------------------------------------------------------------------
@@ -145,17 +143,81 @@ def _gradient_claims(derived: Derived) -> Iterator[Claim]:
     yield Claim(-1, d(derived.root), add(*terms) if terms else number(0), "the gradient")
 
 
-def _linear(answer: Answer) -> Expr:
-    """J dx, or J vec(dX)."""
-    x = answer.variables[0]
-    return mul(answer.result, d(x) if x.is_column else app("vec", d(x)))
+def _times(J: Expr, x: Expr) -> Expr:
+    """J vec(dX)."""
+    return mul(J, _column(d(x)))
+
+
+def _column(e: Expr) -> Expr:
+    return e if e.is_column else app("vec", e)
+
+
+def _image(derived: Derived) -> Expr:
+    """The differential that the Jacobians of a derivation claim, as a column."""
+    blocks = [(a.forms.get(NUMERATOR, a.result), a.variables[0]) for a in derived.answers]
+    terms = [_times(J, x) for J, x in blocks if J.op != "zeros"]
+    return add(*terms) if terms else zeros(*_column(derived.root).shape)
 
 
 def _jacobian_claims(derived: Derived) -> Iterator[Claim]:
-    terms = [_linear(a) for a in derived.answers if a.result.op != "zeros"]
-    left = d(derived.root)
-    left = left if left.is_column else app("vec", left)
-    yield Claim(-1, left, add(*terms) if terms else zeros(*left.shape), "the Jacobian")
+    yield Claim(-1, _column(d(derived.root)), _image(derived), "the Jacobian")
+
+
+def _differential_claims(derived: Derived) -> Iterator[Claim]:
+    yield Claim(-1, d(derived.root), derived.answers[0].result, "the differential")
+
+
+def _gradients(derived: Derived) -> dict[Expr, Expr]:
+    """The gradients that second derivatives were made from: the last line of each."""
+    lines = {step.left: step.right for step in derived.steps}
+    variables = dict.fromkeys(x for a in derived.answers for x in a.variables)
+    return {x: lines[f"grad_{x.name}"] for x in variables}
+
+
+def _first(derived: Derived) -> Claim:
+    """df = sum over X of tr(grad_X^T dX)."""
+    terms = [inner(g, d(x)) for x, g in _gradients(derived).items() if g.op != "zeros"]
+    return Claim(-1, d(derived.root), add(*terms) if terms else number(0), "the gradient")
+
+
+def _rows(derived: Derived) -> Iterator[tuple[Expr, Expr]]:
+    """For each variable its gradient and the differential of that, as a column, which the Hessian's blocks claim."""
+    blocks = {(a.variables[0], a.variables[-1]): a.result for a in derived.answers}
+    gradients = _gradients(derived)
+    for x, g in gradients.items():
+        row = [(blocks[x, y] if (x, y) in blocks else T(blocks[y, x]), y) for y in gradients]
+        terms = [_times(H, y) for H, y in row if H.op != "zeros"]
+        yield g, add(*terms) if terms else zeros(*_column(g).shape)
+
+
+def _hessian_claims(derived: Derived) -> Iterator[Claim]:
+    yield _first(derived)
+    for g, image in _rows(derived):
+        yield Claim(-1, _column(d(g)), image, "the Hessian")
+    second = [step.right for step in derived.steps if step.left == f"d2{derived.name}"]
+    if second:
+        known = add(*(inner(d(g), d(x)) for x, g in _gradients(derived).items()))
+        yield Claim(len(derived.steps) - 1, known, second[0], "the second differential")
+
+
+def _products(derived: Derived) -> Iterator[tuple[Expr, Expr]]:
+    """For each variable its gradient, and the Hessian-vector product with dX for the direction."""
+    given = {*symbols(derived.root), *(x for a in derived.answers for x in a.variables)}
+    gradients = _gradients(derived)
+    ways: dict[Expr, Expr] = {}
+    for answer in derived.answers:
+        for way in symbols(answer.result):
+            if way not in given:
+                meant = [x for x in gradients if len(gradients) == 1 or way.name.endswith(f"_{x.name}")]
+                ways[way] = d(max(meant, key=lambda x: len(x.name)))
+    for answer in derived.answers:
+        yield gradients[answer.variables[0]], substitute(answer.result, ways)
+
+
+def _product_claims(derived: Derived) -> Iterator[Claim]:
+    yield _first(derived)
+    for g, product in _products(derived):
+        yield Claim(-1, d(g), product, "the Hessian-vector product")
 
 
 def _check_gradients(derived: Derived, seed: int) -> Check:
@@ -163,9 +225,28 @@ def _check_gradients(derived: Derived, seed: int) -> Check:
 
 
 def _check_jacobians(derived: Derived, seed: int) -> Check:
-    root = derived.root if derived.root.is_column else app("vec", derived.root)
-    variables = [a.variables[0] for a in derived.answers]
-    return check_linear(root, add(*(_linear(a) for a in derived.answers)), variables, seed=seed)
+    return check_linear(_column(derived.root), _image(derived), [a.variables[0] for a in derived.answers], seed=seed)
+
+
+def _check_differential(derived: Derived, seed: int) -> Check:
+    answer = derived.answers[0]
+    return check_linear(derived.root, answer.result, answer.variables, seed=seed)
+
+
+def _check_second(pairs: Callable[[Derived], Iterator[tuple[Expr, Expr]]]) -> Callable[[Derived, int], Check]:
+    def check(derived: Derived, seed: int) -> Check:
+        gradients = _gradients(derived)
+        worst = check_gradient(derived.root, gradients, seed=seed)
+        for g, image in pairs(derived):
+            F = _column(g) if image.is_column else g
+            if not worst.ok:
+                break
+            found = check_linear(F, image, tuple(gradients), seed=seed)
+            largest = max(worst.max_relative_error, found.max_relative_error)
+            worst = Check(max(worst.points, found.points), largest, found.message)
+        return worst
+
+    return check
 
 
 Identification = Callable[[Derived], Iterator[Claim]]
@@ -174,10 +255,16 @@ IDENTIFICATIONS: dict[str, Identification] = {
     "gradient": _gradient_claims,
     "jacobian": _jacobian_claims,
     "vec-jacobian": _jacobian_claims,
+    "differential": _differential_claims,
+    "hessian": _hessian_claims,
+    "hvp": _product_claims,
 }
 CHECKS: dict[str, Callable[[Derived, int], Check]] = {
     # kind: the answers against central differences
     "gradient": _check_gradients,
     "jacobian": _check_jacobians,
     "vec-jacobian": _check_jacobians,
+    "differential": _check_differential,
+    "hessian": _check_second(_rows),
+    "hvp": _check_second(_products),
 }
