@@ -1,0 +1,272 @@
+"""The search for the slip: guesses are screened in floating point, what passes is proved, the first proof names it.
+
+Also: what the line should have been, where no single slip explains it (`right_answer`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+
+from mcalc.algebra.expr import Expr, postorder
+from mcalc.algebra.operators import add, app, d, div, had, inner, mul, neg
+from mcalc.algebra.printing import ascii_text
+from mcalc.algebra.structure import structure
+from mcalc.calculus.gradient import differential
+from mcalc.check.edits import negative, scaled
+from mcalc.check.numerics import Screen
+from mcalc.check.questions import Calculus, Question
+from mcalc.check.reading import Claim, Proof
+from mcalc.check.slips import Guess, Wrong, factor_name, guesses
+from mcalc.errors import McalcError
+from mcalc.verify.exact import Prover
+
+_MOST_GUESSES = 2000
+_ENOUGH = 12
+_MOST_PIECES = 40
+_DIFFERENTIAL = re.compile(r"\bd\(([A-Za-z]\w*)\)")
+_LARGEST_DENOMINATOR = 12
+_LONGEST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """The name of the slip ("" if none explains the line), and what would be right ("" if unknown)."""
+
+    slip: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A refuted claim, with what is needed to try others in its place."""
+
+    claim: Claim
+    asked: Question | None
+    proof: Proof
+    calculus: Calculus
+    prover: Prover
+    above: Expr | None
+
+    def text(self, e: Expr) -> str:
+        """An expression with the proof's names in it."""
+        return _DIFFERENTIAL.sub(r"d\1", ascii_text(e, self.proof.names))
+
+
+def search(context: Context) -> Repair:
+    """The repair of a refuted line."""
+    asked, claim = context.asked, context.claim
+    answer = right_answer(context)
+    if asked is None or claim.right.length > _LONGEST:
+        return Repair("", answer)
+    known = _known_form(context)
+    if known:
+        return Repair(known, answer)
+    try:
+        target = context.calculus.write_out(asked.target, context.proof.moving)
+        screen = Screen(target, _example(context, asked))
+    except McalcError:
+        return Repair("", answer)
+    if not screen.ready:
+        return Repair("", answer)
+    wrong = Wrong(claim, context.proof, context.above, pieces(context))
+    for group in guesses(wrong):
+        found = _first(context, asked, screen, group)
+        if found is not None:
+            own = "symmetric variable" in found.slip or "diagonal variable" in found.slip
+            return Repair(found.slip, answer if own and answer else context.text(found.right))
+    return _by_ratio(context, asked, screen) or Repair("", answer)
+
+
+def _first(context: Context, asked: Question, screen: Screen, group: Iterator[Guess]) -> Guess | None:
+    """The shortest right guess of a group, the first of these."""
+    passed: list[Guess] = []
+    for guess in islice(group, _MOST_GUESSES):
+        if guess.right.shape == context.claim.shape:
+            wrapped = _wrapped(context, asked, guess.right)
+            if wrapped is not None and screen.passes(wrapped):
+                passed.append(guess)
+                if len(passed) == _ENOUGH:
+                    break
+    for guess in sorted(passed, key=lambda g: g.right.length):
+        if _proves(context, asked, guess.right):
+            return guess
+    return None
+
+
+def _wrapped(context: Context, asked: Question, right: Expr) -> Expr | None:
+    try:
+        return context.calculus.write_out(asked.wrap(right), context.proof.moving)
+    except McalcError:
+        return None
+
+
+def _proves(context: Context, asked: Question, right: Expr) -> bool:
+    return context.prover.prove(asked.target, asked.wrap(right)).proved
+
+
+def _example(context: Context, asked: Question) -> Expr:
+    """An expression with all symbols that a guess may have, of any shape."""
+    claim = context.claim
+    parts = [app("norm", s) for s in context.proof.symbols.values()] + [app("norm", d(x)) for x in context.proof.moving]
+    parts += [app("norm", e) for e in context.proof.names]
+    if claim.right.shape == claim.shape:
+        wrapped = _wrapped(context, asked, claim.right)
+        if wrapped is not None:
+            parts += [app("norm", wrapped)]
+    return add(*parts) if len(parts) > 1 else parts[0]
+
+
+def _by_ratio(context: Context, asked: Question, screen: Screen) -> Repair | None:
+    """The right-hand side times a number."""
+    right = context.claim.right
+    if right.shape != context.claim.shape:
+        return None
+    wrapped = _wrapped(context, asked, right)
+    ratio = None if wrapped is None else screen.ratio(wrapped)
+    if ratio is None or ratio == 0:
+        return None
+    c = Fraction(abs(ratio)).limit_denominator(_LARGEST_DENOMINATOR)
+    if c == 0:
+        return None
+    made = scaled(right, c)
+    name = factor_name(c)
+    if ratio < 0:
+        made, name = negative(made), f"sign lost, and {name}"
+    return Repair(name, context.text(made)) if _proves(context, asked, made) else None
+
+
+# --- known answers ----------------------------------------------------------------------------------------------------
+
+
+def _known_form(context: Context) -> str:
+    """The other derivative of a structured variable that was given."""
+    claim = context.claim
+    x = claim.variable
+    if claim.kind != "grad" or x is None or x.op != "sym" or structure(x) is None:
+        return ""
+    try:
+        from mcalc.pipeline import derive_gradients
+
+        forms = derive_gradients(claim.left, (x,), detail="none").answers[0].forms
+    except McalcError:
+        return ""
+    for form, name in (
+        ("independent entries", "symmetric form: the derivative by the independent entries, G + G^T - G .* I"),
+    ):
+        if form in forms and context.prover.prove(claim.right, forms[form]).proved:
+            return name
+    return ""
+
+
+def right_answer(context: Context) -> str:
+    """What the right-hand side should have been, if mcalc can derive it."""
+    claim = context.claim
+    try:
+        from mcalc.pipeline import derive_gradients
+
+        x = claim.variable
+        if claim.kind == "grad" and x is not None and x.op == "sym":
+            return context.text(derive_gradients(claim.left, (x,), detail="none").answers[0].result)
+        if claim.kind == "equality" and claim.left.op == "d":
+            f = claim.left.args[0]
+            if f.is_scalar and f.op != "d":
+                answers = derive_gradients(f, context.proof.moving, detail="none").answers
+                found = [inner(a.result, d(a.variables[0])) for a in answers if a.result.op != "zeros"]
+                found = [e for e in found if not (e.op == "mul" and e.args[0].op == "num" and e.args[0].attrs[0] == 0)]
+                return context.text(add(*found)) if found else "0"
+            return context.text(differential(f, context.proof.moving))
+    except McalcError:
+        return ""
+    return ""
+
+
+# --- pieces of the true differential ----------------------------------------------------------------------------------
+
+
+def pieces(context: Context) -> tuple[Expr, ...]:
+    """Terms of the true differential (or gradient), at every depth of writing out."""
+    claim = context.claim
+    moving = context.proof.moving
+    found: dict[Expr, None] = {}
+    try:
+        if claim.kind == "equality" and claim.left.op == "d":
+            roots = [claim.left.args[0], *(e for e in context.proof.names if e in set(postorder(claim.left)))]
+            for root in roots:
+                _collect(root, moving, context.proof.names, found)
+        elif claim.kind == "grad" and claim.variable is not None and claim.variable.op == "sym":
+            from mcalc.pipeline import derive_gradients
+
+            result = derive_gradients(claim.left, (claim.variable,), detail="none").answers[0].result
+            found.update(dict.fromkeys(_spread(result)))
+    except McalcError:
+        pass
+    return tuple(found)[:_MOST_PIECES]
+
+
+def _collect(root: Expr, moving: tuple[Expr, ...], names: dict[Expr, str], found: dict[Expr, None]) -> None:
+    queue = list(_spread(differential(root, moving)))
+    while queue and len(found) < _MOST_PIECES:
+        term = queue.pop(0)
+        if term in found:
+            continue
+        if not any(n.op == "d" and n.args[0].op in ("T", "neg") for n in postorder(term)):
+            found[term] = None
+        inside = next((n for n in postorder(term) if n.op == "d" and n.args[0].op != "sym"), None)
+        if inside is not None and inside.args[0].op != "d":
+            written = differential(inside.args[0], moving)
+            for part in _spread(written):
+                from mcalc.algebra.expr import substitute
+
+                if part.shape == inside.shape:
+                    queue.extend(_spread(substitute(term, {inside: part})))
+
+
+def _spread(e: Expr) -> list[Expr]:
+    """The terms of e, products and traces of sums multiplied out one level at a time."""
+    done: list[Expr] = []
+    queue = [e]
+    while queue and len(done) < _MOST_PIECES:
+        node = queue.pop(0)
+        split = _split(node)
+        if split is None:
+            done.append(node)
+        else:
+            queue = split + queue
+    return done
+
+
+def _split(node: Expr) -> list[Expr] | None:
+    if node.op == "add":
+        return list(node.args) if all(a.shape == node.shape for a in node.args) else None
+    wrap: Callable[[Expr], Expr]
+    if node.op == "neg":
+        inside, wrap = node.args[0], negative
+    elif node.op in ("tr", "T", "sum", "diagv", "diagm", "vec"):
+        op, attrs = node.op, node.attrs
+        inside, wrap = node.args[0], lambda a: app(op, a, attrs=attrs)
+    elif node.op == "div":
+        s = node.args[1]
+        inside, wrap = node.args[0], lambda a: div(a, s)
+    elif node.op in ("mul", "had"):
+        return _split_product(node)
+    else:
+        return None
+    parts = _split(inside)
+    return None if parts is None else [wrap(p) for p in parts]
+
+
+def _split_product(node: Expr) -> list[Expr] | None:
+    make = mul if node.op == "mul" else had
+    for k, a in enumerate(node.args):
+        sign = a.op == "neg"
+        inside = a.args[0] if sign else a
+        if inside.op == "add" and all(t.shape == inside.shape for t in inside.args):
+            made = [make(*node.args[:k], t, *node.args[k + 1 :]) for t in inside.args]
+            return [negative(m) if sign else m for m in made]
+        if sign and len(node.args) > 1:
+            return [neg(make(*node.args[:k], inside, *node.args[k + 1 :]))]
+    return None
