@@ -83,8 +83,8 @@ class Command(click.Command):
 
 def _is_option(token: str) -> bool:
     """Whether a token looks like a long option (`--word` or `--word=…`), known or misspelt."""
-    word = token.partition("=")[0]
-    return word.startswith("--") and len(word) > 3 and word[2:].replace("-", "").isalpha() and word.islower()
+    words = token.partition("=")[0][2:].split("-")
+    return token.startswith("--") and len(words[0]) > 1 and all(w.isalpha() and w.islower() for w in words)
 
 
 class Group(click.Group):
