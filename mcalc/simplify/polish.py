@@ -466,17 +466,9 @@ def _row_sums(product: Expr) -> Expr | None:
     """diag(A B^T) = sum(A .* B, axis=1)."""
     factors = [a for a in product.args if not a.is_scalar]
     scalars = [a for a in product.args if a.is_scalar]
-    if len(factors) < 2:
+    if len(factors) < 2 or factors[-1].op != "T":
         return None
-    if factors[-1].op == "T":
-        left, right = mul(*factors[:-1]), factors[-1].args[0]
-    elif factors[0].op == "T":
-        left, right = factors[0].args[0], mul(*factors[1:])
-        if left.is_column:
-            return None
-        return mul(*scalars, T(app("sum", had(left, right), attrs=(0,))))
-    else:
-        return None
+    left, right = mul(*factors[:-1]), factors[-1].args[0]
     return None if left.is_column else mul(*scalars, app("sum", had(left, right), attrs=(1,)))
 
 
