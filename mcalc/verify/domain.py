@@ -21,13 +21,13 @@ from mcalc.algebra.expr import Expr, postorder
 from mcalc.errors import VerificationError
 from mcalc.verify.layout import Sizes
 from mcalc.verify.numeric import Evaluation, Real
-from mcalc.verify.sampling import floats
+from mcalc.verify.sampling import STRATEGIES, floats
 from mcalc.verify.sizes import Requirements
 
 Margin: TypeAlias = Callable[[Expr, Sequence[Real]], Real]
 Pattern: TypeAlias = Callable[[Sequence[Real]], npt.NDArray[np.bool_]]
 
-_ONE_KIND, _FEW, _MANY = 4, 48, 2048
+_ONE_KIND, _FEW, _MANY, _CROWD = 4, 48, 2048, 96
 _COMFORTABLE = (0.05, 1e4)
 """The margin that a point should have, and the largest intermediate value."""
 TOLERABLE = (1e-3, 1e8)
@@ -36,7 +36,8 @@ TOLERABLE = (1e-3, 1e8)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Sizes, values of the symbols (stacks of one); the margin and the largest intermediate value there."""
+    """Sizes, values of the symbols (stacks of one; of a crowd, of many); the least margin and the largest value on the
+    way to the expression's."""
 
     sizes: Sizes
     values: dict[Expr, Real]
@@ -160,11 +161,11 @@ def places(f: Expr, symbols: Sequence[Expr], requirements: Requirements, seed: i
 def _search(
     f: Expr, nodes: Sequence[Expr], symbols: Sequence[Expr], sizes: Sizes, seed: int, turn: int
 ) -> Place | None:
-    """A place with these sizes: among few Gaussian points (at the first turn), few of all kinds, or many.
+    """A place with these sizes: among few Gaussian points (at every other turn), few of all kinds, or many.
 
     A comfortable margin is preferred to a tolerable one.
     """
-    first = [(_ONE_KIND, (0,))] if turn == 0 else []
+    first = [] if turn % 2 else [(_ONE_KIND, (0,))]
     for count, kinds in (*first, (_FEW, None), (_MANY, None)):
         values = floats(symbols, sizes, count, seed + 1000 * turn, strategies=kinds)
         evaluation = Evaluation(values, sizes)
@@ -178,6 +179,20 @@ def _search(
     return None
 
 
+def crowd(f: Expr, symbols: Sequence[Expr], sizes: Sizes, seed: int) -> Place | None:
+    """Many points in the domain of f, as one stack, half of them Gaussian; None where none is found."""
+    kinds = (0,) * len(STRATEGIES) + tuple(range(len(STRATEGIES)))
+    values = floats(symbols, sizes, _CROWD, seed, strategies=kinds)
+    evaluation = Evaluation(values, sizes)
+    evaluation.value(f)
+    margin, largest = survey(evaluation, list(postorder(f)), _CROWD)
+    good = np.flatnonzero((margin >= TOLERABLE[0]) & (largest <= _COMFORTABLE[1]))
+    if not good.size:
+        return None
+    return Place(sizes, {s: v[good] for s, v in values.items()}, float(margin[good].min()), float(largest[good].max()))
+
+
 def _preferred(good: npt.NDArray[np.intp], turn: int) -> int:
-    """Gaussian points at first, later turns look further down the list for other kinds."""
-    return min(int(np.searchsorted(good, (7 * turn) % _FEW)), good.size - 1)
+    """Gaussian points at every other turn, further down the list for other kinds at the turns between."""
+    wanted = (7 * turn) % _FEW if turn % 2 else 0
+    return min(int(np.searchsorted(good, wanted)), good.size - 1)

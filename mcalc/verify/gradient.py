@@ -3,15 +3,13 @@
 In: a scalar f with its claimed gradients, or a matrix function F with its claimed differential.
 Out: a `Check` with the largest relative error over all points and directions.
 
-At each of three places (sizes all distinct, in the domain, away from kinks: mcalc/verify/domain.py) f is evaluated on
-one stack of points X + t V, t = +-h, +-h/2, +-h/4, for V every coordinate direction of the space in which X lies
-(symmetric matrices for a symmetric X), so that no wrong entry can hide, and a few dense random ones. Two Richardson
-extrapolations give an error of O(h^6); with h = 1e-2 this is 1e-11 for functions of ordinary curvature, and the last
-correction says how much to trust it: where it is too large, smaller steps are tried, then other points.
+At each of three places (sizes all distinct, in the domain, away from kinks: mcalc/verify/domain.py) f is differenced
+(mcalc/verify/stencil.py) along every coordinate direction of the space in which X lies (symmetric matrices for a
+symmetric X), so that no wrong entry can hide, and a few dense random ones. The error of a difference with h = 1e-2 is
+1e-11 for functions of ordinary curvature; where it is larger, smaller steps are tried, then other places. Where f or
+the claim has kinks, one direction at each of a crowd of points looks for a wrong branch.
 
 The error is relative to the largest derivative at the place. A value that is not finite is an error, never a pass.
-
-References: Richardson 1911; Brezinski & Redivo Zaglia, Extrapolation Methods, 2.2.
 """
 
 from __future__ import annotations
@@ -24,22 +22,26 @@ import numpy as np
 from mcalc.algebra.expr import Expr, postorder
 from mcalc.algebra.operators import d
 from mcalc.errors import ShapeError, VerificationError
-from mcalc.verify.domain import PATTERNS, Place, places
-from mcalc.verify.layout import transpose
+from mcalc.verify.domain import KINKS, PATTERNS, Place, crowd, places
+from mcalc.verify.layout import Sizes, transpose
 from mcalc.verify.numeric import Evaluation, Real
 from mcalc.verify.sampling import differential_subspace, gaussians, masked, size_of, symbol_key
 from mcalc.verify.sizes import Requirements
+from mcalc.verify.stencil import Directions, Slopes, slopes
 
 TOLERANCE = 1e-6
+_CROWD_TOLERANCE = 1e-5
+"""Along one direction the derivative may be small by cancellation."""
 _STEPS = (1e-2, 1e-3, 1e-4)
-_OFFSETS = np.array([1.0, -1.0, 0.5, -0.5, 0.25, -0.25])
 _COORDINATES = 48
 """Up to this many entries every coordinate direction is tried."""
 _DENSE = 3
 _TRIES = 12
-_EPS = float(np.finfo(np.float64).eps)
+_CROWDS = 2
+_NOT_FINITE = "the derivative is not finite at a point where the function is smooth"
 
-Directions = dict[Expr, Real]
+Claim = Callable[[Place, Directions], tuple[Real, str]]
+"""The claimed derivative at a place along directions, and what is wrong with it in itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,96 +103,91 @@ def check_linear(F: Expr, dF: Expr, variables: Collection[Expr], *, points: int 
     return _check(F, tuple(variables), (dF,), claimed, points, seed)
 
 
-def _check(
-    F: Expr,
-    variables: Sequence[Expr],
-    claims: Sequence[Expr],
-    claimed: Callable[[Place, Directions], tuple[Real, str]],
-    points: int,
-    seed: int,
-) -> Check:
+def _check(F: Expr, variables: Sequence[Expr], claims: Sequence[Expr], claimed: Claim, points: int, seed: int) -> Check:
     nodes = list(postorder(F))
     symbols = [n for n in dict.fromkeys([*nodes, *postorder(*claims), *variables]) if n.op == "sym"]
     requirements = Requirements()
     requirements.include(F)
     requirements.name(*symbols, *postorder(*claims))
     kinks = [n for n in nodes if n.op in PATTERNS]
-    wanted = points + 2 if kinks else points
     worst, used, moved = 0.0, 0, False
     for tried, place in enumerate(places(F, symbols, requirements, seed)):
-        if (used >= wanted and moved) or tried >= wanted + _TRIES:
+        if (used >= points and moved) or tried >= points + _TRIES:
             break
+        if tried < _CROWDS and (kinks or any(n.op in KINKS for n in postorder(*claims))):
+            check = _check_crowd(F, kinks, symbols, variables, claimed, place.sizes, seed + tried)
+            if not check.ok:
+                return check
         directions = _directions(variables, place, seed + tried)
         with np.errstate(all="ignore"):
             exact, problem = claimed(place, directions)
         if not np.isfinite(exact).all():
-            return Check(used + 1, np.inf, "the derivative is not finite at a point where the function is smooth")
-        measured = _differences(F, kinks, place, directions)
+            return Check(used + 1, np.inf, _NOT_FINITE)
+        measured = _measure(F, kinks, place, directions)
         if measured is None:
             continue
-        slope, doubt, noise = measured
-        error = np.abs(slope - exact)
-        scale = max(float(np.abs(slope).max()), float(np.abs(exact).max()))
-        if scale <= noise:
+        error = np.abs(measured.slope - exact)
+        scale = max(float(np.abs(measured.slope).max()), float(np.abs(exact).max()))
+        if scale <= measured.noise.max():
             used += 1
             continue
         largest = float(error.max()) / scale
-        if largest > TOLERANCE and doubt > TOLERANCE / 10 * scale:
+        if largest > TOLERANCE and measured.doubt.max() > TOLERANCE / 10 * scale:
             continue
         used, moved, worst = used + 1, True, max(worst, largest)
         if largest > TOLERANCE or problem:
-            where = np.unravel_index(int(np.argmax(error)), error.shape)
-            return Check(used, max(worst, largest), problem or _describe(variables, directions, int(where[0]), largest))
-    if used < wanted:
+            along = np.broadcast_to(error.max(axis=(1, 2)), measured.doubt.shape) / scale
+            return Check(used, worst, problem or _describe(variables, directions, along))
+    if used < points:
         raise VerificationError("no points were found at which the derivative can be measured")
     return Check(used, worst)
 
 
-def _differences(
-    F: Expr, kinks: Sequence[Expr], place: Place, directions: Directions
-) -> tuple[Real, float, float] | None:
-    """dF along every direction, (directions, rows, columns); the last correction; the size of rounding errors.
-
-    None where a kink or the edge of the domain is too near.
-    """
-    count = max(v.shape[0] for v in directions.values())
-    best: tuple[Real, float, float] | None = None
+def _measure(F: Expr, kinks: Sequence[Expr], place: Place, directions: Directions) -> Slopes | None:
+    """Differences with the step that serves best; None where a kink or the edge of the domain is too near."""
+    best: Slopes | None = None
     for step in _STEPS:
         if step > place.margin / 10 and step != _STEPS[-1]:
             continue
-        values = dict(place.values)
-        for x, v in directions.items():
-            moved = place.values[x][:, None] + (step * _OFFSETS)[None, :, None, None] * v[:, None]
-            values[x] = moved.reshape(-1, *v.shape[1:])
-        evaluation = Evaluation(values, place.sizes)
-        stencil = evaluation.value(F)
-        if not np.isfinite(stencil).all() or not _one_side(evaluation, kinks, count):
+        found = slopes(F, kinks, place, directions, step)
+        if not found.good.all():
             continue
-        stencil = np.broadcast_to(stencil, (count * _OFFSETS.size, *stencil.shape[1:]))
-        f = stencil.reshape(count, _OFFSETS.size, *stencil.shape[1:])
-        first = (f[:, 0] - f[:, 1]) / (2 * step)
-        second = (f[:, 2] - f[:, 3]) / step
-        third = (f[:, 4] - f[:, 5]) / (step / 2)
-        coarse, fine = second + (second - first) / 3, third + (third - second) / 3
-        slope = fine + (fine - coarse) / 15
-        doubt = float(np.abs(slope - fine).max())
-        rounding = 40 * _EPS / step
-        if best is None or doubt < best[1]:
-            best = (slope, doubt, rounding * max(place.largest, float(np.abs(f).max())))
-        if doubt <= max(1e-9 * float(np.abs(slope).max()), rounding * float(np.abs(f).max())):
+        if best is None or found.doubt.max() < best.doubt.max():
+            best = found
+        if found.doubt.max() <= max(1e-9 * float(np.abs(found.slope).max()), float(found.rounding.max())):
             break
     return best
 
 
-def _one_side(evaluation: Evaluation, kinks: Sequence[Expr], count: int) -> bool:
-    """Whether the stencil of every direction stays on one side of every kink."""
-    for node in kinks:
-        pattern = PATTERNS[node.op]([evaluation.value(a) for a in node.args])
-        if pattern.shape[0] > 1:
-            sides = pattern.reshape(count, _OFFSETS.size, -1)
-            if (sides != sides[:, :1]).any():
-                return False
-    return True
+def _check_crowd(
+    F: Expr,
+    kinks: Sequence[Expr],
+    symbols: Sequence[Expr],
+    variables: Sequence[Expr],
+    claimed: Claim,
+    sizes: Sizes,
+    seed: int,
+) -> Check:
+    """One dense direction at each of many points, which reach more branches than a few points do."""
+    place = crowd(F, symbols, sizes, seed)
+    if place is None:
+        return Check(0, 0.0)
+    count = max((v.shape[0] for v in place.values.values()), default=1)
+    directions = {x: _dense(x, sizes, count, seed) for x in variables}
+    with np.errstate(all="ignore"):
+        exact, problem = claimed(place, directions)
+        if not np.isfinite(exact).all():
+            return Check(count, np.inf, _NOT_FINITE)
+        found = slopes(F, kinks, place, directions, _STEPS[1])
+        error = np.abs(found.slope - exact).max(axis=(1, 2))
+        scale = np.maximum(np.abs(found.slope).max(axis=(1, 2)), np.abs(exact).max(axis=(1, 2)))
+        certain = found.good & (scale > found.noise) & (found.doubt <= TOLERANCE / 10 * scale)
+        relative = np.where(certain, error / scale, 0.0)
+    worst = float(relative.max(initial=0.0))
+    if worst > _CROWD_TOLERANCE or problem:
+        names = ", ".join(str(x) for x in variables)
+        return Check(count, worst, problem or f"the derivative with respect to {names} is off by {worst:.1e}")
+    return Check(count, worst)
 
 
 def _directions(variables: Sequence[Expr], place: Place, seed: int) -> Directions:
@@ -204,10 +201,15 @@ def _directions(variables: Sequence[Expr], place: Place, seed: int) -> Direction
         stack = np.zeros((count, *shape))
         stack[start : start + len(basis)] = basis
         start += len(basis)
-        dense = masked(gaussians(symbol_key(seed, x, "direction"), (_DENSE, *shape)), differential_subspace(x))
-        stack[-_DENSE:] = dense / np.maximum(np.abs(dense).max(axis=(1, 2), keepdims=True), 1e-300)
+        stack[-_DENSE:] = _dense(x, place.sizes, _DENSE, seed)
         directions[x] = stack
     return directions
+
+
+def _dense(x: Expr, sizes: Sizes, count: int, seed: int) -> Real:
+    """Random directions of the space in which dX lies, the largest entry of each 1."""
+    dense = masked(gaussians(symbol_key(seed, x, "direction"), (count, *size_of(x, sizes))), differential_subspace(x))
+    return np.asarray(dense / np.maximum(np.abs(dense).max(axis=(1, 2), keepdims=True), 1e-300))
 
 
 def _basis(x: Expr, shape: tuple[int, int]) -> Real:
@@ -228,9 +230,13 @@ def _projected(a: Real, subspace: str) -> Real:
     return np.asarray(masked(a, subspace))
 
 
-def _describe(variables: Sequence[Expr], directions: Directions, direction: int, error: float) -> str:
-    moving = [x for x in variables if np.any(directions[x][direction])]
-    if len(moving) == 1 and np.count_nonzero(directions[moving[0]][direction]) <= 2 and not moving[0].is_scalar:
-        i, j = np.argwhere(directions[moving[0]][direction])[0]
-        return f"the derivative with respect to {moving[0]}[{i + 1},{j + 1}] is off by {error:.1e}"
-    return f"the derivative with respect to {', '.join(str(x) for x in moving)} is off by {error:.1e}"
+def _describe(variables: Sequence[Expr], directions: Directions, along: Real) -> str:
+    """The coordinate that is most wrong, or where none is alone, all that moves."""
+    single = along[:-_DENSE]
+    worst = int(np.argmax(single)) if single.size and single.max() > TOLERANCE else int(np.argmax(along))
+    moving = [x for x in variables if np.any(directions[x][worst])]
+    names = ", ".join(str(x) for x in moving)
+    if len(moving) == 1 and worst < single.size and not moving[0].is_scalar:
+        i, j = np.argwhere(directions[moving[0]][worst])[0]
+        names += f"[{i + 1},{j + 1}]"
+    return f"the derivative with respect to {names} is off by {along[worst]:.1e}"
