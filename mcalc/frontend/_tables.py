@@ -5,7 +5,7 @@
 
 from typing import Any
 
-DIGEST = "de07f397568a81742ce9958d3d6efe737db1216ec8e9db09fa77a72452dc11c5"
+DIGEST = "be441f5a8bcf139d60661257e6c8dcdc3b8718bd054a3aefa1cee8ddceaa3d75"
 
 MEMO: Any = {
     0: {'name': 'WORD', 'pattern': {'value': '[A-Za-zΑ-Ωα-ω][0-9A-Za-zΑ-Ωα-ω]*(?:_(?:\\{[0-9A-Za-zΑ-Ωα-ω]+\\}|[0-9]+|[A-Za-zΑ-Ωα-ω][0-9A-Za-zΑ-Ωα-ω]*))?', 'flags': [], 'raw': '/[A-Za-zΑ-Ωα-ω][0-9A-Za-zΑ-Ωα-ω]*(?:_(?:\\{[0-9A-Za-zΑ-Ωα-ω]+\\}|[0-9]+|[A-Za-zΑ-Ωα-ω][0-9A-Za-zΑ-Ωα-ω]*))?/', '_width': [1, 18446744073709551616], '__type__': 'PatternRE'}, 'priority': 0, '__type__': 'TerminalDef'},

@@ -8,10 +8,9 @@ grammar that is there, they are built from it.
 from __future__ import annotations
 
 import hashlib
+import os
 from contextvars import copy_context
 from functools import cache
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from mcalc.errors import McalcError, ParseError, Span
@@ -35,11 +34,16 @@ _EXPECTS_OPERAND = frozenset(
 
 
 def grammar_text() -> str:
-    """The grammar, from the wheel or the checkout."""
-    inside = files("mcalc") / "grammar" / "mcalc.lark"
-    if inside.is_file():
-        return inside.read_text(encoding="utf-8")
-    return (Path(__file__).parents[2] / "grammar" / "mcalc.lark").read_text(encoding="utf-8")
+    """The grammar: `mcalc/grammar/` in a wheel, `grammar/` beside the package in a checkout."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for folder in (package, os.path.dirname(package)):
+        path = os.path.join(folder, "grammar", "mcalc.lark")
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8") as file:
+                return file.read()
+    from importlib.resources import files  # a package in an archive; slow to import
+
+    return (files("mcalc") / "grammar" / "mcalc.lark").read_text(encoding="utf-8")
 
 
 def digest(grammar: str) -> str:

@@ -57,20 +57,23 @@ class Resolver:
         self.scope = scope
         self.functions = functions
         self.program = Program(dimensions=dict(declared_dimensions))
-        self.sized: set[Node] = set()
-        self.sizes: dict[str, Span] = {}
+        self.definitions: dict[str, int] = {}
+        """The definitions so far, by key."""
+        self.later: set[str] = set()
+        """Keys of the definitions that are still to come."""
 
     def resolve(self, definitions: list[Definition], expression: Node) -> Program:
         """The program of a text."""
         program = self.program
-        trees = [*(d.body for d in definitions), expression]
-        for tree in trees:
+        for tree in (*(d.body for d in definitions), expression):
             self._find_sizes(tree)
-        names = [key(d.name) for d in definitions]
-        for place, tree in enumerate(trees):
-            self._steps(tree, dict(zip(names[:place], program.definitions.values(), strict=True)), names[place:])
-            if place < len(definitions):
-                program.definitions[definitions[place].name] = len(program.steps) - 1
+        self.later = {key(d.name) for d in definitions}
+        for definition in definitions:
+            self._steps(definition.body)
+            whole = key(definition.name)
+            self.later.discard(whole)
+            self.definitions[whole] = program.definitions[definition.name] = len(program.steps) - 1
+        self._steps(expression)
         program.root = len(program.steps) - 1
         return program
 
@@ -118,7 +121,7 @@ class Resolver:
             del values[len(values) - count :]
             if node.kind == "name":
                 values.append(self._dimension(node.value, node.span))
-            elif node.kind == "number" and node.value.denominator == 1 and node.value >= 1:
+            elif node.kind == "number" and node.value.denominator == 1 and 1 <= node.value < 10**9:
                 values.append(dim(int(node.value)))
             elif node.kind == "sum" and not any(node.value):
                 total = operands[0]
@@ -142,7 +145,6 @@ class Resolver:
         if key(name) in self.scope.symbols or key(name) in self.scope.defined:
             raise NameProblem(f"{name} is a symbol, and here a dimension", span, hint="give the dimension another name")
         self.program.dimensions.setdefault(name)
-        self.sizes.setdefault(name, span)
         return dim(name)
 
     def _subscripted(self, node: Node) -> None:
@@ -175,7 +177,7 @@ class Resolver:
 
     # --- steps
 
-    def _steps(self, tree: Node, definitions: dict[str, int], later: list[str]) -> None:
+    def _steps(self, tree: Node) -> None:
         steps = self.program.steps
         places: list[int] = []
         for node in postorder(tree):
@@ -184,7 +186,7 @@ class Resolver:
             del places[len(places) - count :]
             kind, value = node.kind, node.value
             if kind == "name":
-                kind, value = self._name(node, definitions, later)
+                kind, value = self._name(node)
                 if kind == "definition":
                     places.append(value)
                     continue
@@ -202,12 +204,12 @@ class Resolver:
             # the tree is a bare name of a definition: a step of its own
             steps.append(Step(tree, "same", (places[0],), None))
 
-    def _name(self, node: Node, definitions: dict[str, int], later: list[str]) -> tuple[str, Any]:
+    def _name(self, node: Node) -> tuple[str, Any]:
         name = node.value
         whole = key(name)
-        if whole in definitions:
-            return "definition", definitions[whole]
-        if whole in later:
+        if whole in self.definitions:
+            return "definition", self.definitions[whole]
+        if whole in self.later:
             raise NameProblem(f"{name} is used before it is defined", node.span)
         if name in self.program.dimensions and whole not in self.scope.symbols and whole not in self.scope.defined:
             return "dimension", name

@@ -155,7 +155,8 @@ class Builder:
 
     def _power(self, kind: str, base: Node, exponent: Node) -> Node:
         start = base.start
-        if base.kind in ("power", "elementwise_power") and not base.value and literal(base.args[1]) != -1:
+        inverses = base.kind == "power" and literal(base.args[1]) == literal(exponent) == -1
+        if base.kind in ("power", "elementwise_power") and not base.value and not inverses:
             raise AmbiguityError(
                 "a tower of powers can be read in two ways",
                 Span(start, exponent.end),

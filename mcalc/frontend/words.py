@@ -77,6 +77,8 @@ class Scope:
     notes: list[str] = field(default_factory=list)
     runs: list[tuple[str, str]] = field(default_factory=list)
     """Runs of three letters or more that were read as products, with the product."""
+    memo: dict[tuple[str, bool], list[Piece]] = field(default_factory=dict)
+    """The pieces of the words met so far, at their first places."""
 
     def known(self, name: str) -> bool:
         """Whether this is a declared or defined name or dimension."""
@@ -97,6 +99,14 @@ class Scope:
 
     def split(self, word: str, start: int, called: bool) -> list[Piece]:
         """The pieces of a word; `called` says that a parenthesis (or bar) follows."""
+        first = self.memo.get((word, called))
+        if first is None:
+            pieces = self.memo[word, called] = self._split(word, start, called)
+            return pieces
+        shift = start - first[0].start
+        return [Piece(p.kind, p.value, p.start + shift, p.end + shift) for p in first]
+
+    def _split(self, word: str, start: int, called: bool) -> list[Piece]:
         end = start + len(word)
         stem, underscore, _ = word.partition("_")
         whole = key(spell(word))

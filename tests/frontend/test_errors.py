@@ -91,6 +91,9 @@ TEXTS = [
     ("e(5,n)", "x: n", None, "", "", ""),
     # ambiguities
     ("x^2^3", "", AmbiguityError, "a tower of powers", "x^2^3", "(a^b)^c, or a^(b^c)"),
+    ("x^-1^2", "", AmbiguityError, "a tower of powers", "x^-1^2", ""),
+    ("x.^-1.^-1", "", AmbiguityError, "a tower of powers", "x.^-1.^-1", ""),
+    ("x^2²", "", AmbiguityError, "a tower of powers", "x^2²", ""),
     ("x^ab", "", AmbiguityError, "the power ^ab can be read in two ways", "ab", "^a b, or ^(a b)"),
     ("x^T1", "", AmbiguityError, "^T1 can be read in two ways", "^T1", ""),
     ("|a|b|c|", "", AmbiguityError, "these bars can be paired in two ways", "|a|b|c|", ""),

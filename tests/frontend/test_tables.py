@@ -1,7 +1,9 @@
 """The shipped tables are those of the grammar."""
 
+import pytest
+
 from mcalc.algebra.operators import SHAPES
-from mcalc.frontend import _tables, tables
+from mcalc.frontend import _tables, parse, tables
 from mcalc.frontend.calls import CALLS
 from mcalc.frontend.declarations import PROPERTIES
 from mcalc.frontend.elaborate import _BUILDERS
@@ -16,6 +18,17 @@ def test_the_tables_are_written_from_the_grammar() -> None:
 def test_the_tables_are_used() -> None:
     assert digest(grammar_text()) == _tables.DIGEST
     assert _parser().source_path == "<deserialized>"
+
+
+def test_without_tables_the_grammar_is_analysed(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "R = y - X W; tr(R^T R) + λ ||W||^2"
+    expected = parse(text).expression
+    monkeypatch.setattr(_tables, "DIGEST", "of another grammar")
+    _parser.cache_clear()
+    assert parse(text).expression is expected
+    assert _parser().source_path != "<deserialized>"
+    monkeypatch.undo()
+    _parser.cache_clear()
 
 
 def test_every_operator_can_be_written() -> None:
