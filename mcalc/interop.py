@@ -180,6 +180,7 @@ _TO_SYMPY: dict[str, Callable[[Any, Expr, list[Any]], Any]] = {
 def from_sympy(e: Any, properties: Mapping[str, Sequence[str]] | None = None) -> Expr:
     """The expression that a SymPy matrix expression stands for; `properties` of symbols by name (`{"S": ["spd"]}`).
 
+    A positive integer `Symbol` is a dimension, any other a scalar.
     Raises `NotSupported` for a class without a counterpart.
     """
     known = {name: frozenset(words) for name, words in (properties or {}).items()}
@@ -235,6 +236,8 @@ def _from(node: Any, args: list[Expr], properties: Mapping[str, frozenset[str]])
         value = o.number(abs(Fraction(int(node.p), int(node.q))))
         return o.neg(value) if node < 0 else value
     match kind:
+        case "Symbol" if node.is_integer and node.is_positive:
+            return o.dimension_number(dim(str(node.name)))
         case "Symbol":
             return o.symbol(str(node.name), SCALAR, properties.get(str(node.name), frozenset()))
         case "MatrixSymbol":

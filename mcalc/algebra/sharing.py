@@ -16,7 +16,7 @@ from mcalc.algebra.expr import Expr, fold, postorder
 from mcalc.algebra.functions import FUNCTIONS
 from mcalc.algebra.printing import unicode_text
 
-READABLE = 76
+READABLE = 60
 """Characters of a line that needs no names."""
 _LONG = 400
 _MOST = 12

@@ -1,0 +1,93 @@
+"""What a derivation looks like: golden files, and what holds for every format."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+
+import mcalc
+
+CASES: dict[str, tuple[str, object, str]] = {
+    "least_squares": ("tr((y-XW)^T (y-XW))", "W", ""),
+    "covariance": ("logdet(S) + tr(S^-1 A)", "S", "S: n x n spd; A: n x n symmetric"),
+    "logistic": ("sum(log(1 + exp(-y .* (X w)))) + lambda w^T w", "w", ""),
+    "network": ("-sum(Y .* log(softmax(tanh(X V) W)))", ("V", "W"), "Y: n x k; X: n x d; V: d x h; W: h x k"),
+    "definitions": ("R = y - X W; tr(R^T R)", "W", ""),
+    "jacobian": ("softmax(A x)", "x", ""),
+    "f_is_taken": ("f^T X f", "X", ""),
+}
+FIGURE = re.compile(r"(relative error |\"max_relative_error\": )[-0-9.e]+")
+
+
+def _derive(case: str) -> mcalc.Derivation | mcalc.Derivations:
+    text, wrt, where = CASES[case]
+    return mcalc.derive(text, wrt=wrt, where=where)
+
+
+def _still(text: str) -> str:
+    return FIGURE.sub(r"\1…", text)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_golden(case: str, golden: Callable[[str, str], None]) -> None:
+    found = _derive(case)
+    golden(f"derive/{case}.txt", _still(found.text() + "\n" + found.text(unicode=False)))
+    golden(f"derive/{case}.tex", found.latex())
+    golden(f"derive/{case}.md", _still(found.markdown()))
+    golden(f"derive/{case}.json", _still(json.dumps(found.json(), indent=2)) + "\n")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_text_is_readable(case: str) -> None:
+    found = _derive(case)
+    for text in (found.text(), found.text(unicode=False)):
+        assert max(len(line) for line in text.splitlines()) <= 100
+        assert not re.search(r"[ \t]\n", text)
+    assert found.text(unicode=False).isascii()
+    assert max(len(line) for line in found.text(width=72).splitlines()) <= 90
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_latex_is_balanced(case: str) -> None:
+    text = _derive(case).latex()
+    assert text.count("{") == text.count("}")
+    assert text.count(r"\left") == text.count(r"\right")
+    assert re.findall(r"\\begin\{(\w+\*?)\}", text)[0] == re.findall(r"\\end\{(\w+\*?)\}", text)[-1]
+    assert not re.search(r"\\text\{[^}]*[^\\][_^&#%]", text)
+    assert all(line.count("&=") == 1 for line in text.splitlines()[1:-1])
+
+
+def test_the_name_is_free() -> None:
+    found = _derive("f_is_taken").json()
+    assert found["name"] == "g"
+    assert {step["left"] for step in found["steps"]} <= {"g", "dg", "grad_X"}
+
+
+def test_json_keys() -> None:
+    found = _derive("least_squares").json()
+    wanted = {"schema", "expression", "wrt", "kind", "result", "shape", "layout", "symbols", "name", "conditions", "steps",
+              "latex", "python", "verified"}  # fmt: skip
+    assert wanted <= set(found)
+    assert found["schema"] == 1 and found["wrt"] == "W" and found["kind"] == "gradient"
+    assert found["symbols"]["W"] == {"shape": ["d", "m"], "properties": [], "inferred": True}
+    assert set(found["verified"]) >= {"points", "max_relative_error", "steps_proved"}
+    assert all(set(step) == {"left", "right", "rule", "reference"} for step in found["steps"])
+
+
+def test_several_variables_share_lines() -> None:
+    found = _derive("network")
+    assert len(found.json()["results"]) == 2
+    assert found.text().count("log of a softmax") == 1
+
+
+def test_every_result_of_json_has_true_lines() -> None:
+    from tests.oracle import check_steps
+
+    for case in CASES:
+        found = _derive(case).json()
+        for result in found.get("results", [found]):
+            if result["kind"] == "gradient":
+                assert check_steps(result) == [], case
