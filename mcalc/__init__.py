@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from mcalc.algebra.expr import Expr
+    from mcalc.check import check
     from mcalc.derivation import Derivation, Derivations, derive
     from mcalc.errors import McalcError
     from mcalc.frontend import Parsed, parse
@@ -28,6 +29,7 @@ _PLACES = {
     "Expr": "mcalc.algebra.expr",
     "McalcError": "mcalc.errors",
     "Parsed": "mcalc.frontend",
+    "check": "mcalc.check",
     "derive": "mcalc.derivation",
     "equal": "mcalc.interop",
     "from_sympy": "mcalc.interop",
@@ -42,6 +44,7 @@ __all__ = [
     "McalcError",
     "Parsed",
     "__version__",
+    "check",
     "derive",
     "equal",
     "from_sympy",

@@ -21,7 +21,8 @@ from mcalc.check.examples import counterexample_text
 from mcalc.check.numerics import agree_precisely
 from mcalc.check.questions import Calculus, Question, question, vec
 from mcalc.check.reading import Claim, Proof
-from mcalc.check.report import Line, Report
+from mcalc.check.render import left_latex, right_latex
+from mcalc.check.report import Line, Report, Verdict
 from mcalc.check.search import Context, Repair, right_answer, search
 from mcalc.errors import McalcError, NotSupported, VerificationError
 from mcalc.verify.equality import Counterexample, counterexample
@@ -71,9 +72,10 @@ class Judge:
 
     def _line(self, claim: Claim) -> Line:
         shape, expected = shape_text(claim.right.shape), shape_text(claim.shape)
+        latex = (left_latex(claim, self.proof), right_latex(claim, self.proof))
         if claim.kind == "definition":
             self.judged.append(_Judged(claim, "proved"))
-            return Line(claim.line, claim.left_text, claim.right_text, "definition", shape=shape, expected=expected)
+            return Line(claim.line, claim.left_text, claim.right_text, "definition", shape=shape, expected=expected, latex=latex)
         asked, decision = self._decide(claim)
         follows = self._follows(claim, decision.status)
         self.judged.append(_Judged(claim, decision.status))
@@ -81,19 +83,21 @@ class Judge:
             self.claimed[claim.left.args[0]] = claim.right
         common = (claim.line, claim.left_text, claim.right_text)
         if decision.status != "refuted":
-            status = "proved" if decision.status == "proved" else "undecided"
+            status: Verdict = "proved" if decision.status == "proved" else "undecided"
             detail = decision.detail if status == "undecided" else ""
-            return Line(*common, status, follows, decision.method, detail=detail, shape=shape, expected=expected)  # type: ignore[arg-type]
+            return Line(
+                *common, status, follows, decision.method, detail=detail, shape=shape, expected=expected, latex=latex
+            )  # fmt: skip
         found = Repair("", "")
         if not follows:
             found = self._repair(claim, asked)
         else:
             found = Repair("", right_answer(self._context(claim, asked)))
         example = "" if decision.found is None else self._counterexample(claim, asked, decision.found)
+        remark = "; ".join(part for part in (decision.detail, found.remark) if part)
         return Line(
-            *common, "refuted", follows, decision.method, found.slip, found.text, example, decision.detail, shape,
-            expected,
-        )  # fmt: skip
+            *common, "refuted", follows, decision.method, found.slip, found.text, example, remark, shape, expected, latex
+        )
 
     def _decide(self, claim: Claim) -> tuple[Question | None, Decision]:
         if claim.right.shape != claim.shape:

@@ -10,8 +10,9 @@ import re
 from dataclasses import dataclass, field
 
 from mcalc.algebra.expr import Expr, postorder
+from mcalc.algebra.names import GREEK, latex_name, parts
 from mcalc.algebra.operators import symbol, zeros
-from mcalc.algebra.shape import SCALAR, Shape, dim, shape_text
+from mcalc.algebra.shape import SCALAR, Shape, shape_text
 from mcalc.check.source import Problem, Source, placed
 from mcalc.check.statements import Declaration, Equation, Left, statements
 from mcalc.errors import McalcError, NameProblem, ParseError, ShapeError, UsageError
@@ -19,7 +20,6 @@ from mcalc.frontend import Parsed, parse
 from mcalc.frontend.declarations import Declared, declarations
 from mcalc.frontend.words import key
 
-_ONE_NAME = re.compile(r"(?:[A-Za-z]|[A-Za-z]{2,})[0-9]*(?:_\w+)?")
 _MENTIONED = re.compile(r"\b(?:grad|jac|hess)_\{?(\w+)|\bd\s?([A-Za-z]+[0-9]*(?:_\w+)?)\b")
 
 
@@ -65,6 +65,11 @@ class Proof:
     symbols: dict[str, Expr]
     notes: tuple[str, ...] = ()
     inferred: tuple[str, ...] = ()
+
+    @property
+    def latex_names(self) -> dict[Expr, str]:
+        """The names of the definitions as LaTeX."""
+        return {e: latex_name(name) for e, name in self.names.items()}
 
 
 def read(problem: Problem, file: str, name: str = "") -> Proof:
@@ -321,10 +326,5 @@ def _definition(equation: Equation) -> _Definition:
 
 
 def _is_one_name(text: str) -> bool:
-    from mcalc.algebra.names import GREEK, parts
-
     word = parts(text)[0]
     return (len(word) == 1 and word.isalpha()) or word in GREEK
-
-
-__all__ = ["Claim", "Proof", "dim", "read"]

@@ -31,6 +31,8 @@ class Line:
     detail: str = ""
     shape: str = ""
     expected: str = ""
+    latex: tuple[str, str] = ("", "")
+    """Both sides as LaTeX."""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; what does not apply is null."""
@@ -38,7 +40,7 @@ class Line:
             "line": self.line, "left": self.left, "right": self.right, "verdict": self.verdict,
             "follows": self.follows, "method": self.method or None, "slip": self.slip or None,
             "repair": self.repair or None, "counterexample": self.counterexample or None,
-            "detail": self.detail or None, "shape": self.shape or None,
+            "detail": self.detail or None, "shape": self.shape or None, "expected_shape": self.expected or None,
         }  # fmt: skip
 
 

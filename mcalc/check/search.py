@@ -11,21 +11,24 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 
-from mcalc.algebra.expr import Expr, postorder
-from mcalc.algebra.operators import add, app, d, div, had, inner, mul, neg
+from mcalc.algebra.expr import Expr, postorder, substitute
+from mcalc.algebra.operators import add, app, d, div, had, inner, mul, neg, symbol
 from mcalc.algebra.printing import ascii_text
-from mcalc.algebra.structure import structure
+from mcalc.algebra.structure import close, structure
 from mcalc.calculus.gradient import differential
-from mcalc.check.edits import negative, scaled
+from mcalc.check.edits import negative, scaled, transposed
 from mcalc.check.numerics import Screen
 from mcalc.check.questions import Calculus, Question
 from mcalc.check.reading import Claim, Proof
-from mcalc.check.slips import Guess, Wrong, factor_name, guesses
+from mcalc.check.slips import WHOLE_RATIOS, Guess, Wrong, factor_name, guesses
 from mcalc.errors import McalcError
 from mcalc.verify.exact import Prover
 
 _MOST_GUESSES = 2000
 _ENOUGH = 12
+_ANSWERED = ("symmetric form", "Jacobian given")
+"""Slips that are told with mcalc's own answer, which is plainer than the line repaired."""
+_STRUCTURED = frozenset(["symmetric", "skew", "diagonal", "lower", "upper"])
 _MOST_PIECES = 40
 _DIFFERENTIAL = re.compile(r"\bd\(([A-Za-z]\w*)\)")
 _LARGEST_DENOMINATOR = 12
@@ -38,6 +41,7 @@ class Repair:
 
     slip: str
     text: str
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,37 @@ class Context:
 
 def search(context: Context) -> Repair:
     """The repair of a refuted line."""
+    found = _search(context)
+    remark = found.remark or symmetric_only(context)
+    return Repair(found.slip, found.text, remark)
+
+
+def symmetric_only(context: Context) -> str:
+    """`true for symmetric A only`, where that is so."""
+    asked, right = context.asked, context.claim.right
+    if asked is None or right.shape != context.claim.shape:
+        return ""
+    wrapped, moving = _wrapped(context, asked, right), context.proof.moving
+    if wrapped is None:
+        return ""
+    target = context.calculus.write_out(asked.target, moving)
+    square = [
+        n for n in postorder(target, wrapped)
+        if n.op == "sym" and n.is_square and not n.is_scalar and not close(n.attrs[1]) & _STRUCTURED
+        and n not in moving and n is not context.claim.variable and not n.name.endswith("_")
+    ]  # fmt: skip
+    square = list(dict.fromkeys(square))[:6]
+    for chosen in [*([n] for n in square), square if len(square) > 1 else []]:
+        if not chosen:
+            continue
+        put = {n: symbol(n.name, n.shape, n.attrs[1] | {"symmetric"}) for n in chosen}
+        left, other = substitute(target, put), substitute(wrapped, put)
+        if Prover(left, other, variables=moving).prove(left, other).proved:
+            return f"true for symmetric {', '.join(n.name for n in chosen)} only"
+    return ""
+
+
+def _search(context: Context) -> Repair:
     asked, claim = context.asked, context.claim
     answer = right_answer(context)
     if asked is None or claim.right.length > _LONGEST:
@@ -76,9 +111,21 @@ def search(context: Context) -> Repair:
     for group in guesses(wrong):
         found = _first(context, asked, screen, group)
         if found is not None:
-            own = "symmetric variable" in found.slip or "diagonal variable" in found.slip
-            return Repair(found.slip, answer if own and answer else context.text(found.right))
+            own = found.slip.startswith(_ANSWERED) and claim.kind == "grad"
+            return Repair(found.slip, answer if own and answer else context.text(found.right), _up_to(claim, found))
     return _by_ratio(context, asked, screen) or Repair("", answer)
+
+
+def _up_to(claim: Claim, found: Guess) -> str:
+    """What a claim is right up to, where the whole of it is off."""
+    if found.right is transposed(claim.right):
+        return "equal up to a transpose: the other layout" if "layout" in found.slip else "equal up to a transpose"
+    if found.right is negative(claim.right):
+        return "equal up to the sign"
+    for c in WHOLE_RATIOS:
+        if found.right is scaled(claim.right, c):
+            return f"equal up to the constant factor {c}"
+    return ""
 
 
 def _first(context: Context, asked: Question, screen: Screen, group: Iterator[Guess]) -> Guess | None:
@@ -91,10 +138,15 @@ def _first(context: Context, asked: Question, screen: Screen, group: Iterator[Gu
                 passed.append(guess)
                 if len(passed) == _ENOUGH:
                     break
-    for guess in sorted(passed, key=lambda g: g.right.length):
+    for guess in sorted(passed, key=lambda g: (g.right.length, _raised(g.right))):
         if _proves(context, asked, guess.right):
             return guess
     return None
+
+
+def _raised(e: Expr) -> int:
+    """How many products are transposed as a whole."""
+    return sum(node.op == "T" and node.args[0].op == "mul" for node in postorder(e))
 
 
 def _wrapped(context: Context, asked: Question, right: Expr) -> Expr | None:
@@ -219,8 +271,6 @@ def _collect(root: Expr, moving: tuple[Expr, ...], names: dict[Expr, str], found
         if inside is not None and inside.args[0].op != "d":
             written = differential(inside.args[0], moving)
             for part in _spread(written):
-                from mcalc.algebra.expr import substitute
-
                 if part.shape == inside.shape:
                     queue.extend(_spread(substitute(term, {inside: part})))
 

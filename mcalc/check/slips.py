@@ -54,7 +54,7 @@ class Wrong:
 _LINEAR = frozenset(
     ["mul", "had", "neg", "T", "tr", "div", "hdiv", "sum", "mean", "vec", "diagm", "diagv", "tril", "triu", "kron", "index"]
 )
-_SIMPLE_RATIOS = tuple(Fraction(a, b) for a, b in ((2, 1), (1, 2), (3, 1), (1, 3), (4, 1), (1, 4)))
+WHOLE_RATIOS = tuple(Fraction(a, b) for a, b in ((2, 1), (1, 2), (3, 1), (1, 3), (4, 1), (1, 4)))
 
 
 def _terms(w: Wrong) -> Iterator[tuple[tuple[int, ...], Expr]]:
@@ -95,7 +95,7 @@ def _moves(e: Expr) -> bool:
 
 def _factors(w: Wrong) -> Iterator[Guess]:
     for path, node in _terms(w):
-        for ratio in _SIMPLE_RATIOS:
+        for ratio in WHOLE_RATIOS:
             made = put(w.right, path, scaled(node, ratio))
             if made is not None:
                 yield Guess(factor_name(ratio), made)
@@ -311,12 +311,24 @@ def _symmetric(w: Wrong) -> Iterator[Guess]:
             for term in terms(w.right):
                 yield Guess(name, add(*(kind.projection(t) if t is term else t for t in terms(w.right))))
     for path, node in places(w.right, w.leaves):
+        for new in _halved(node):
+            made = put(w.right, path, new)
+            if made is not None:
+                yield Guess("symmetric form: this holds for a symmetric matrix only", made)
         if not node.is_square or node.is_scalar or node.op == "eye":
             continue
         for new in (div(add(node, T(node)), number(2)), add(node, T(node))):
             made = put(w.right, path, new)
             if made is not None:
                 yield Guess("symmetric form: this holds for a symmetric matrix only", made)
+
+
+def _halved(node: Expr) -> Iterator[Expr]:
+    """2 A B as (A + A^T) B."""
+    if node.op == "mul" and node.args[0].op == "num":
+        for k, a in enumerate(node.args):
+            if a.is_square and not a.is_scalar:
+                yield scaled(mul(*node.args[:k], add(a, T(a)), *node.args[k + 1 :]), Fraction(1, 2))
 
 
 def _exponents(w: Wrong) -> Iterator[Guess]:
@@ -403,4 +415,4 @@ def _fresh(found: Iterator[Guess], seen: set[Expr]) -> Iterator[Guess]:
             yield guess
 
 
-__all__ = ["Guess", "Wrong", "factor_name", "guesses"]
+__all__ = ["WHOLE_RATIOS", "Guess", "Wrong", "factor_name", "guesses"]

@@ -68,7 +68,7 @@ def placed(error: McalcError, source: Source, file: str, name: str) -> McalcErro
     """An error in a source, shown in the file."""
     inside = error.text is None or error.text == source.text
     error.span = source.span(error.span if inside else None)
-    error.text, error.source = file, name
+    error.text, error.source = file, name or "proof"
     return error
 
 
