@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mcalc.algebra.names import GREEK, parts
-from mcalc.algebra.shape import ONE
+from mcalc.algebra.shape import ONE, Shape
 from mcalc.errors import AmbiguityError, LimitError
 from mcalc.frontend.calls import Type
 from mcalc.frontend.checking import Checked, Question, check, fresh, leaf
@@ -26,6 +26,7 @@ from mcalc.frontend.shapes import FOLDS, RULES
 SCALAR_KIND, COLUMN_KIND, MATRIX_KIND = 0, 1, 3
 """Bit 0: more than one row; bit 1: more than one column (bits 2 and 3: `entrywise` and `mixed` of a type)."""
 
+_KINDS = (SCALAR_KIND, COLUMN_KIND, MATRIX_KIND)
 _ALL_SHAPES = sum(1 << code for code in (0, 1, 2, 3, 7))
 _KIND_WORDS = {SCALAR_KIND: "scalar", COLUMN_KIND: "column vector", MATRIX_KIND: "matrix"}
 _EFFORT = 2_000_000
@@ -142,11 +143,12 @@ class Reading:
 
 
 class _Search:
-    """The readings in which the expression has a kind of `wanted`, fewest habits given up first."""
+    """The readings in which the expression has a kind of the set `wanted`, fewest habits given up first."""
 
     def __init__(self, question: Question, kinds: dict[str, int], givers: list[str], wanted: int) -> None:
         self.question = question
         self.kinds = kinds
+        self.givers = givers
         self.wanted = wanted
         self.effort = _EFFORT
         declared = {name: 1 << _code(Type(*shape, False)) for name, shape in question.declared.items()}
@@ -155,70 +157,52 @@ class _Search:
             self.domains[name] = 1 << SCALAR_KIND | 1 << COLUMN_KIND
             if kinds[name] == COLUMN_KIND:  # a Greek letter is no matrix: `A + lambda` is ambiguous, no sum of matrices
                 self.domains[name] |= 1 << MATRIX_KIND
-        self.full = self.domains
-        self.givers = givers
 
-    def possible(self) -> bool:
+    def possible(self, chosen: Mapping[str, int]) -> bool:
+        """Whether the expression can have a wanted kind when these names have these kinds."""
         self.effort -= len(self.question.program.steps)
         if self.effort < 0:
             raise LimitError("too many names are undeclared to find their shapes", hint="declare some of them")
-        return bool(possible(self.question, self.domains) & self.wanted)
-
-    def narrow(self) -> bool:
-        """Drops the kinds that are impossible for a name whatever the others are."""
-        if not self.possible():
-            return False
-        for name in self.givers:
-            domain, left = self.domains[name], 0
-            for kind in (SCALAR_KIND, COLUMN_KIND, MATRIX_KIND):
-                if domain >> kind & 1:
-                    self.domains[name] = 1 << kind
-                    left |= self.possible() << kind
-            self.domains[name] = left
-            if not left:
-                return False
-        self.full = dict(self.domains)
-        return True
+        domains = self.domains | {name: 1 << kind for name, kind in chosen.items()}
+        return bool(possible(self.question, domains) & self.wanted)
 
     def find(self) -> list[Reading]:
-        """The best readings: one, or several that tie."""
-        if not self.narrow():
+        """The best readings: none, one, or several that tie."""
+        if not self.possible({}):
             return []
+        for name in self.givers:  # drops what is impossible for a name whatever the others are
+            kinds = (kind for kind in _KINDS if self.domains[name] >> kind & 1)
+            self.domains[name] = sum(1 << kind for kind in kinds if self.possible({name: kind}))
         forced = sum(not self.domains[name] >> self.kinds[name] & 1 for name in self.givers)
         for given_up in range(forced, len(self.givers) + 1):
             for matrices in range(given_up + 1):
-                found = list(self.readings(0, given_up, matrices, {}))
+                found = list(self.readings(given_up, matrices))
                 if found:
                     return found
         return []
 
-    def readings(self, at: int, given_up: int, matrices: int, chosen: dict[str, int]) -> Iterator[Reading]:
-        """The readings that give up so many habits, so many of them for a matrix."""
-        stack = [(at, given_up, matrices, chosen)]
+    def readings(self, given_up: int, matrices: int) -> Iterator[Reading]:
+        """The readings that give up exactly so many habits, so many of them for a matrix."""
+        stack: list[tuple[int, int, dict[str, int]]] = [(given_up, matrices, {})]
         while stack:
-            at, given_up, matrices, chosen = stack.pop()
-            for name in self.givers:
-                self.domains[name] = 1 << chosen[name] if name in chosen else self.full[name]
-            if chosen and not self.possible():
+            given_up, matrices, chosen = stack.pop()
+            left = len(self.givers) - len(chosen)
+            if given_up > left or (chosen and not self.possible(chosen)):
                 continue
-            if at == len(self.givers):
-                if given_up == 0 and matrices == 0:
+            if not left:
+                if given_up == matrices == 0:
                     yield from self.exact(chosen)
                 continue
-            if given_up > len(self.givers) - at:
-                continue
-            name = self.givers[at]
-            for kind in (MATRIX_KIND, COLUMN_KIND, SCALAR_KIND):
-                if not self.full[name] >> kind & 1:
-                    continue
+            name = self.givers[len(chosen)]
+            for kind in reversed(_KINDS):
                 gives = kind != self.kinds[name]
-                matrix = gives and kind == MATRIX_KIND
-                if gives <= given_up and matrix <= matrices:
-                    stack.append((at + 1, given_up - gives, matrices - matrix, {**chosen, name: kind}))
+                to_matrix = gives and kind == MATRIX_KIND
+                if self.domains[name] >> kind & 1 and gives <= given_up and to_matrix <= matrices:
+                    stack.append((given_up - gives, matrices - to_matrix, {**chosen, name: kind}))
 
     def exact(self, chosen: dict[str, int]) -> Iterator[Reading]:
+        """The reading with these kinds, if its dimensions fit."""
         kinds = {**self.kinds, **chosen}
-        self.effort -= 4 * len(self.question.program.steps)
         try:
             yield Reading(kinds, check(self.question, kinds))
         except Misfit:
@@ -230,43 +214,43 @@ def read(question: Question, wrt: frozenset[str]) -> Reading:
     undeclared = [name for name in question.program.symbols if name not in question.declared]
     kinds = {name: habit(name) for name in undeclared}
     givers = [name for name in undeclared if kinds[name] != MATRIX_KIND]
-    scalar = 1 << SCALAR_KIND
     try:
-        checked = check(question, kinds)
+        habitual = Reading(kinds, check(question, kinds))
     except Misfit as misfit:
         if misfit.ambiguous and question.program.steps[misfit.place].kind != "sum":
             raise
-        wanted = [scalar, _ALL_SHAPES] if question.target is None else [1 << _code(Type(*question.target, False))]
-        for kind in wanted:
-            found = _only(_Search(question, kinds, givers, kind | (kind & 8) << 4).find(), givers) if givers else None
+        for wanted in _wanted(question.target):
+            found = _only(_Search(question, kinds, givers, wanted).find(), givers)
             if found is not None:
                 return found
         raise misfit from None
-    habitual = Reading(kinds, checked)
+    root = habitual.checked.types[question.program.root]
     others = [name for name in givers if name not in wrt]
-    root = checked.types[question.program.root]
     if question.target is not None or root.is_scalar or not wrt or not others:
         return habitual
     try:
-        found = _only(_Search(question, kinds, others, scalar).find(), others)
+        found = _only(_Search(question, kinds, others, 1 << SCALAR_KIND).find(), others)
     except LimitError:
         return habitual
     return replace(found, aim="the expression is a scalar") if found else habitual
 
 
+def _wanted(target: Shape | None) -> list[int]:
+    """The kinds to look for, the best first."""
+    if target is None:
+        return [1 << SCALAR_KIND, _ALL_SHAPES]
+    code = _code(Type(*target, False))
+    return [1 << code | 1 << (code | 4)] if code == MATRIX_KIND else [1 << code]
+
+
 def _only(readings: list[Reading], givers: list[str]) -> Reading | None:
-    if len(readings) > 1:
-        shown = [
-            ", ".join(f"{name}: {_KIND_WORDS[r.kinds[name]]}" for name in givers if _differs(name, readings))
-            for r in readings
-        ]
-        raise AmbiguityError(
-            "the shapes can be read in two ways" if len(readings) == 2 else "the shapes can be read in several ways",
-            notes=tuple(shown[:4]),
-            hint="declare one of them",
-        )
-    return readings[0] if readings else None
-
-
-def _differs(name: str, readings: list[Reading]) -> bool:
-    return len({r.kinds[name] for r in readings}) > 1
+    """The reading, if there is one; several are an ambiguity."""
+    if len(readings) < 2:
+        return readings[0] if readings else None
+    differing = [name for name in givers if len({r.kinds[name] for r in readings}) > 1]
+    count = "two" if len(readings) == 2 else "several"
+    raise AmbiguityError(
+        f"the shapes can be read in {count} ways",
+        notes=tuple(", ".join(f"{name}: {_KIND_WORDS[r.kinds[name]]}" for name in differing) for r in readings[:4]),
+        hint="declare one of them",
+    )
