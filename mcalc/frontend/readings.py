@@ -29,7 +29,7 @@ SCALAR_KIND, COLUMN_KIND, MATRIX_KIND = 0, 1, 3
 _KINDS = (SCALAR_KIND, COLUMN_KIND, MATRIX_KIND)
 _ALL_SHAPES = sum(1 << code for code in (0, 1, 2, 3, 7))
 _KIND_WORDS = {SCALAR_KIND: "scalar", COLUMN_KIND: "column vector", MATRIX_KIND: "matrix"}
-_EFFORT = 2_000_000
+_EFFORT = 1_000_000
 """Steps that the search may take."""
 
 

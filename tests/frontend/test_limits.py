@@ -44,13 +44,13 @@ LARGE = {
 def test_large_texts(name: str) -> None:
     text, kind = LARGE[name]
     parse("x")  # loads the tables
-    start = time.perf_counter()
+    start = time.process_time()
     if kind is None:
         parse(text)
     else:
         with pytest.raises(kind):
             parse(text)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_printing_has_a_limit() -> None:
