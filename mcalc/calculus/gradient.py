@@ -115,6 +115,8 @@ def _peel(context: Normaliser, node: Expr, cotangent: Expr, moving: set[Expr]) -
             old = parts.get(e.args[0])
             parts[e.args[0]] = c if old is None else add(old, c)
             continue
+        if e.op == "zeros":
+            continue
         if e.op not in ADJOINTS:
             raise NotSupported(f"{e.op} is not linear: its differential has no adjoint")
         row = ADJOINTS[e.op]

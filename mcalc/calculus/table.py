@@ -110,6 +110,8 @@ def _power(e: Expr, moves: Moves) -> Expr:
         if x.op == "norm" and k == 2:
             return mul(number(2), inner(x.args[0], d(x.args[0])))
         return mul(_rational(k), pow_(x, k - 1), d(x))
+    if k == 0:
+        return zeros(*e.shape)
     if k == -1:
         return neg(mul(inv(x), d(x), inv(x)))
     if abs(k) > LARGEST_POWER:
