@@ -12,6 +12,7 @@ from mcalc.algebra.structure import structure
 from mcalc.calculus.conditions import conditions
 from mcalc.calculus.gradient import backward, moving_nodes, zero_of
 from mcalc.calculus.narrate import StepPolisher, narrate
+from mcalc.errors import McalcError
 from mcalc.rewrite.derivation import Answer, Derived, Obligation, Step
 from mcalc.rewrite.rules import projection_rule
 from mcalc.simplify.identities import recognise
@@ -22,6 +23,13 @@ from mcalc.simplify.shorten import shorten
 
 def derive_gradients(root: Expr, variables: tuple[Expr, ...], name: str = "f", detail: str = "brief") -> Derived:
     """Closed-form gradients of a scalar expression by each variable."""
+    try:
+        return _gradients(root, variables, name, detail)
+    except ZeroDivisionError:
+        raise McalcError("the expression divides by zero, so it has no value anywhere", code="domain") from None
+
+
+def _gradients(root: Expr, variables: tuple[Expr, ...], name: str, detail: str) -> Derived:
     context = Normaliser()
     # what the user spelled out is recognised first: its differential is shorter, and so is every later line
     recognised, found = recognise(root)

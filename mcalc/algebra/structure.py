@@ -69,7 +69,8 @@ def facts(root: Expr) -> Facts:
             stack.extend(missing)
         else:
             rule = _RULES.get(node.op)
-            node.facts = close(rule(node)) if rule is not None else NOTHING
+            known = close(rule(node)) if rule is not None else NOTHING
+            node.facts = known if node.is_square else known - _OF_SQUARES
             stack.pop()
     assert root.facts is not None
     return root.facts
@@ -87,6 +88,7 @@ def _common(args: tuple[Expr, ...]) -> Facts:
     return shared
 
 
+_OF_SQUARES = frozenset({"symmetric", "skew", "spd", "psd", "diagonal", "orthogonal", "invertible"})
 _LINEAR = frozenset({"symmetric", "skew", "psd", "diagonal", "lower", "upper", "positive"})
 _SIGN_FREE = frozenset({"symmetric", "skew", "diagonal", "lower", "upper"})
 _SCALED = frozenset({"spd", "psd", "positive", "invertible"})

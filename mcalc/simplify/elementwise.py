@@ -54,7 +54,7 @@ def product(context: Normaliser, args: Sequence[tuple[Expr, Fraction]], shape: S
             case "hdiv":
                 pending.append((factor.args[1], -exponent))
                 pending.append((factor.args[0], exponent))
-            case "hpow":
+            case "hpow" if exponent.denominator == 1 and _splits(factor.args[0], factor.attrs[0] * exponent):
                 pending.append((factor.args[0], factor.attrs[0] * exponent))
             case "mul" if shape[0] is not ONE and shape[1] is not ONE and _scales(
                 context, factor, pending, rows, columns, exponent
@@ -67,6 +67,11 @@ def product(context: Normaliser, args: Sequence[tuple[Expr, Fraction]], shape: S
     if shape == SCALAR:
         extra, flat = settle(merge(*scalars))
         return build(coefficient * extra, flat, (), shape)
+    if shape[0] is ONE and all(context.transpose(a).length <= a.length for a in powers):
+        turned = [(context.transpose(a), e) for a, e in powers.items()]
+        extra, flat = settle(merge(*scalars))
+        column = product(context, turned, (shape[1], ONE))
+        return context.product([build(coefficient * extra, flat, (), SCALAR), context.transpose(column)])
     _idempotents(context, powers)
     extra, flat = settle(merge(*scalars))
     factors = _matrix(context, powers, shape)
@@ -109,6 +114,14 @@ def _scales(
         return False
     pending.append((mul(*rest), exponent))
     return True
+
+
+def _splits(base: Expr, exponent: Fraction) -> bool:
+    """Whether base.^exponent may be taken factor by factor: a root only of what has no coefficient."""
+    if exponent.denominator == 1:
+        return True
+    term = term_of(base)
+    return term.coefficient == 1 and not term.scalars and base.op not in ("had", "hdiv", "hpow")
 
 
 def _rational_power(value: Fraction, exponent: Fraction) -> Fraction:

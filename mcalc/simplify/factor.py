@@ -22,6 +22,8 @@ from mcalc.simplify.terms import ONE_Q, Scalars, Term, base_and_exponent, build,
 
 MOST_TERMS = 48
 """A sum is not expanded beyond this many terms."""
+MOST_EFFORT = 150
+"""Sums that one search for common factors may look at."""
 
 
 def _terms(e: Expr) -> list[Expr]:
@@ -110,6 +112,8 @@ def _sum_inside(term: Term) -> Expr | None:
 def factor(context: Normaliser, root: Expr, worth: Callable[[Expr], int]) -> Expr:
     """Every sum below the root with what its terms share taken out; `worth` is the length that decides."""
 
+    context.effort = MOST_EFFORT
+
     def combine(node: Expr, args: list[Expr]) -> Expr:
         if not args:
             return node
@@ -149,8 +153,17 @@ def _sum_of(context: Normaliser, terms: list[Term], shape: Shape) -> Expr:
 
 
 def _factored(context: Normaliser, terms: list[Term], shape: Shape, worth: Callable[[Expr], int]) -> Expr:
+    # the same sums come back on many ways
+    key = ("factored", tuple(terms), shape)
+    if key not in context.first:
+        context.first[key] = _factored_anew(context, terms, shape, worth)
+    return context.first[key]
+
+
+def _factored_anew(context: Normaliser, terms: list[Term], shape: Shape, worth: Callable[[Expr], int]) -> Expr:
     plain = _sum_of(context, terms, shape)
-    if len(terms) < 2:
+    context.effort -= 1
+    if len(terms) < 2 or context.effort < 0:
         return plain
     shared = _shared_scalars(terms)
     if shared:
@@ -347,7 +360,7 @@ def _hadamard_view(t: Term, shape: Shape) -> dict[Expr, Fraction]:
                 pending.extend((a, e) for a in reversed(node.args))
             case "hdiv":
                 pending.extend(((node.args[1], -e), (node.args[0], e)))
-            case "hpow":
+            case "hpow" if e.denominator == 1:
                 pending.append((node.args[0], e * node.attrs[0]))
             case "sqrt":
                 pending.append((node.args[0], e / 2))

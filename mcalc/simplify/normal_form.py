@@ -55,6 +55,7 @@ class Normaliser:
         self.transposed: dict[Expr, Expr] = {}
         self.rewrites: list[Rewrite] = []
         self.rule = ""
+        self.effort = 0
 
     def because(self, rule: str) -> None:
         """Name the rule that the current rewrite uses (the last word wins)."""
@@ -324,7 +325,9 @@ def settle(scalars: Scalars) -> tuple[Fraction, Scalars]:
             term = term_of(atom)
             coefficient *= term.coefficient ** int(exponent)
             parts.append(raised(term.scalars, exponent))
-        elif atom.op in ("pow", "sqrt") and atom.args[0].op != "num":
+        elif atom.op in ("pow", "sqrt") and atom.args[0].op != "num" and (
+            exponent.denominator == 1 or holds_nonnegative(atom.args[0])
+        ):
             inner = atom.attrs[0] if atom.op == "pow" else HALF
             parts.append(((atom.args[0], inner * exponent),))
         else:
@@ -524,10 +527,10 @@ def _of_factors(c: Normaliser, e: Expr) -> Expr:
         case "triu", _ if holds(arg, "upper"):
             c.because("triangle of a triangular matrix")
             return arg
-        case ("tril", _) if holds(arg, "upper"):
+        case ("tril", _) if arg.is_square and holds(arg, "upper"):
             c.because("triangle of a triangular matrix")
             return c.had([arg, eye(arg.shape[0])], arg.shape)
-        case ("triu", _) if holds(arg, "lower"):
+        case ("triu", _) if arg.is_square and holds(arg, "lower"):
             c.because("triangle of a triangular matrix")
             return c.had([arg, eye(arg.shape[0])], arg.shape)
     return e

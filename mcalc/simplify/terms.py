@@ -54,7 +54,7 @@ def term_of(e: Expr) -> Term:
     while pending:
         node, sign = pending.pop()
         match node.op:
-            case "num":
+            case "num" if sign > 0 or node.attrs[0]:
                 coefficient *= node.attrs[0] if sign > 0 else 1 / node.attrs[0]
             case "neg":
                 coefficient = -coefficient
