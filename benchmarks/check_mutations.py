@@ -47,8 +47,8 @@ NAMED: dict[str, tuple[str, ...]] = {
     "order":       ("order", "cyclic"),
     "hadamard":    ("Hadamard", "matrix product"),
     "inverse":     ("inverse", "exponent"),
-    "elementwise": ("elementwise",),
-    "extra":       ("too many", "factor"),
+    "elementwise": ("elementwise", "factor lost"),
+    "factor":      ("factor lost", "inverse lost"),
 }
 # fmt: on
 
@@ -76,7 +76,7 @@ def mutations(claim: Claim, names: dict[Expr, str]) -> Iterator[tuple[str, Expr]
         if node.op == "mul":
             changed += [("order", swapped) for swapped in _swaps(node)]
             matrices = [a for a in node.args if not a.is_scalar]
-            changed += [("extra", mul(*node.args[:k], *node.args[k + 1 :])) for k in range(len(node.args))
+            changed += [("factor", mul(*node.args[:k], *node.args[k + 1 :])) for k in range(len(node.args))
                         if len(matrices) > 1 and not node.args[k].is_scalar and node.args[k].is_square
                         and not _moves(node.args[k])]  # fmt: skip
         if node.op == "had":

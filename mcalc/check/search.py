@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import islice
 
 from mcalc.algebra.expr import Expr, postorder, substitute
-from mcalc.algebra.operators import add, app, d, div, had, inner, mul, neg, symbol
+from mcalc.algebra.operators import add, app, d, div, had, inner, mul, neg, symbol, total
 from mcalc.algebra.printing import ascii_text
 from mcalc.algebra.structure import close, structure
 from mcalc.calculus.gradient import differential
@@ -163,12 +163,12 @@ def _proves(context: Context, asked: Question, right: Expr) -> bool:
 def _example(context: Context, asked: Question) -> Expr:
     """An expression with all symbols that a guess may have, of any shape."""
     claim = context.claim
-    parts = [app("norm", s) for s in context.proof.symbols.values()] + [app("norm", d(x)) for x in context.proof.moving]
-    parts += [app("norm", e) for e in context.proof.names]
+    parts = [*context.proof.symbols.values(), *(d(x) for x in context.proof.moving), *context.proof.names]
     if claim.right.shape == claim.shape:
         wrapped = _wrapped(context, asked, claim.right)
         if wrapped is not None:
-            parts += [app("norm", wrapped)]
+            parts.append(wrapped)
+    parts = [total(e) for e in parts]
     return add(*parts) if len(parts) > 1 else parts[0]
 
 

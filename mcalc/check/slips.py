@@ -75,6 +75,9 @@ def _signs(w: Wrong) -> Iterator[Guess]:
         if not minus and _differs_by_inverse(node) and not (w.above is not None and _differs_by_inverse(w.above)):
             yield Guess("d inv without the minus", made)
         yield Guess("a minus too many" if minus else "sign lost", made)
+    for path, node in places(w.right, w.leaves):
+        if node.op == "neg" and (made := put(w.right, path, node.args[0])) is not None:
+            yield Guess("a minus too many", made)
 
 
 def _differs_by_inverse(e: Expr) -> bool:
@@ -177,6 +180,14 @@ def _missing_terms(w: Wrong) -> Iterator[Guess]:
         for term in terms(w.above):
             if term.shape == w.right.shape and term not in terms(w.right):
                 yield Guess("a term lost", plus(w.right, term))
+    sums = [n for n in postorder(w.claim.left, *w.leaves, *([] if w.above is None else [w.above])) if n.op == "add"]
+    for path, node in places(w.right, w.leaves):
+        kept = set(terms(node))
+        for whole in sums:
+            if whole.shape == node.shape and kept < set(whole.args):
+                made = put(w.right, path, whole)
+                if made is not None:
+                    yield Guess("a term lost", made)
 
 
 def _hadamard(w: Wrong) -> Iterator[Guess]:
@@ -369,6 +380,24 @@ def _scalar_factors(w: Wrong) -> Iterator[Guess]:
                     yield Guess("a scalar factor lost", made)
 
 
+def _matrix_factors(w: Wrong) -> Iterator[Guess]:
+    """A matrix that the proof speaks of, put beside a factor."""
+    known = [e for e in (*w.proof.symbols.values(), *w.leaves) if not e.is_scalar][:12]
+    for path, node in places(w.right, w.leaves):
+        if node.is_scalar:
+            continue
+        for s in known:
+            made: list[Expr] = [had(s, node)] if s.shape == node.shape else []
+            if s.is_square:
+                for square in (s, T(s), inv(s)):
+                    made += [mul(square, node)] if s.shape[0] is node.shape[0] else []
+                    made += [mul(node, square)] if s.shape[0] is node.shape[1] else []
+            for new in made:
+                whole = put(w.right, path, new)
+                if whole is not None:
+                    yield Guess("a factor lost", whole)
+
+
 def _extras(w: Wrong) -> Iterator[Guess]:
     for path, node in places(w.right, w.leaves):
         if node.op not in ("add", "mul", "had") or len(node.args) < 2:
@@ -397,7 +426,7 @@ def _symbols(w: Wrong) -> Iterator[Guess]:
 
 SLIPS: tuple[Callable[[Wrong], Iterator[Guess]], ...] = (
     _signs, _factors, _transposes, _missing_terms, _elementwise, _hadamard, _orders, _symmetric, _exponents, _inverses,
-    _scalar_factors, _extras, _symbols,
+    _scalar_factors, _extras, _matrix_factors, _symbols,
 )  # fmt: skip
 
 
