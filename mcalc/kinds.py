@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from mcalc.algebra.expr import Expr, postorder, substitute, symbols
-from mcalc.algebra.operators import T, add, app, d, inner, mul, number, symbol
+from mcalc.algebra.operators import T, add, d, mul, number, symbol
 from mcalc.algebra.shape import shape_text
 from mcalc.algebra.structure import close, structure
 from mcalc.calculus.conditions import conditions
@@ -31,6 +31,7 @@ from mcalc.rewrite.derivation import NUMERATOR, Answer, Derived, Obligation, Ste
 from mcalc.simplify.identities import recognise
 from mcalc.simplify.normal_form import Normaliser, Rewrite
 from mcalc.simplify.polish import Polisher
+
 
 class _Desk:
     """One derivation: its normal forms, its two polishers, and the lines that all answers share."""
@@ -163,7 +164,9 @@ def _identified(desk: _Desk, linear: Expr, x: Expr, label: str) -> tuple[list[St
 # --- second derivatives ---------------------------------------------------------------------------------------------
 
 
-def _gradients(desk: _Desk, variables: tuple[Expr, ...], name: str, detail: str) -> tuple[Derived, dict[Expr, list[Expr]]]:
+def _gradients(
+    desk: _Desk, variables: tuple[Expr, ...], name: str, detail: str
+) -> tuple[Derived, dict[Expr, list[Expr]]]:
     """The derivation of the gradients, and for each variable normal forms of its gradient (projected)."""
     told = derive_gradients(desk.root, variables, name, detail)
     result = backward(desk.context, desk.root, variables, tell=False)
@@ -256,9 +259,9 @@ def _hvp(root: Expr, variables: tuple[Expr, ...], kind: str, name: str, detail: 
             candidates.append(moved)
         result = desk.shorten(*candidates)
         first = desk.plain(candidates[0])
-        lines = [Step(label, result, ("second differential", "direction"))]
-        if result.length < first.length <= 200:
-            lines = [Step(label, first, ("second differential", "direction")), Step(label, result, ("collect and factor",))]
+        lines = [Step(label, first if result.length < first.length <= 200 else result, ("direction",))]
+        if lines[0].right is not result:
+            lines.append(Step(label, result, ("collect and factor",)))
         found = conditions(desk.root, [result], moving)
         answers.append(Answer((x,), kind, label, result, tuple(lines), {}, found))
     return Derived(root, name, kind, _shared(told, desk), tuple(answers))
@@ -274,4 +277,4 @@ KINDS: dict[str, Kind] = {
     "hvp": _hvp,
 }
 
-__all__ = ["KINDS", "NUMERATOR", "app", "derive_kind", "direction", "inner"]
+__all__ = ["KINDS", "derive_kind", "direction"]

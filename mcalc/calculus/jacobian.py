@@ -21,7 +21,6 @@ from mcalc.simplify.normal_form import Normaliser, Rewrite
 from mcalc.simplify.polish import Polisher
 from mcalc.simplify.shorten import shorten
 
-
 ROUNDS = 3
 
 

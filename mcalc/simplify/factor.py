@@ -204,8 +204,8 @@ def _factored_anew(context: Normaliser, terms: list[Term], shape: Shape, worth: 
     for side in (0, -1):
         diagonal = diagonal_factor(context, terms, side, _hadamard_view, _powers)
         if diagonal is not None:
-            front, rest = diagonal
-            inner = _factored(context, [term_of(r) for r in rest], rest[0].shape, worth)
+            front, without = diagonal
+            inner = _factored(context, [term_of(r) for r in without], without[0].shape, worth)
             options.append(context.product([front, inner] if side == 0 else [inner, front]))
     for joined in kronecker.joined(context, terms, shape):
         options.append(_factored(context, joined, shape, worth))
@@ -407,7 +407,7 @@ def _taken_out(
         atoms = dict.fromkeys([*view, *shared])
         left = [(atom, view.get(atom, Fraction(0)) - shared.get(atom, Fraction(0))) for atom in atoms]
         rest.append(context.product([build(t.coefficient, t.scalars, (), SCALAR), _powers(context, left, shape)]))
-    spread = [s for r in rest for s in _summands(context, r, shape)]
+    spread = [s for r in rest for s in _summands(context, r, frozenset())]
     inner = _factored(context, [term_of(r) for r in rest], shape, worth)
     if len(spread) > len(rest):
         flat = _factored(context, [term_of(_whole(s, shape)) for s in spread], shape, worth)
