@@ -22,9 +22,10 @@ from mcalc.algebra.structure import close, structure
 from mcalc.calculus.conditions import conditions
 from mcalc.calculus.gradient import backward, moving_nodes, zero_of
 from mcalc.calculus.jacobian import shorten_fully, shortest
-from mcalc.calculus.linear import differential_form, entries, laws_used, vec, zero
+from mcalc.calculus.linear import differential_form, laws_used
 from mcalc.calculus.narrate import StepPolisher
 from mcalc.calculus.unfold import unfold
+from mcalc.calculus.vec_laws import entries, vec, zero
 from mcalc.errors import NotSupported
 from mcalc.pipeline import derive_gradients
 from mcalc.rewrite.derivation import NUMERATOR, Answer, Derived, Obligation, Step

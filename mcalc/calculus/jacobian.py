@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from mcalc.algebra.expr import Expr, postorder
 from mcalc.algebra.operators import add, app, d, div, mul, neg, number, ones
 from mcalc.algebra.structure import Structure, structure
-from mcalc.calculus.linear import coefficient, identity, swap, vec
+from mcalc.calculus.linear import coefficient
+from mcalc.calculus.vec_laws import identity, swap, vec
 from mcalc.simplify.factor import expand
 from mcalc.simplify.kronecker import gather_swaps
 from mcalc.simplify.normal_form import Normaliser, Rewrite

@@ -100,8 +100,8 @@ def rules() -> dict[str, Rule]:
     """All rules by name."""
     if not _ROWS:
         from mcalc.algebra.structure import STRUCTURES
-        from mcalc.calculus.linear import VEC_LAWS
         from mcalc.calculus.table import ADJOINTS, DIFFERENTIALS
+        from mcalc.calculus.vec_laws import VEC_LAWS
         from mcalc.simplify.identities import IDENTITIES
 
         rows = [Rule(r.rule, r.shown, r.reference) for r in DIFFERENTIALS.values()]
