@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from itertools import pairwise
 from typing import IO, Any
 
 import click
@@ -40,7 +41,7 @@ _SHIELD = "\x00"
 """Put before a token that begins with a minus and is no option, so that it is read as an argument."""
 
 
-class Text(click.ParamType):
+class Text(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A text that may begin with a minus."""
 
     name = "text"
@@ -101,7 +102,9 @@ class Group(click.Group):
         command: click.Command = import_module(f"mcalc.commands.{cmd_name}").command
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click, with a guess at what was meant."""
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
@@ -153,7 +156,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(args: list[str]) -> int:
     """Runs the program; the exit code."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the matrices of a check are tiny; threads cost more than they do
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # the matrices of a check are tiny; threads cost more than they do
     try:
         outcome = program.main(args, prog_name="mcalc", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
@@ -177,7 +182,8 @@ def run(args: list[str]) -> int:
             raise
         words = " ".join(str(problem).split())[:200]
         bug = InternalError(
-            f"a bug in mcalc: {type(problem).__name__}: {words}", hint="please report it, with the output of --traceback"
+            f"a bug in mcalc: {type(problem).__name__}: {words}",
+            hint="please report it, with the output of --traceback",
         )
         return report(bug, args)
 
@@ -211,7 +217,7 @@ def _usage(problem: click.ClickException, args: Sequence[str]) -> int:
 
 def wants_json(args: Sequence[str]) -> bool:
     """Whether the arguments ask for JSON (they may be too wrong to be parsed)."""
-    return "--format=json" in args or any(a == "--format" and b == "json" for a, b in zip(args, args[1:], strict=False))
+    return "--format=json" in args or ("--format", "json") in pairwise(args)
 
 
 def unicode_output() -> bool:

@@ -293,8 +293,9 @@ def derive(
     """The derivative of an expression in closed form, proved and checked.
 
     `expression` is a text of the language; `wrt` the variable, or several (then the result is `Derivations`); `where`
-    declares shapes and properties (`"X: n x m; S: n x n spd"`); `kind` is "gradient", "jacobian", … (None: what fits the
-    expression); `define` holds elementwise functions (`"swish(x) = x sigmoid(x)"`); `steps` is "brief", "full" or "none".
+    declares shapes and properties (`"X: n x m; S: n x n spd"`); `kind` is "gradient", "jacobian", … (None: what fits
+    the expression); `define` holds elementwise functions (`"swish(x) = x sigmoid(x)"`); `steps` is "brief", "full" or
+    "none".
 
     Raises `McalcError`: `ParseError`, `NameProblem`, `ShapeError`, `AmbiguityError` where the text cannot be read,
     `NotSupported` where there is no closed form, `VerificationError` where an answer does not pass its check.
@@ -352,7 +353,7 @@ def free_name(parsed: Parsed) -> str:
     """A letter for what is differentiated that the text does not use."""
     used = {*parsed.symbols, *parsed.definitions, *parsed.dimensions, *parsed.functions}
     used.update(f"d{name}" for name in parsed.symbols)
-    letters = (*"fghFGHLJ", *(f"f{k}" for k in range(1, len(used) + 2)))
+    letters: tuple[str, ...] = (*"fghFGHLJ", *(f"f{k}" for k in range(1, len(used) + 2)))
     return next(name for name in letters if name not in used and f"d{name}" not in used)
 
 

@@ -41,13 +41,13 @@ def _both(a: str | Expr, b: str | Expr, where: list[str]) -> tuple[Expr, Expr]:
         return left, right
     if isinstance(b, Expr):
         known = [f"{s.name}: {shape_text(s.shape)} {' '.join(sorted(s.attrs[1]))}" for s in symbols(b)]
-        return parse(a, where=[*where, *known] if not where else where, shape=b.shape).expression, b
+        return parse(a, where=where or known, shape=b.shape).expression, b
     first = parse(a, where=where)
     inferred = [f"{name}: {shape_text(s.expr.shape)}" for name, s in first.symbols.items() if s.inferred]
     return first.expression, parse(b, where=[*where, *inferred]).expression
 
 
-# --- to SymPy ----------------------------------------------------------------------------------------------------------
+# --- to SymPy ---------------------------------------------------------------------------------------------------------
 
 _ELEMENTWISE = {
     "exp": "exp", "log": "log", "sqrt": "sqrt", "sin": "sin", "cos": "cos", "tan": "tan", "arcsin": "asin",
@@ -174,7 +174,7 @@ _TO_SYMPY: dict[str, Callable[[Any, Expr, list[Any]], Any]] = {
 }  # fmt: skip
 
 
-# --- from SymPy --------------------------------------------------------------------------------------------------------
+# --- from SymPy -------------------------------------------------------------------------------------------------------
 
 
 def from_sympy(e: Any, properties: Mapping[str, Sequence[str]] | None = None) -> Expr:

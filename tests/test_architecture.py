@@ -49,7 +49,12 @@ def imports(path: Path) -> set[tuple[str, bool]]:
     }
     top = {id(node) for node in tree.body}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mcalc.") and id(node) not in skipped:
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and node.module.startswith("mcalc.")
+            and id(node) not in skipped
+        ):
             found.add((node.module.split(".")[1], id(node) in top))
     return found
 

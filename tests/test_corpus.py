@@ -9,6 +9,7 @@ import pytest
 import mcalc
 from tests.oracle.corpus import Entry, files, load
 from tests.oracle.run_corpus import Outcome, judge
+from tests.oracle.syntax import split_definitions
 
 ENTRIES = [entry for path in files() for entry in load(path)]
 GRADIENTS = [entry for entry in ENTRIES if entry["kind"] == "gradient"]
@@ -31,10 +32,11 @@ def test_right(place: int) -> None:
 @pytest.mark.parametrize("entry", GRADIENTS, ids=lambda e: e["id"])
 def test_equal_to_the_textbook(entry: Entry) -> None:
     found = mcalc.derive(entry["expression"], wrt=entry["wrt"], where=entry["where"], steps="none", verify=False)
-    definitions = entry["expression"].rpartition(";")[0]
-    text = f"{definitions}; {entry['expected']}" if definitions else entry["expected"]
+    definitions, _ = split_definitions(entry["expression"])
+    text = "; ".join([*(f"{name} = {body}" for name, body in definitions), entry["expected"]])
     expected = mcalc.parse(text, where=entry["where"], shape=found.result.shape).expression
-    assert mcalc.equal(found.result, expected).status in ("proved", "undecided")
+    equality = mcalc.equal(found.result, expected)
+    assert equality.status != "refuted" or equality.reason == "only at a kink"
 
 
 @pytest.mark.parametrize("entry", [e for e in GRADIENTS if e["infer"]], ids=lambda e: e["id"])

@@ -68,8 +68,8 @@ def test_the_name_is_free() -> None:
 
 def test_json_keys() -> None:
     found = _derive("least_squares").json()
-    wanted = {"schema", "expression", "wrt", "kind", "result", "shape", "layout", "symbols", "name", "conditions", "steps",
-              "latex", "python", "verified"}  # fmt: skip
+    wanted = {"schema", "expression", "wrt", "kind", "result", "shape", "layout", "symbols", "name", "conditions",
+              "steps", "latex", "python", "verified"}  # fmt: skip
     assert wanted <= set(found)
     assert found["schema"] == 1 and found["wrt"] == "W" and found["kind"] == "gradient"
     assert found["symbols"]["W"] == {"shape": ["d", "m"], "properties": [], "inferred": True}

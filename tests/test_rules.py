@@ -23,8 +23,8 @@ from mcalc.rewrite.rules import rules
 from mcalc.simplify.identities import IDENTITIES, Identity
 from mcalc.verify.exact import Differentials, Prover
 from mcalc.verify.gradient import check_linear
-from mcalc.verify.numeric import NUMERIC
 from mcalc.verify.layout import LAYOUT
+from mcalc.verify.numeric import NUMERIC
 from mcalc.verify.residues import RESIDUES
 from tests.verify.reading import COMMON, e
 from tests.verify.test_operators import RATIONAL, SMOOTH
@@ -49,7 +49,12 @@ def _written_out(root: Expr) -> Expr:
 def test_differential(text: str) -> None:
     """The differential of each sample against central differences."""
     root = e(text)
-    if text in SINGULAR or not _variables(root) or root.op == "expm" or any(n.op in CONSTANT and n is root for n in postorder(root)):
+    if (
+        text in SINGULAR
+        or not _variables(root)
+        or root.op == "expm"
+        or any(n.op in CONSTANT and n is root for n in postorder(root))
+    ):
         pytest.skip("constant, or no closed form")
     assert check_linear(root, _written_out(root), _variables(root)).ok
 

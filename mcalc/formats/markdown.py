@@ -40,5 +40,3 @@ def render(results: Sequence[Derivation]) -> str:
             text += [f"Holds where {'; '.join(_PLAIN.phrase(c) for c in result.conditions)}.", ""]
     verdict = str(first.verification) if first.verification else "not verified"
     return "\n".join([*text, f"*{verdict}*", ""])
-
-

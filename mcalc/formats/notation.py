@@ -113,7 +113,13 @@ class Latex:
     def label(self, left: str, function: str) -> str:
         claim = _CLAIM.fullmatch(left)
         if claim is None:
-            return rf"\mathrm{{d}}{left[1:]}" if left == f"d{function}" else rf"\mathrm{{d}}^2{left[2:]}" if left == f"d2{function}" else left
+            return (
+                rf"\mathrm{{d}}{left[1:]}"
+                if left == f"d{function}"
+                else rf"\mathrm{{d}}^2{left[2:]}"
+                if left == f"d2{function}"
+                else left
+            )
         x = latex_name(claim[2])
         match claim[1]:
             case "hess":

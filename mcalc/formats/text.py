@@ -52,7 +52,7 @@ def render(results: Sequence[Derivation], *, unicode: bool = True, width: int = 
     return "\n".join(line.rstrip() for line in text) + "\n"
 
 
-# --- parts -------------------------------------------------------------------------------------------------------------
+# --- parts ------------------------------------------------------------------------------------------------------------
 
 
 def _header(first: Derivation, notation: Notation, width: int) -> str:
@@ -147,7 +147,7 @@ def _remarks(result: Derivation, notation: Notation, names: Sharing, width: int,
     return text
 
 
-# --- columns -----------------------------------------------------------------------------------------------------------
+# --- columns ----------------------------------------------------------------------------------------------------------
 
 
 def _table(lines: Sequence[Line], width: int) -> list[str]:
