@@ -23,8 +23,9 @@ warnings.simplefilter("ignore")
 
 import mcalc  # noqa: E402
 from mcalc.algebra import operators as o  # noqa: E402
-from mcalc.algebra.expr import Expr  # noqa: E402
+from mcalc.algebra.expr import Expr, symbols  # noqa: E402
 from mcalc.algebra.shape import dim  # noqa: E402
+from mcalc.algebra.structure import structure  # noqa: E402
 from mcalc.errors import McalcError  # noqa: E402
 from mcalc.pipeline import derive_gradients  # noqa: E402
 from mcalc.verify.gradient import check_gradient  # noqa: E402
@@ -95,14 +96,20 @@ def sympy_outcome(root: Expr, x: Expr) -> str:
     except Exception as problem:
         return f"raises {type(problem).__name__}"
     try:
-        answer = mcalc.from_sympy(result)
+        properties = {e.name: tuple(e.attrs[1]) for e in (*symbols(root), x)}
+        answer = mcalc.from_sympy(result, properties)
     except Exception:
         return "not a closed form (unevaluated, arrays or entries)"
     if answer.shape != x.shape:
         zero = answer.op == "num" and answer.attrs[0] == 0
-        return "wrong" if zero else "not a closed form (unevaluated, arrays or entries)"
+        return "wrong: zero" if zero else "not a closed form (unevaluated, arrays or entries)"
+    kind = structure(x)
+    if kind is not None and answer.op != "zeros":
+        answer = kind.projection(answer)  # SymPy knows no structured variables: its gradient is the unconstrained one
     try:
-        return "right" if check_gradient(root, {x: answer}).ok else "wrong"
+        if check_gradient(root, {x: answer}).ok:
+            return "right"
+        return "wrong: zero" if answer.op in ("zeros", "num") else "wrong"
     except Exception:
         return "not a closed form (unevaluated, arrays or entries)"
 
