@@ -285,9 +285,10 @@ class _Reader:
 
     def _function(self, left: Left) -> Expr:
         if left.function:
-            for name, value in self.values.items():
-                if key(name) == left.function:
-                    return value
+            for spelled in (left.function, _other_spelling(left.function)):
+                for name, value in self.values.items():
+                    if key(name) == spelled:
+                        return value
             error: McalcError = NameProblem(f"{left.function} is not defined before this line")
             raise placed(error, left.source, self.file, self.name)
         if not self.values:
@@ -304,9 +305,10 @@ class _Reader:
             if len(found) == 1:
                 return found[0]
             raise placed(UsageError("by which variable?", hint="grad_x"), left.source, self.file, self.name)
-        for known, value in [*self.symbols.items(), *self.values.items()]:
-            if key(known) == name:
-                return value
+        for spelled in (name, _other_spelling(name)):
+            for known, value in [*self.symbols.items(), *self.values.items()]:
+                if key(known) == spelled:
+                    return value
         if name in self.declared.shapes:
             made = symbol(
                 self.declared.spelling.get(name, name), self.declared.shapes[name],
@@ -323,6 +325,14 @@ def _definition(equation: Equation) -> _Definition:
     name = equation.left.function
     named = equation.left.source.replace(re.compile(r"(?s)^.*$"), lambda m: name)
     return _Definition(name, named.glue(" = ") + equation.rights[0])
+
+
+def _other_spelling(name: str) -> str:
+    """W1 for W_1 and W_1 for W1."""
+    word, digits, below = parts(name)
+    if below.isdigit() and not digits:
+        return word + below
+    return f"{word}_{digits}" if digits and not below else name
 
 
 def _is_one_name(text: str) -> bool:

@@ -88,7 +88,7 @@ _LATEX = re.compile(rf"\\begin\{{(?:{_MATH})\}}|\\\[|\\\\\s*(?:\n|$)|\\begin\{{d
 _ROW_END = re.compile(r"\\\\(?:\[[^\]]*\])?")
 _ASIDE = re.compile(
     r"\\(?:text|intertext|shortintertext|mbox|textrm|textit|tag|label|qquad|quad|notag|nonumber|displaystyle)\*?"
-    r"(?:\{(?:[^{}]|\{[^{}]*\})*\})?|(?<!\\)%[^\n]*|&"
+    r"(?:\{(?:[^{}]|\{[^{}]*\})*\})?|(?<!\\)%[^\n]*|&&(?!\s*=)[\s\S]*$|&"
 )
 _HASH = re.compile(r"#[^\n]*")
 _WHERE_LINE = re.compile(r"[ \t%]*(?:\\text\{)?[ \t]*(?:where|let)\b[^\n]*", re.IGNORECASE)

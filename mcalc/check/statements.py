@@ -214,9 +214,7 @@ def _pair(text: str, opening: re.Match[str]) -> tuple[int, int, int] | None:
             depth -= 1
             if depth < 0:
                 return None
-        elif opening[0] != "<" and re.match(r"⟨|\\langle\b", text[i:]):
-            inner += 1
-        elif opening[0] == "<" and c == "<":
+        elif (opening[0] != "<" and re.match(r"⟨|\\langle\b", text[i:])) or (opening[0] == "<" and c == "<"):
             inner += 1
         elif closing and inner:
             inner -= 1
