@@ -16,8 +16,9 @@ from mcalc.algebra.printing import ascii_text, latex_text, unicode_text
 from mcalc.algebra.structure import STRUCTURES
 from mcalc.backends.numpy.module import compiled
 from mcalc.backends.numpy.values import derivative_module
+from mcalc.calculus.adjoint import ADJOINTS
 from mcalc.calculus.gradient import differential
-from mcalc.calculus.table import ADJOINTS, CONSTANT, DIFFERENTIALS
+from mcalc.calculus.table import CONSTANT, DIFFERENTIALS
 from mcalc.errors import NotSupported
 from mcalc.rewrite.rules import rules
 from mcalc.simplify.identities import IDENTITIES, Identity

@@ -32,8 +32,8 @@ def conditions(f: Expr, answers: Iterable[Expr], moving: set[Expr]) -> tuple[str
 LONGEST = 300
 """A condition on a longer expression than this does not write it out."""
 _CONDITIONAL = frozenset(
-    ["log", "log1p", "sqrt", "arcsin", "arccos", "norm", "norm1", "abs", "relu", "sign", "max", "min", "maxall", "minall",
-     "pinv", "logdet"]
+    ["log", "log1p", "sqrt", "arcsin", "arccos", "norm", "norm1", "abs", "relu", "sign", "max", "min", "maxall",
+     "minall", "pinv", "logdet"]
 )  # fmt: skip
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from mcalc.algebra.expr import Expr, depends_on, postorder
 from mcalc.algebra.operators import add, d, inner, mul, number, zeros
 from mcalc.algebra.shape import SCALAR
-from mcalc.calculus.table import ADJOINTS, CONSTANT, DIFFERENTIALS, differential_of
+from mcalc.calculus.adjoint import ADJOINTS
+from mcalc.calculus.table import CONSTANT, DIFFERENTIALS, differential_of
 from mcalc.errors import NotSupported
 from mcalc.simplify.normal_form import Normaliser, Rewrite
 

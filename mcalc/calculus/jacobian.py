@@ -16,7 +16,7 @@ from mcalc.algebra.operators import add, app, d, div, mul, neg, number, ones
 from mcalc.algebra.structure import Structure, structure
 from mcalc.calculus.linear import coefficient
 from mcalc.calculus.vec_laws import identity, swap, vec
-from mcalc.simplify.factor import expand
+from mcalc.simplify.expand import expand
 from mcalc.simplify.kronecker import gather_swaps
 from mcalc.simplify.normal_form import Normaliser, Rewrite
 from mcalc.simplify.polish import Polisher

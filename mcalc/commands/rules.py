@@ -26,7 +26,8 @@ def tables() -> list[Row]:
     """All tables, one row for each rule."""
     from mcalc.algebra.functions import FUNCTIONS
     from mcalc.algebra.structure import STRUCTURES
-    from mcalc.calculus.table import ADJOINTS, DIFFERENTIALS
+    from mcalc.calculus.adjoint import ADJOINTS
+    from mcalc.calculus.table import DIFFERENTIALS
     from mcalc.rewrite.rules import ALGEBRA, projection_rule
     from mcalc.simplify.identities import IDENTITIES
 

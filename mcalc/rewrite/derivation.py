@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from mcalc.algebra.expr import Expr
 from mcalc.rewrite.rules import rule
 
-
 NUMERATOR = "numerator layout"
 """The name of the form of an answer in denominator layout that dF = J dx holds for."""
 
@@ -57,7 +56,8 @@ class Answer:
     """One closed-form derivative: `label` = `result`, its own lines, and the conditions under which it holds.
 
     `variables` are those of differentiation (two for a mixed second derivative); `forms` names the forms in use where
-    the variable is structured (unconstrained, projected, independent entries).
+    the variable is structured (unconstrained, projected, independent entries); `notes` say what else is known of the
+    answer, such as that it is positive semidefinite, and why.
     """
 
     variables: tuple[Expr, ...]
@@ -67,6 +67,7 @@ class Answer:
     steps: tuple[Step, ...]
     forms: dict[str, Expr]
     conditions: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

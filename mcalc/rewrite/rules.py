@@ -88,6 +88,8 @@ ALGEBRA: tuple[Rule, ...] = (
     Rule("direction",                  "H[V] is d(grad f) at dX = V",                       f"{MN}, ch. 6.3"),
     Rule("denominator layout",         "the Jacobian, transposed",                          f"{MN}, ch. 9.3"),
     Rule("projection of a direction",  "dX = P(dX) where X has a structure",                "Srinivasan & Panda, arXiv:1911.06491"),
+    Rule("critical point",             "grad_X = 0, affine in X, solved for X",             "Boyd & Vandenberghe, ch. 4.2.3"),
+    Rule("multiply by the variable",   "G = 0 where X G X = 0, X invertible",               f"{MN}, ch. 15.3"),
     Rule("constant",                   "dA = 0 where A is constant",                        f"{MN}, ch. 8.2"),
     Rule("differential",               "df = d(f)",                                         f"{MN}, ch. 5.3"),
 )
@@ -100,7 +102,8 @@ def rules() -> dict[str, Rule]:
     """All rules by name."""
     if not _ROWS:
         from mcalc.algebra.structure import STRUCTURES
-        from mcalc.calculus.table import ADJOINTS, DIFFERENTIALS
+        from mcalc.calculus.adjoint import ADJOINTS
+        from mcalc.calculus.table import DIFFERENTIALS
         from mcalc.calculus.vec_laws import VEC_LAWS
         from mcalc.simplify.identities import IDENTITIES
 

@@ -16,7 +16,7 @@ from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import T, app, had, hdiv, hpow, mul, number, ones, zeros
 from mcalc.algebra.shape import ONE, SCALAR, Shape
 from mcalc.algebra.structure import holds
-from mcalc.simplify.terms import HALF, ONE_Q, Scalars, build, merge, raised, term_of
+from mcalc.simplify.terms import HALF, ONE_Q, Scalars, build, merge, raised, settle, term_of
 
 if TYPE_CHECKING:
     from mcalc.simplify.normal_form import Normaliser
@@ -26,8 +26,6 @@ INDICATORS = frozenset({"eq", "ge", "gt", "le", "lt"})
 
 def product(context: Normaliser, args: Sequence[tuple[Expr, Fraction]], shape: Shape) -> Expr:
     """The elementwise product of normal forms to powers (scalars among them are plain factors)."""
-    from mcalc.simplify.normal_form import settle
-
     coefficient = ONE_Q
     scalars: list[Scalars] = []
     powers: dict[Expr, Fraction] = {}

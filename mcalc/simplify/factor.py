@@ -9,104 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import product as cartesian
 
 from mcalc.algebra.expr import Expr, fold, make
-from mcalc.algebra.operators import T, eye, mul, number, ones
-from mcalc.algebra.shape import ONE, SCALAR, Shape
+from mcalc.algebra.shape import SCALAR, Shape
 from mcalc.simplify import kronecker
 from mcalc.simplify.diagonal import diagonal_factor
-from mcalc.simplify.normal_form import Normaliser, Rewrite, settle
+from mcalc.simplify.expand import MOST_TERMS, sum_inside, summands
+from mcalc.simplify.normal_form import Normaliser, Rewrite
 from mcalc.simplify.products import matrix_power
-from mcalc.simplify.terms import ONE_Q, Scalars, Term, base_and_exponent, build, merge, raised, term_of
+from mcalc.simplify.shared import common_factor, common_scalars, hadamard_view, powers_of, settled, strip, sum_of, whole
+from mcalc.simplify.terms import ONE_Q, Term, base_and_exponent, build, merge, raised, term_of
 
-MOST_TERMS = 48
-"""A sum is not expanded beyond this many terms."""
 MOST_EFFORT = 150
 """Sums that one search for common factors may look at."""
-
-
-def _terms(e: Expr) -> list[Expr]:
-    return list(e.args) if e.op == "add" else [e]
-
-
-def expand(context: Normaliser, root: Expr, closed: frozenset[Expr] = frozenset()) -> Expr:
-    """Products, elementwise products, traces and sums of entries distributed over sums, but for the `closed` ones."""
-
-    def combine(node: Expr, args: list[Expr]) -> Expr:
-        if not args or node in closed:
-            return node
-        before = make(node.op, tuple(args), node.attrs, node.shape)
-        after = _distributed(context, before, closed)
-        if after is not before:
-            context.rewrites.append(Rewrite("distribute", before, after))
-        return after
-
-    return fold(root, combine)
-
-
-_LINEAR = frozenset({"tr", "sum", "diagv", "diagm", "vec"})
-
-
-def _distributed(context: Normaliser, e: Expr, closed: frozenset[Expr]) -> Expr:
-    match e.op:
-        case "mul" | "had":
-            groups = [_summands(context, a, closed) for a in e.args]
-            count = 1
-            for group in groups:
-                count *= len(group)
-            if count == 1 or count > MOST_TERMS:
-                return context(e)
-            if e.op == "mul":
-                parts = [context.product(choice) for choice in cartesian(*groups)]
-            else:
-                parts = [context.had(choice, e.shape) for choice in cartesian(*groups)]
-            return context.sum(parts, e.shape)
-        case "div" | "neg":
-            parts = _summands(context, e.args[0], closed)
-            if len(parts) > MOST_TERMS:
-                return context(e)
-            return context.sum([context(make(e.op, (p, *e.args[1:]), (), p.shape)) for p in parts], e.shape)
-        case _ if e.op in _LINEAR:
-            parts = _summands(context, e.args[0], closed)
-            return context.sum([context.apply(e.op, p, e.attrs) for p in parts], e.shape)
-        case "sigmoid" if e.args[0].op == "neg":
-            context.because("sigmoid of a negative")
-            one = number(1) if e.is_scalar else ones(*e.shape)
-            return context.sum([one, context(make("neg", (context.apply("sigmoid", e.args[0].args[0]),), (), e.shape))],
-                               e.shape)  # fmt: skip
-        case "add":
-            return context.sum([p for a in e.args for p in _summands(context, a, closed)], e.shape)
-    return context(e)
-
-
-def _summands(context: Normaliser, e: Expr, closed: frozenset[Expr]) -> list[Expr]:
-    """The terms of a sum, or of a multiple of one; a scalar among matrix terms becomes a multiple of ones."""
-    term = term_of(e)
-    inner = _sum_inside(term)
-    if inner is None or inner in closed:
-        return [e]
-    if inner.is_scalar and not e.is_scalar:
-        return [e]
-    scalars = term.scalars if not inner.is_scalar else tuple(s for s in term.scalars if s[0] is not inner)
-    parts = []
-    for arg in inner.args:
-        if arg.is_scalar and not inner.is_scalar:
-            arg = context.product([arg, ones(*inner.shape)])
-        own = term_of(arg)
-        extra, powers = settle(merge(scalars, own.scalars))
-        parts.append(build(term.coefficient * own.coefficient * extra, powers, own.factors, e.shape))
-    return parts
-
-
-def _sum_inside(term: Term) -> Expr | None:
-    if len(term.factors) == 1 and term.factors[0].op == "add":
-        return term.factors[0]
-    if not term.factors:
-        sums = [atom for atom, exponent in term.scalars if atom.op == "add" and exponent == 1]
-        if len(sums) == 1:
-            return sums[0]
-    return None
 
 
 def factor(context: Normaliser, root: Expr, worth: Callable[[Expr], int]) -> Expr:
@@ -129,10 +44,10 @@ def factor(context: Normaliser, root: Expr, worth: Callable[[Expr], int]) -> Exp
 def _factored_term(context: Normaliser, e: Expr, worth: Callable[[Expr], int]) -> Expr:
     """A sum, or a numerical multiple of one, factored."""
     term = term_of(e)
-    inner = _sum_inside(term) if e.op != "add" else e
+    inner = sum_inside(term) if e.op != "add" else e
     if inner is None or inner.shape != e.shape or len(inner.args) > MOST_TERMS:
         return e
-    result = _factored(context, [term_of(_whole(a, inner.shape)) for a in inner.args], inner.shape, worth)
+    result = _factored(context, [term_of(whole(a, inner.shape)) for a in inner.args], inner.shape, worth)
     if result is inner:
         return e
     context.rewrites.append(Rewrite("common factor", inner, result))
@@ -144,14 +59,6 @@ def _factored_term(context: Normaliser, e: Expr, worth: Callable[[Expr], int]) -
     return context.product([build(term.coefficient, term.scalars, (), SCALAR), result])
 
 
-def _whole(arg: Expr, shape: Shape) -> Expr:
-    return mul(arg, ones(*shape)) if arg.is_scalar and shape != SCALAR else arg
-
-
-def _sum_of(context: Normaliser, terms: list[Term], shape: Shape) -> Expr:
-    return context.sum([build(*t, shape) for t in terms], shape)
-
-
 def _factored(context: Normaliser, terms: list[Term], shape: Shape, worth: Callable[[Expr], int]) -> Expr:
     # the same sums come back on many ways
     key = ("factored", tuple(terms), shape)
@@ -161,14 +68,14 @@ def _factored(context: Normaliser, terms: list[Term], shape: Shape, worth: Calla
 
 
 def _factored_anew(context: Normaliser, terms: list[Term], shape: Shape, worth: Callable[[Expr], int]) -> Expr:
-    plain = _sum_of(context, terms, shape)
+    plain = sum_of(context, terms, shape)
     context.effort -= 1
     if len(terms) < 2 or context.effort < 0:
         return plain
-    shared = _shared_scalars(terms)
+    shared = common_scalars(terms)
     if shared:
         rest = [Term(t.coefficient, merge(t.scalars, raised(shared, -ONE_Q)), t.factors) for t in terms]
-        rest = [_settled(t) for t in rest]
+        rest = [settled(t) for t in rest]
         return context.product([build(ONE_Q, shared, (), SCALAR), _factored(context, rest, shape, worth)])
     if shape == SCALAR:
         return _grouped_scalars(context, terms, worth)
@@ -176,11 +83,11 @@ def _factored_anew(context: Normaliser, terms: list[Term], shape: Shape, worth: 
         scalar = _factored(context, [Term(t.coefficient, t.scalars, ()) for t in terms], SCALAR, worth)
         return context.product([scalar, build(ONE_Q, (), terms[0].factors, shape)])
     for side in (0, -1):
-        shared_factor = _shared_factor(terms, side)
+        shared_factor = common_factor(terms, side)
         if shared_factor is not None:
             taken_out = _with_factor(context, terms, shared_factor, side, shape, worth)
             options = [plain, taken_out]
-            longer = [t for t in terms if _strip(t, shared_factor, side).factors]
+            longer = [t for t in terms if strip(t, shared_factor, side).factors]
             if 1 < len(longer) < len(terms):
                 grouped = _with_factor(context, longer, shared_factor, side, shape, worth)
                 others = [build(*t, shape) for t in terms if t not in longer]
@@ -202,7 +109,7 @@ def _factored_anew(context: Normaliser, terms: list[Term], shape: Shape, worth: 
         if hadamard is not None:
             options.append(context.transpose(hadamard))
     for side in (0, -1):
-        diagonal = diagonal_factor(context, terms, side, _hadamard_view, _powers)
+        diagonal = diagonal_factor(context, terms, side, hadamard_view, powers_of)
         if diagonal is not None:
             front, without = diagonal
             inner = _factored(context, [term_of(r) for r in without], without[0].shape, worth)
@@ -213,25 +120,6 @@ def _factored_anew(context: Normaliser, terms: list[Term], shape: Shape, worth: 
 
 
 _ENTRYWISE = frozenset({"had", "hdiv", "hpow"})
-
-
-def _settled(t: Term) -> Term:
-    extra, scalars = settle(t.scalars)
-    return Term(t.coefficient * extra, scalars, t.factors)
-
-
-def _shared_scalars(terms: list[Term]) -> Scalars:
-    """Atoms to the power that every term has (nearest to zero)."""
-    shared = []
-    for atom, exponent in terms[0].scalars:
-        exponents = [exponent]
-        for t in terms[1:]:
-            exponents.append(dict(t.scalars).get(atom, Fraction(0)))
-        if all(e > 0 for e in exponents):
-            shared.append((atom, min(exponents)))
-        elif all(e < 0 for e in exponents):
-            shared.append((atom, max(exponents)))
-    return tuple(shared)
 
 
 def _shared_vector(context: Normaliser, terms: list[Term], worth: Callable[[Expr], int]) -> Expr | None:
@@ -262,7 +150,7 @@ def _shared_vector(context: Normaliser, terms: list[Term], worth: Callable[[Expr
 
 def _grouped_scalars(context: Normaliser, terms: list[Term], worth: Callable[[Expr], int]) -> Expr:
     """a b + a c + d = a (b + c) + d, where that is shorter."""
-    plain = _sum_of(context, terms, SCALAR)
+    plain = sum_of(context, terms, SCALAR)
     joined = _shared_vector(context, terms, worth)
     if joined is not None and worth(joined) < worth(plain):
         return joined
@@ -287,39 +175,12 @@ def _grouped_scalars(context: Normaliser, terms: list[Term], worth: Callable[[Ex
     return best
 
 
-def _shared_factor(terms: list[Term], side: int) -> tuple[Expr, bool, int] | None:
-    """(base, transposed, exponent) that every term has as its first or last factor."""
-    if any(not t.factors for t in terms):
-        return None
-    base, transposed, exponent = base_and_exponent(terms[0].factors[side])
-    exponents = [int(exponent)]
-    for t in terms[1:]:
-        other, transposed2, exponent2 = base_and_exponent(t.factors[side])
-        if other is not base or transposed2 != transposed:
-            return None
-        exponents.append(int(exponent2))
-    if all(e > 0 for e in exponents):
-        return base, transposed, min(exponents)
-    if all(e < 0 for e in exponents):
-        return base, transposed, max(exponents)
-    return None
-
-
-def _strip(t: Term, shared: tuple[Expr, bool, int], side: int) -> Term:
-    base, transposed, exponent = shared
-    _, _, own = base_and_exponent(t.factors[side])
-    left = int(own) - exponent
-    kept = (matrix_power(base, transposed, left),) if left else ()
-    factors = (*kept, *t.factors[1:]) if side == 0 else (*t.factors[:-1], *kept)
-    return Term(t.coefficient, t.scalars, factors)
-
-
 def _with_factor(
     context: Normaliser, terms: list[Term], shared: tuple[Expr, bool, int], side: int, shape: Shape,
     worth: Callable[[Expr], int],
 ) -> Expr:  # fmt: skip
     outer = matrix_power(*shared)
-    rest = [_strip(t, shared, side) for t in terms]
+    rest = [strip(t, shared, side) for t in terms]
     if any(not t.factors for t in rest):
         size = outer.shape[1] if side == 0 else outer.shape[0]
         inner_shape = (size, shape[1]) if side == 0 else (shape[0], size)
@@ -327,7 +188,7 @@ def _with_factor(
             inner = _factored(context, rest, SCALAR, worth)
             return context.product([inner, outer])
         if inner_shape[0] is not inner_shape[1]:
-            return _sum_of(context, terms, shape)
+            return sum_of(context, terms, shape)
     else:
         first, last = rest[0].factors[0], rest[0].factors[-1]
         inner_shape = (first.shape[0], last.shape[1])
@@ -339,42 +200,10 @@ def _with_factor(
     return context.product([outer, inner] if side == 0 else [inner, outer])
 
 
-def _hadamard_view(t: Term, shape: Shape) -> dict[Expr, Fraction]:
-    powers: dict[Expr, Fraction] = {}
-    factors = t.factors
-    if shape[0] is not ONE and shape[1] is not ONE:
-        if len(factors) > 1 and factors[0].op == "diagm":
-            powers[mul(factors[0].args[0], ones(ONE, shape[1]))] = ONE_Q
-            factors = factors[1:]
-        elif len(factors) > 1 and factors[-1].op == "diagm":
-            powers[mul(ones(shape[0]), T(factors[-1].args[0]))] = ONE_Q
-            factors = factors[:-1]
-    if len(factors) != 1:
-        powers[mul(*factors) if factors else eye(shape[0])] = ONE_Q
-        return powers
-    pending = [(factors[0], ONE_Q)]
-    while pending:
-        node, e = pending.pop()
-        match node.op:
-            case "had":
-                pending.extend((a, e) for a in reversed(node.args))
-            case "hdiv":
-                pending.extend(((node.args[1], -e), (node.args[0], e)))
-            case "hpow" if e.denominator == 1:
-                pending.append((node.args[0], e * node.attrs[0]))
-            case "sqrt":
-                pending.append((node.args[0], e / 2))
-            case "ones" | "num":
-                pass
-            case _:
-                powers[node] = powers.get(node, Fraction(0)) + e
-    return powers
-
-
 def _hadamard_factor(
     context: Normaliser, terms: list[Term], shape: Shape, worth: Callable[[Expr], int]
 ) -> Expr | None:
-    views = [_hadamard_view(t, shape) for t in terms]
+    views = [hadamard_view(t, shape) for t in terms]
     shared: dict[Expr, Fraction] = {}
     for atom, exponent in views[0].items():
         if atom.op == "eye":
@@ -406,19 +235,13 @@ def _taken_out(
     for t, view in zip(terms, views, strict=True):
         atoms = dict.fromkeys([*view, *shared])
         left = [(atom, view.get(atom, Fraction(0)) - shared.get(atom, Fraction(0))) for atom in atoms]
-        rest.append(context.product([build(t.coefficient, t.scalars, (), SCALAR), _powers(context, left, shape)]))
-    spread = [s for r in rest for s in _summands(context, r, frozenset())]
+        rest.append(context.product([build(t.coefficient, t.scalars, (), SCALAR), powers_of(context, left, shape)]))
+    spread = [s for r in rest for s in summands(context, r, frozenset())]
     inner = _factored(context, [term_of(r) for r in rest], shape, worth)
     if len(spread) > len(rest):
-        flat = _factored(context, [term_of(_whole(s, shape)) for s in spread], shape, worth)
+        flat = _factored(context, [term_of(whole(s, shape)) for s in spread], shape, worth)
         inner = min(inner, flat, key=worth)
-    return context.had([_powers(context, list(shared.items()), shape), inner], shape)
-
-
-def _powers(context: Normaliser, powers: list[tuple[Expr, Fraction]], shape: Shape) -> Expr:
-    from mcalc.simplify.elementwise import product
-
-    return product(context, [(a, e) for a, e in powers if e], shape) if any(e for _, e in powers) else ones(*shape)
+    return context.had([powers_of(context, list(shared.items()), shape), inner], shape)
 
 
 def _resolvent(context: Normaliser, terms: list[Term], shape: Shape, worth: Callable[[Expr], int]) -> Expr | None:
@@ -447,7 +270,7 @@ def _resolvent(context: Normaliser, terms: list[Term], shape: Shape, worth: Call
 def _partial(context: Normaliser, terms: list[Term], shape: Shape, worth: Callable[[Expr], int]) -> list[Expr]:
     """Groups of terms that share their first or last factor, taken together."""
     options: list[Expr] = []
-    plain = worth(_sum_of(context, terms, shape))
+    plain = worth(sum_of(context, terms, shape))
     for side in (-1, 0):
         groups: dict[tuple[Expr, bool, bool], list[int]] = {}
         for index, t in enumerate(terms):
@@ -463,7 +286,7 @@ def _partial(context: Normaliser, terms: list[Term], shape: Shape, worth: Callab
                 continue
             chosen = [terms[i] for i in members]
             done.update(members)
-            shared = _shared_factor(chosen, side)
+            shared = common_factor(chosen, side)
             assert shared is not None
             parts.append(_with_factor(context, chosen, shared, side, shape, worth))
         parts.extend(build(*terms[i], shape) for i in range(len(terms)) if i not in done)
@@ -488,15 +311,15 @@ def _partial(context: Normaliser, terms: list[Term], shape: Shape, worth: Callab
             options.append(result)
     hadamard: dict[Expr, list[int]] = {}
     for index, t in enumerate(terms):
-        for atom in _hadamard_view(t, shape):
+        for atom in hadamard_view(t, shape):
             hadamard.setdefault(atom, []).append(index)
     for members in hadamard.values():
         if not 2 <= len(members) < len(terms):
             continue
-        grouped = _hadamard_factor(context, [terms[i] for i in members], shape, worth)
-        if grouped is not None:
+        together = _hadamard_factor(context, [terms[i] for i in members], shape, worth)
+        if together is not None:
             others = [build(*terms[i], shape) for i in range(len(terms)) if i not in members]
-            result = context.sum([grouped, *others], shape)
+            result = context.sum([together, *others], shape)
             if worth(result) < plain - 1:
                 options.append(result)
     return options

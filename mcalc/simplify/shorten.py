@@ -7,7 +7,8 @@ reading, and the shortest wins; of equals, the first.
 from __future__ import annotations
 
 from mcalc.algebra.expr import Expr
-from mcalc.simplify.factor import expand, factor
+from mcalc.simplify.expand import expand
+from mcalc.simplify.factor import factor
 from mcalc.simplify.normal_form import Normaliser, Rewrite
 from mcalc.simplify.polish import Polisher
 
@@ -28,9 +29,9 @@ def shorten(context: Normaliser, polish: Polisher, e: Expr) -> tuple[Expr, list[
     best, best_shown, path = e, shown, list[Rewrite]()
     closed = frozenset(normal for normal in polish.given if normal.op == "add" and not normal.is_scalar)
     tried: set[Expr] = set()
-    for start in (lambda: e, lambda: expand(context, e), lambda: expand(context, e, closed)):
+    for opened in (None, frozenset[Expr](), closed):
         del context.rewrites[mark:]
-        candidate = start()
+        candidate = e if opened is None else expand(context, e, opened)
         if candidate in tried:
             continue
         tried.add(candidate)

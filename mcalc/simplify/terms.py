@@ -16,6 +16,7 @@ from typing import NamedTuple
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import app, div, eye, mul, neg, number, pow_
 from mcalc.algebra.shape import ONE, SCALAR, Shape
+from mcalc.algebra.structure import holds
 
 ONE_Q = Fraction(1)
 HALF = Fraction(1, 2)
@@ -127,3 +128,29 @@ def base_and_exponent(factor: Expr) -> tuple[Expr, bool, Fraction]:
 def is_row(e: Expr) -> bool:
     """1 x m, m not 1."""
     return e.shape[0] is ONE and e.shape[1] is not ONE
+
+
+def settle(scalars: Scalars) -> tuple[Fraction, Scalars]:
+    """Integer powers of composite atoms (left by a square root that became whole) written as their factors."""
+    if all(atom.op not in ("num", "mul", "div", "neg", "sqrt", "pow") for atom, _ in scalars):
+        return ONE_Q, scalars
+    coefficient = ONE_Q
+    parts: list[Scalars] = []
+    for atom, exponent in scalars:
+        if exponent.denominator == 1 and (atom.op in ("num", "div", "neg") or atom.op == "mul"):
+            term = term_of(atom)
+            coefficient *= term.coefficient ** int(exponent)
+            parts.append(raised(term.scalars, exponent))
+        elif atom.op in ("pow", "sqrt") and atom.args[0].op != "num" and (
+            exponent.denominator == 1 or holds_nonnegative(atom.args[0])
+        ):
+            inner = atom.attrs[0] if atom.op == "pow" else HALF
+            parts.append(((atom.args[0], inner * exponent),))
+        else:
+            parts.append(((atom, exponent),))
+    return coefficient, merge(*parts)
+
+
+def holds_nonnegative(atom: Expr) -> bool:
+    """Whether a scalar is visibly >= 0."""
+    return atom.op in ("norm", "norm1") or holds(atom, "positive")
