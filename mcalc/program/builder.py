@@ -57,7 +57,8 @@ class Builder(Graph):
 
     def node(self, op: str, *args: Array, attrs: tuple[Any, ...] = ()) -> Array:
         """As `Graph.node`; a stored diagonal matrix that is not taken apart is an operand as it is stored."""
-        return super().node(op, *(a.args[1] if a.op == "diagonal" and len(a.args) == 2 else a for a in args), attrs=attrs)
+        operands = (a.args[1] if a.op == "diagonal" and len(a.args) == 2 else a for a in args)
+        return super().node(op, *operands, attrs=attrs)
 
     # --- cost ---------------------------------------------------------------------------------------------------------
 
@@ -119,6 +120,8 @@ class Builder(Graph):
         """The array as a term; a number is a coefficient, a scalar a scalar factor."""
         if core.op == "number":
             return Term(self.one, core.attrs[0])
+        if core.rank == 0 and core.kind == "bool":
+            core = self.node("truth", core)
         if core.rank == 0 and core is not self.one:
             return Term(self.one, Fraction(1), ((core, 1),))
         return Term(core)
@@ -131,8 +134,15 @@ class Builder(Graph):
         return Term(term.core, coefficient, merged(term.scalars, *(o.scalars for o in others)))
 
     def inverse_scalar(self, term: Term) -> Term:
-        """1 / s for a scalar term (its coefficient is not zero)."""
-        return Term(term.core, 1 / term.coefficient, tuple((s, -e) for s, e in term.scalars))
+        """1 / s for a scalar term."""
+        if term.coefficient == 0:
+            return Term(self.one, Fraction(1), ((self.number_of(self.number(0)), -1),))
+        return Term(term.core, 1 / term.coefficient, tuple((self._divisor(s), -e) for s, e in term.scalars))
+
+    def _divisor(self, s: Array) -> Array:
+        """A scalar to divide by: an indicator as a NumPy number, by which division never raises."""
+        doubtful = s.kind == "weak" and any(a.op == "truth" for a in arrays(s))
+        return self.number_of(s) if doubtful else s
 
     def array(self, term: Term) -> Array:
         """The term multiplied out, the scalars put on the smallest operand."""
@@ -156,7 +166,8 @@ class Builder(Graph):
             case "zeros":
                 return core
         scalars = tuple(sorted(term.scalars, key=lambda s: s[0].op not in ("arg", "size", "pi")))
-        if core.kind == "bool" and not any(s.kind == "float" for s, _ in scalars):
+        multiplied = term.coefficient == 1 and any(s.kind == "float" for s, _ in scalars)
+        if core.kind == "bool" and not multiplied:
             core = self.number_of(core)
         attrs = (term.coefficient, tuple(e for _, e in scalars))
         return self.node("scale", core, *(s for s, _ in scalars), attrs=attrs)
@@ -164,7 +175,7 @@ class Builder(Graph):
     # --- sums and elementwise products --------------------------------------------------------------------------------
 
     def sum(self, terms: Iterable[tuple[Fraction, Array]]) -> Term:
-        """A sum with coefficients, its operands of broadcasting shapes; known with the other sign, it is the negative."""
+        """A sum with coefficients; where it is known with the other sign, the negative of that."""
         merged_terms: dict[Array, Fraction] = {}
         for coefficient, a in terms:
             a = self.number_of(a) if a.kind == "bool" else a
@@ -176,7 +187,7 @@ class Builder(Graph):
             merged_terms[a] = merged_terms.get(a, Fraction(0)) + coefficient
         pairs = [(a, c) for a, c in merged_terms.items() if c and a.op != "zeros"]
         if not pairs:
-            return Term(self.zeros(broadcast([a.shape for a in merged_terms])))
+            return self.term(self.zeros(broadcast([a.shape for a in merged_terms])))
         if len(pairs) == 1:
             return self.times_scalars(self.term(pairs[0][0]), Term(self.one, pairs[0][1]))
         flipped = [(a, -c) for a, c in pairs]
@@ -194,8 +205,36 @@ class Builder(Graph):
     def times(self, *factors: Array) -> Array:
         """An elementwise product of arrays of broadcasting shapes."""
         kept = [f for f in factors if f.op != "ones"] or list(factors[:1])
+        if broadcast([f.shape for f in kept]) != broadcast([f.shape for f in factors]):
+            kept = list(factors)
         kept = [f for f in kept if f.kind != "bool"] + [f for f in kept if f.kind == "bool"]
+        if len(kept) == 2 and kept[0] is kept[1] and kept[0].kind == "float":
+            return self.square(kept[0])
         return kept[0] if len(kept) == 1 else self.node("times", *kept)
+
+    def square(self, a: Array) -> Array:
+        """A.^2."""
+        if a.op == "quotient" and a.args[0] is self.one:
+            return self.node("quotient", self.one, self.square(a.args[1]))
+        return self.node("power", a, attrs=(Fraction(2),))
+
+    def scaled(self, a: Array, u: Array, what: str) -> Array:
+        """diag(u) A ("rows"), A diag(u) ("columns"), or u .* a ("entries"); where u is 1 ./ v, a quotient."""
+        divide = u.op == "quotient" and u.args[0] is self.one
+        by = u.args[1] if divide else u
+        if a.op == "ones" and a.rank == 2:
+            return self.repeated("columns", u, a.shape[1]) if what == "rows" else self.repeated("rows", u, a.shape[0])
+        if what == "rows":
+            by = self.column(by)
+        if divide:
+            return self.node("quotient", a, by)
+        return self.times(a, by) if what == "columns" else self.times(by, a)
+
+    def first_settled(self, op: str, *choices: tuple[Array, ...]) -> int:
+        """Which of several nodes the earlier lowering used; of more than one, the one that was made first."""
+        found = [(node.serial, k) for k, args in enumerate(choices) if (node := self.find(op, *args)) is not None
+                 and node in self.settled]  # fmt: skip
+        return min(found)[1] if found else 0
 
     # --- views and special matrices -----------------------------------------------------------------------------------
 
@@ -265,7 +304,8 @@ class Builder(Graph):
     def outer(self, u: Array, v: Array) -> Array:
         """u v^T: repeated rows or columns where one of them is ones."""
         if u.op == "ones":
-            return self.node("ones", attrs=(u.shape + v.shape,)) if v.op == "ones" else self.repeated("rows", v, u.shape[0])
+            both = v.op == "ones"
+            return self.node("ones", attrs=(u.shape + v.shape,)) if both else self.repeated("rows", v, u.shape[0])
         if v.op == "ones":
             return self.repeated("columns", u, v.shape[0])
         result = self.node("outer", u, v)
@@ -283,7 +323,7 @@ class Builder(Graph):
             case "ones" if axis is None:
                 return self.size_term(a.shape)
             case "zeros":
-                return Term(self.zeros(() if axis is None else (a.shape[1 - axis],)))
+                return self.term(self.zeros(() if axis is None else (a.shape[1 - axis],)))
             case "T":
                 return self.total(a.args[0], None if axis is None else 1 - axis)
         return self.term(self.node("total", a, attrs=(axis,)))

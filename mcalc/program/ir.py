@@ -27,12 +27,14 @@ from mcalc.program.operations import ATOMS, INDICATOR_SAFE, OPERATIONS, VIEWS, A
 class Array:
     """A node of the lowered form. Made by `Graph.node` only."""
 
-    __slots__ = ("args", "attrs", "kind", "op", "shape")
+    __slots__ = ("args", "attrs", "kind", "op", "serial", "shape")
     op: str
     args: tuple[Array, ...]
     attrs: tuple[Any, ...]
     shape: Axes
     kind: str
+    serial: int
+    """How many arrays of the graph are older."""
 
     @property
     def rank(self) -> int:
@@ -67,6 +69,7 @@ class Graph:
             known.op, known.args, known.attrs = op, args, attrs
             known.shape = operation.shape([a.shape for a in args], attrs)
             known.kind = operation.kind([a.kind for a in args])
+            known.serial = len(self._nodes)
             self._nodes[key] = known
             if operation.symmetric and all(a in self.symmetric for a in args if a.rank == 2):
                 self.symmetric.add(known)

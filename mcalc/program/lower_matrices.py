@@ -5,16 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.functions import FUNCTIONS
 from mcalc.algebra.operators import app
 from mcalc.algebra.shape import ONE
 from mcalc.algebra.structure import holds
 from mcalc.errors import NotSupported
 from mcalc.program.builder import Term
 from mcalc.program.ir import Array
-from mcalc.program.lower import Lowering, Routine, function, rule
-
-rule(*FUNCTIONS)(function)
+from mcalc.program.lower import Lowering, Routine, rule
 
 
 @rule("logdet")
@@ -134,9 +131,11 @@ def _triangle(low: Lowering, e: Expr) -> Routine:
     if e.is_scalar:
         return term
     if term.core.rank == 1:
-        first = Term(b.node("unit", attrs=(1, term.core.shape[0])))
-        return term if (e.op == "tril") == (a.shape[1] is ONE) else b.times_scalars(
-            Term(b.times(first.core, term.core)), Term(b.one, term.coefficient, term.scalars))  # fmt: skip
+        if (e.op == "tril") == (a.shape[1] is ONE):
+            return term
+        first = b.term(b.node("entry", term.core, attrs=(1,)))
+        made = b.times_scalars(Term(b.node("unit", attrs=(1, term.core.shape[0]))), first)
+        return b.times_scalars(made, Term(b.one, term.coefficient, term.scalars))
     return Term(b.node(e.op, term.core), term.coefficient, term.scalars)
 
 

@@ -1,156 +1,26 @@
 """Lowering what is made of matrix products: products, transposes, powers, traces, diagonals and entries of products.
 
-A product is flattened to its factors, through transposes, inverses, signs and scalars, and evaluated in the cheapest
-order (`products`). Where a factor is a sum, the product is also worked out term by term, and the cheaper way is
-taken: S^-1 (S - r r^T) S^-1 is S^-1 - u u^T with u = S^-1 r.
+A product is flattened to its factors (`factors`) and evaluated in the cheapest order (`products`). Where a factor is a
+sum, the product is also worked out term by term, and the cheaper way is taken: S^-1 (S - r r^T) S^-1 is S^-1 - u u^T
+with u = S^-1 r.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.operators import app, eye, unit
+from mcalc.algebra.operators import app
 from mcalc.algebra.shape import ONE, Shape
-from mcalc.algebra.structure import holds
 from mcalc.program.builder import Term
+from mcalc.program.factors import PRODUCTS, Factor, Factors, factors_of, pieces_of, scalars_of, split
 from mcalc.program.ir import Array
 from mcalc.program.lower import Lowering, Routine, axes, rule
-from mcalc.program.products import Piece, chain, trace, trace_of, transposed
+from mcalc.program.products import Piece, chain, trace, trace_of
 
-MOST_POWERS = 3
-"""Powers up to this one are products; higher ones use repeated squaring."""
-MOST_TERMS = 6
-"""Sums of more terms are not multiplied out."""
 GAIN = 0.8
 """A product is worked out term by term where that takes at most this part of the time."""
-
-
-_PRODUCTS = frozenset(["mul", "pow", "T"])
-
-
-@dataclass(slots=True)
-class Factor:
-    """A factor of a flattened product: an expression, transposed or not, inverted or not."""
-
-    e: Expr
-    transposed: bool = False
-    inverted: bool = False
-
-
-@dataclass(slots=True)
-class Factors:
-    """A flattened product: matrix factors in order, scalar factors with the sign of their exponent."""
-
-    matrices: list[Factor] = field(default_factory=list)
-    scalars: list[tuple[Expr, int]] = field(default_factory=list)
-    coefficient: Fraction = Fraction(1)
-
-
-def factors_of(root: Expr, flip: bool = False) -> Factors:
-    """The factors of a product, through transposes, inverses, signs, scalars and small powers."""
-    found = Factors()
-    pending = [Factor(root, flip)]
-    while pending:
-        part = pending.pop()
-        e, t, i = part.e, part.transposed, part.inverted
-        if e.is_scalar and e is not root:
-            found.scalars.append((e, -1 if i else 1))
-            continue
-        match e.op:
-            case "neg":
-                found.coefficient = -found.coefficient
-                pending.append(Factor(e.args[0], t, i))
-            case "div":
-                found.scalars.append((e.args[1], 1 if i else -1))
-                pending.append(Factor(e.args[0], t, i))
-            case "T":
-                pending.append(Factor(e.args[0], not t, i))
-            case "mul" if not i or all(a.is_scalar or a.is_square for a in e.args):
-                parts = [Factor(a, t, i) for a in e.args]
-                pending.extend(parts if t != i else reversed(parts))
-            case "pow" if not e.is_scalar and 0 < abs(int(e.attrs[0])) <= MOST_POWERS:
-                k = int(e.attrs[0])
-                pending.extend(Factor(e.args[0], t, i != (k < 0)) for _ in range(abs(k)))
-            case "pow" if not e.is_scalar and int(e.attrs[0]) < 0:
-                pending.append(Factor(app("pow", e.args[0], attrs=(-e.attrs[0],)), t, not i))
-            case "eye" if e is not root:
-                pass
-            case "index" if e.args[0].op in _PRODUCTS:
-                row, column = e.attrs
-                parts = [Factor(unit(row, e.args[0].shape[0]), not t)] if row is not None else []
-                parts.append(Factor(e.args[0], t))
-                if column is not None:
-                    parts.append(Factor(unit(column, e.args[0].shape[1]), t))
-                pending.extend(parts if t else reversed(parts))
-            case _:
-                found.matrices.append(Factor(e, t, i))
-    if not found.matrices and not root.is_scalar:
-        found.matrices.append(Factor(eye(root.shape[0])))
-    return found
-
-
-Lowered = Generator[Expr, Term, list[Piece]]
-
-
-def pieces_of(low: Lowering, matrices: Sequence[Factor]) -> Lowered:
-    """The factors as pieces of a chain."""
-    pieces: list[Piece] = []
-    for factor in matrices:
-        term = yield factor.e
-        pieces.extend(_pieces(low, factor, term))
-    return pieces
-
-
-def _pieces(low: Lowering, factor: Factor, term: Term) -> list[Piece]:
-    b = low.b
-    rows, columns = factor.e.shape
-    core = term.core
-    if core.op == "ones" and core.rank == 2:
-        pair = [Piece(rows, ONE, Term(b.node("ones", attrs=((rows,),)), term.coefficient, term.scalars)),
-                Piece(ONE, columns, Term(b.node("ones", attrs=((columns,),))))]  # fmt: skip
-        return [transposed(b, p) for p in reversed(pair)] if factor.transposed else pair
-    if core.rank == 2 and core.op not in ("diagonal", "eye", "zeros") and holds(factor.e, "diagonal"):
-        core = b.node("diagonal", b.node("diagonal_of", core), core)
-    if factor.inverted:
-        scalar = low.inverse_scalar(Term(b.one, term.coefficient, term.scalars))
-        if core.op != "eye" and holds(factor.e, "orthogonal"):
-            core = b.transpose(core)
-        else:
-            core = b.inverse(core)
-        term = Term(core, scalar.coefficient, scalar.scalars)
-    piece = Piece(rows, columns, Term(core, term.coefficient, term.scalars))
-    return [transposed(b, piece) if factor.transposed else piece]
-
-
-def scalars_of(low: Lowering, found: Factors) -> Routine:
-    """What the scalar factors come to."""
-    b = low.b
-    outside = Term(b.one, found.coefficient)
-    for e, sign in found.scalars:
-        term = yield e
-        outside = b.times_scalars(outside, term if sign > 0 else low.inverse_scalar(term))
-    return outside
-
-
-def split(matrices: Sequence[Factor]) -> list[tuple[int, list[tuple[Fraction, Factors]]]]:
-    """For each factor that is a sum: its place, and its terms as coefficients and factors (scalars kept inside)."""
-    found = []
-    for place, factor in enumerate(matrices):
-        e = factor.e
-        if e.op != "add" or factor.inverted or len(e.args) > MOST_TERMS or any(a.is_scalar for a in e.args):
-            continue
-        terms = []
-        for arg in e.args:
-            sign = Fraction(1)
-            while arg.op == "neg":
-                arg, sign = arg.args[0], -sign
-            inner = factors_of(arg, factor.transposed)
-            terms.append((sign * inner.coefficient, inner))
-        found.append((place, terms))
-    return found
 
 
 @rule("mul")
@@ -368,7 +238,7 @@ def _index(low: Lowering, e: Expr) -> Routine:
     inner = e.args[0]
     if inner.is_scalar or (e.attrs[0] is None and e.attrs[1] is None):
         return (yield inner)
-    if inner.op in _PRODUCTS:
+    if inner.op in PRODUCTS:
         found = factors_of(e)
         outside = yield from scalars_of(low, found)
         return b.times_scalars(chain(b, (yield from pieces_of(low, found.matrices))).term, outside)

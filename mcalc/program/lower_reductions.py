@@ -12,9 +12,10 @@ from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import T, app, had, hpow, mul, ones
 from mcalc.algebra.shape import ONE
 from mcalc.program.builder import Term
+from mcalc.program.factors import Factor, factors_of, pieces_of, scalars_of
 from mcalc.program.ir import Array
 from mcalc.program.lower import Lowering, Routine, axes, rule
-from mcalc.program.lower_products import GAIN, Factor, factors_of, pieces_of, scalars_of
+from mcalc.program.lower_products import GAIN
 from mcalc.program.products import Piece, chain, inner
 
 ALL, NONE = "all", "none"
@@ -34,7 +35,6 @@ def direction(e: Expr, axis: int | str | None) -> int | str:
 
 @rule("sum")
 def _total(low: Lowering, e: Expr) -> Routine:
-    b = low.b
     a = e.args[0]
     over = direction(a, e.attrs[0])
     if over == NONE or a.is_scalar:
@@ -175,7 +175,7 @@ def _mean(low: Lowering, e: Expr) -> Routine:
     count = b.size_term((rows, columns) if over == ALL else ((rows, columns)[int(over)],))
     plain = [s for s, exponent in term.scalars if exponent == 1 and s.op == "total"]
     core = plain[0] if plain and over == ALL else term.core
-    if core.op == "total" and b.cost(core) > 0:
+    if core.op == "total" and core.args[0].shape in (axes(a), axes(a)[::-1]):
         mean = b.node("mean", core.args[0], attrs=core.attrs)
         scalars = tuple((s, x) for s, x in term.scalars if s is not core)
         made = b.term(mean) if mean.rank == 0 else Term(mean)

@@ -83,7 +83,7 @@ def multiple(coefficient: Fraction, e: Expr) -> Expr:
 
 
 def _sum(a: Array, args: list[Expr]) -> Expr:
-    parts = []
+    parts: list[Expr] = []
     for c, x, e in zip(a.attrs, a.args, args, strict=True):
         e = _filled(x, e, a) if x.rank else e
         parts.extend(e.args if e.op == "add" and c == 1 else [multiple(c, e)])
@@ -227,7 +227,7 @@ _WRITERS: dict[str, Writer] = {
     "ones":     lambda a, args: o.ones(*shape_of(a)),         "zeros":   lambda a, args: o.zeros(*shape_of(a)),
     "unit":     lambda a, args: o.unit(*a.attrs),
     "commutation": lambda a, args: o.commutation(*a.attrs),
-    "float":    lambda a, args: args[0],
+    "float":    lambda a, args: args[0],                      "truth":   lambda a, args: args[0],
     "sum":      _sum,              "scale":    _scale,        "times":   _times,          "quotient": _quotient,
     "maximum":  _pair("max"),      "minimum":  _pair("min"),
     **{op: _pair(op) for op in ("eq", "ge", "gt", "le", "lt")},

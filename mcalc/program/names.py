@@ -7,6 +7,7 @@ where it is a vector), a linear map before an activation `Z`, an activation `H`,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from mcalc.algebra.functions import FUNCTIONS
@@ -16,9 +17,11 @@ COMPOUND = 6
 """The longest name that is put together of the names of two factors."""
 
 _ACTIVATIONS = frozenset(
-    ["relu", "tanh", "sigmoid", "softplus", "erf", "sin", "cos", "arctan", "softmax", "logsumexp", "largest"]
-    + ["sigmoid_from", "sigmoid_of_negative_from", "eq", "ge", "gt", "le", "lt"]
-)
+    (
+        "relu", "tanh", "sigmoid", "softplus", "erf", "sin", "cos", "arctan", "softmax", "logsumexp", "largest",
+        "sigmoid_from", "sigmoid_of_negative_from", "eq", "ge", "gt", "le", "lt",
+    )
+)  # fmt: skip
 _FACTORISATIONS = frozenset(["solve", "inv", "cholesky", "det", "logdet"])
 _INDICATORS = frozenset(["eq", "ge", "gt", "le", "lt"])
 
@@ -71,6 +74,11 @@ def is_softmax(a: Array) -> bool:
     return total.op == "total" and total.args[0] is a.args[0]
 
 
+def _is_backward(a: Array) -> bool:
+    """Whether an elementwise product looks like a cotangent times a derivative."""
+    return a.rank > 0 and any(x.op in ("matmul", "sum") or x.kind == "bool" for x in a.args)
+
+
 def _pick(a: Array, roles: tuple[str, str, str]) -> str:
     return roles[0] if a.rank == 2 else roles[1] if a.rank == 1 else roles[2]
 
@@ -81,7 +89,7 @@ def short(a: Array, names: Mapping[Array, str]) -> str:
         return names[a].rstrip("_")
     match a.op:
         case "arg":
-            return str(a.attrs[0]).rstrip("_") if str(a.attrs[0]).isascii() else ""
+            return re.sub(r"[^A-Za-z0-9_]", "", a.attrs[0]).strip("_")
         case "T":
             inner = short(a.args[0], names)
             return f"{inner}t" if inner and (len(inner) == 1 or a.args[0].op == "arg") else ""
@@ -109,8 +117,10 @@ def stems(a: Array, names: Mapping[Array, str], readers: Sequence[Array]) -> lis
             return [_pick(a, ("Z", "z", "z"))]
         case "sum":
             return _names_of_sum(a, readers)
-        case "times" if any(r.op in ("matmul", "outer") for r in readers):
+        case "times" if any(r.op in ("matmul", "outer") for r in readers) and _is_backward(a):
             return ["delta"]
+        case "power" if a.attrs[0] == 2:
+            return [f"{first}{first}" if first and len(first) == 1 and a.rank == 0 else "squares"]
         case "quotient" if is_softmax(a):
             return [_pick(a, ("P", "p", "p"))]
         case "matmul" | "dot" | "vdot":

@@ -5,7 +5,8 @@ nanoseconds at nominal sizes, as NumPy on one core takes it (what counts is the 
 over memory). Axis lengths are dimensions; `attrs` is what is not an array.
 
     arg: (name, axes)      number: (Fraction,)      size: (Dim,)     eye: (n,)    ones, zeros: (axes)
-    unit: (i, n)           commutation: (m, n)       sum: A, B, …; coefficients, broadcast     scale: A, s, …; (coefficient, exponents of s, …)
+    unit: (i, n)           commutation: (m, n)       sum: A, B, …; coefficients, broadcast
+    scale: A, s, …; (coefficient, exponents of s, …)
     times, quotient, maximum, minimum, eq, ge, gt, le, lt: broadcast     power: A; (Fraction,)     powers: A, t
     T: a matrix    flat: 1 x m to m    row: m to 1 x m    column: n to n x 1    rows: b; (n,) repeats b in n rows
     columns: a; (m,) repeats a in m columns      total, mean: A; (axis or None,)     entry: A; (i, j), None for all
@@ -13,7 +14,8 @@ over memory). Axis lengths are dimensions; `attrs` is what is not an array.
     outer: u, v    matmul        diagonal: u (and the matrix itself, where it is stored)   diagonal_of: A
     solve: A, B    inv, det, logdet, cholesky, pinv, adjugate, expm, matrix_power: A; (k,)    log_diagonal: L
     first_max, first_min: A marks the first extreme entry in the order of vec     permute: A; (m, n) is K(m,n) A
-    lift: s; (axes) all of length one      reciprocal_or_zero: s      float: an indicator or a Python number in the working precision
+    lift: s; (axes) all of length one      reciprocal_or_zero: s      truth: a scalar indicator as a Python number
+    float: an indicator or a Python number in the working precision
     sigmoid_from, sigmoid_of_negative_from: z, exp(-|z|)
 """
 
@@ -198,6 +200,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "arg":     _row(_given, _free),
     "number":  _row(_none, _free, _weak),           "pi":       _row(_none, _free, _weak),
     "size":    _row(_none, _free, _weak),           "float":    _row(_same),
+    "truth":   _row(_none, _free, _weak),
     "eye":     _row(lambda s, a: (a[0], a[0]), symmetric=True),
     "ones":    _row(_given),                        "zeros":    _row(_given),
     "unit":    _row(lambda s, a: (a[1],)),
@@ -214,11 +217,13 @@ OPERATIONS: Mapping[str, Operation] = {
     "sigmoid_of_negative_from": _row(_same, _pass(3), symmetric=True),
     "softmax": _row(_same, _pass(6)),
     "logsumexp": _row(_reduced, _pass(5)),
-    "T":       _row(lambda s, a: s[0][::-1], _free), "flat":     _row(lambda s, a: s[0][1:], _free),
-    "row":     _row(lambda s, a: (ONE, *s[0]), _free),
-    "column":  _row(lambda s, a: (*s[0], ONE), _free),
-    "rows":    _row(lambda s, a: (a[0], *s[0])),    "columns":  _row(lambda s, a: (*s[0], a[0])),
-    "entry":   _row(_entry, _free),                 "permute":  _row(_same),
+    "T":       _row(lambda s, a: s[0][::-1], _free, _meet),
+    "flat":    _row(lambda s, a: s[0][1:], _free, _meet),
+    "row":     _row(lambda s, a: (ONE, *s[0]), _free, _meet),
+    "column":  _row(lambda s, a: (*s[0], ONE), _free, _meet),
+    "rows":    _row(lambda s, a: (a[0], *s[0]), None, _meet),
+    "columns": _row(lambda s, a: (*s[0], a[0]), None, _meet),
+    "entry":   _row(_entry, _free, _meet),          "permute":  _row(_same),
     "lift":    _row(_given, _free),
     "vec":     _row(lambda s, a: (s[0][0] * s[0][1],)),
     "total":   _row(_reduced),                      "mean":     _row(_reduced),
@@ -231,7 +236,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "row_dots": _row(lambda s, a: s[0][:1], _pass(0.5)),
     "outer":   _row(lambda s, a: s[0] + s[1], _pass()),
     "matmul":  _row(_matmul, _product),
-    "diagonal": _row(lambda s, a: s[0] + s[0], symmetric=True),
+    "diagonal": _row(lambda s, a: s[0] + s[0], None, _meet, True),
     "diagonal_of": _row(lambda s, a: s[0][:1], _free),
     "tril":    _row(_same),                         "triu":     _row(_same),
     "kron":    _row(lambda s, a: tuple(x * y for x, y in zip(*s, strict=True))),
@@ -245,7 +250,9 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 # fmt: on
 
-INDICATOR_SAFE = frozenset(["times", "scale", "float", "T", "flat", "row", "column", "rows", "columns", "entry"])
+INDICATOR_SAFE = frozenset(
+    ["times", "scale", "float", "truth", "T", "flat", "row", "column", "rows", "columns", "entry", "diagonal"]
+)
 """Operations that take an indicator as it is (`times` and `scale` where something else in them is a float)."""
 
 VIEWS = frozenset(["T", "flat", "row", "column", "rows", "columns", "entry", "diagonal_of"])

@@ -101,7 +101,7 @@ def _matrix_vector(b: Builder, a: Array, v: Array) -> Term:
         case "zeros":
             return Term(b.zeros(a.shape[:1]))
         case "diagonal":
-            return Term(b.times(a.args[0], v))
+            return Term(b.scaled(v, a.args[0], "entries"))
         case "commutation":
             return Term(_permuted(b, a, v))
         case "outer" | "columns" | "rows" | "ones":
@@ -142,9 +142,9 @@ def _matrix_matrix(b: Builder, x: Array, y: Array) -> Array:
     if y.op == "diagonal":
         if x.op == "diagonal":
             return b.diagonal(b.times(x.args[0], y.args[0]))
-        return b.times(x, y.args[0])
+        return b.scaled(x, y.args[0], "columns")
     if x.op == "diagonal":
-        return b.times(b.column(x.args[0]), y)
+        return b.scaled(y, x.args[0], "rows")
     if base_x is not None and not b.paid(x):
         return b.node("solve", base_x, y)
     if base_y is not None and not b.paid(y):
@@ -169,9 +169,8 @@ def _scaled_outer(b: Builder, u: Array, v: Term) -> Array:
 def _matmul(b: Builder, x: Array, y: Array) -> Array:
     """X Y, or the transpose of Y^T X^T where that is there or has fewer transposes."""
     flipped = (b.transpose(y), b.transpose(x))
-    other = b.find("matmul", *flipped)
-    fewer = sum(a.op == "T" for a in flipped) < (x.op == "T") + (y.op == "T")
-    if fewer or (other is not None and b.paid(other)):
+    more = (x.op == "T") + (y.op == "T") - sum(a.op == "T" for a in flipped)
+    if more > 0 or (more == 0 and b.first_settled("matmul", (x, y), flipped) == 1):
         return _view(b, b.node("matmul", *flipped))
     result = b.node("matmul", x, y)
     if b.transpose(x) is y:

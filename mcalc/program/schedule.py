@@ -15,9 +15,11 @@ from mcalc.program.names import Namer, is_softmax
 from mcalc.program.operations import ATOMS, VIEWS
 
 LANDMARKS = frozenset(
-    ["solve", "inv", "cholesky", "softmax", "pinv", "expm", "adjugate", "first_max", "first_min", "norm"]
-    + ["sigmoid_from", "sigmoid_of_negative_from", "reciprocal_or_zero", "logsumexp"]
-)
+    (
+        "solve", "inv", "cholesky", "softmax", "pinv", "expm", "adjugate", "first_max", "first_min", "norm",
+        "sigmoid_from", "sigmoid_of_negative_from", "reciprocal_or_zero", "logsumexp",
+    )
+)  # fmt: skip
 """Operations that are a line of their own, wherever they stand inside a longer one."""
 
 REPEATING: Mapping[str, tuple[int, ...]] = {
@@ -140,7 +142,7 @@ def _uses(order: Sequence[Array], labels: Mapping[Array, str]) -> tuple[dict[Arr
         for place, x in enumerate(a.args):
             target = base(x)
             uses[target] = uses.get(target, 0) + 1
-            if a.op in FACTORISED and place == 0 or place in repeated_operands(a):
+            if (a.op in FACTORISED and place == 0) or place in repeated_operands(a):
                 forced.add(target)
     return uses, forced
 

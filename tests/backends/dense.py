@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+
 from mcalc.algebra.expr import Expr, fold
 from mcalc.algebra.shape import ONE
 

@@ -89,7 +89,7 @@ def module_of(
         tuple(_safe(line) for line in header) or (_safe(summary[0]),),
         tuple(imports),
         shapes_table(named),
-        tuple([*blocks, *helpers]),
+        (*blocks, *helpers),
     )
 
 

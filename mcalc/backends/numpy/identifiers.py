@@ -15,9 +15,11 @@ from mcalc.algebra.names import GREEK_WORDS
 from mcalc.backends.numpy.helpers import HELPERS
 
 RESERVED = frozenset(
-    [*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *HELPERS, "np", "value", "dtype", "floats", "sizes"]
-    + ["SHAPES", "Gradients", "NamedTuple", "value_and_grad", "jacobian", "hessian", "hvp", "differential", "self"]
-)
+    (
+        *keyword.kwlist, *keyword.softkwlist, *dir(builtins), *HELPERS, "np", "value", "dtype", "floats", "sizes",
+        "SHAPES", "Gradients", "NamedTuple", "value_and_grad", "jacobian", "hessian", "hvp", "differential", "self",
+    )
+)  # fmt: skip
 """Names that an argument may not take."""
 
 

@@ -161,6 +161,20 @@ def _quotient(place: Place, args: Sequence[Text]) -> Text:
     return Text(f"{_dividend(args[0])} / {_factor(args[1])}", TIMES)
 
 
+def _two_sided(choice: str) -> Row:
+    """The logistic function from exp(-|z|)."""
+
+    def row(place: Place, args: Sequence[Text]) -> Text:
+        z, e = args[0].within(SUM), args[1].code
+        return Text(f"np.where({choice.format(z=z, e=e)}) / (1 + {e})", TIMES)
+
+    return row
+
+
+def _reciprocal_or_zero(place: Place, args: Sequence[Text]) -> Text:
+    return Text(f"1 / {args[0].within(POWER)} if {args[0].within(SUM)} != 0 else 0.0", CONDITION)
+
+
 def _compare(sign: str) -> Row:
     def row(place: Place, args: Sequence[Text]) -> Text:
         return Text(f"{args[0].within(SUM)} {sign} {args[1].within(SUM)}", COMPARISON)
@@ -297,19 +311,20 @@ TEXTS: Mapping[str, Row] = {
     "number":   lambda place, args: number(place.array.attrs[0]),
     "pi":       lambda place, args: Text("np.pi"),
     "size":     lambda place, args: place.size(place.array.attrs[0]),
-    "float":    _float,
+    "float":    _float,                        "truth":    lambda place, args: Text(f"float({args[0].code})"),
     "eye":      lambda place, args: Text(f"np.eye({place.size(place.array.attrs[0]).code}, dtype=dtype)"),
     "ones":     _filled("np.ones"),            "zeros":    _filled("np.zeros"),
     "unit":     _unit,                         "commutation": _commutation,
     "sum":      _sum,                          "scale":    _scale,
     "times":    _times,                        "quotient": _quotient,
     "maximum":  _call("np.maximum"),           "minimum":  _call("np.minimum"),
-    "eq":       _compare("=="),  "ge": _compare(">="),  "gt": _compare(">"),  "le": _compare("<="),  "lt": _compare("<"),
+    "eq":       _compare("=="),                "ge":       _compare(">="),   "gt":  _compare(">"),
+    "le":       _compare("<="),                "lt":       _compare("<"),
     "power":    _power,                        "powers":   _powers,
     **{name: _call(_FUNCTION_NAMES.get(name, f"np.{name}")) for name in FUNCTIONS},
     "relu":     _call("np.maximum", "0"),
-    "sigmoid_from": lambda place, args: Text(f"np.where({args[0].within(SUM)} >= 0, 1, {args[1].code}) / (1 + {args[1].code})", TIMES),
-    "sigmoid_of_negative_from": lambda place, args: Text(f"np.where({args[0].within(SUM)} >= 0, {args[1].code}, 1) / (1 + {args[1].code})", TIMES),
+    "sigmoid_from": _two_sided("{z} >= 0, 1, {e}"),
+    "sigmoid_of_negative_from": _two_sided("{z} >= 0, {e}, 1"),
     "softmax":  _over_axis("softmax"),         "logsumexp": _over_axis("logsumexp"),
     "T":        lambda place, args: Text(f"{args[0].atom}.T"),
     "flat":     lambda place, args: Text(f"{args[0].atom}[0]"),
@@ -321,9 +336,10 @@ TEXTS: Mapping[str, Row] = {
     "vec":      lambda place, args: Text(f'{args[0].atom}.flatten(order="F")'),
     "total":    _method("sum", "np.sum"),      "mean":     _method("mean", "np.mean"),
     "largest":  _method("max", "np.max"),      "smallest": _method("min", "np.min"),
-    "first_max": _call("first_max"),           "first_min": lambda place, args: Text(f"first_max({negative(args[0]).code})"),
+    "first_max": _call("first_max"),
+    "first_min": lambda place, args: Text(f"first_max({negative(args[0]).code})"),
     "norm":     _call("np.linalg.norm"),
-    "reciprocal_or_zero": lambda place, args: Text(f"1 / {args[0].within(POWER)} if {args[0].within(SUM)} != 0 else 0.0", CONDITION),
+    "reciprocal_or_zero": _reciprocal_or_zero,
     "dot":      _matmul,                       "vdot":     _call("np.vdot"),
     "trace":    _call("np.trace"),             "row_dots": _row_dots,
     "outer":    _call("np.outer"),             "matmul":   _matmul,

@@ -13,22 +13,28 @@ IMPORTS = frozenset(["import numpy as np", "from typing import NamedTuple", "fro
 IMPORTS |= {"from scipy.linalg import expm"}
 
 MODULE_NAMES = frozenset(
-    """abs arange arccos arcsin arctan argmax asarray block concatenate cos cosh diag diagonal dtype einsum eye exp
-    float32 float64 kron linalg log log1p max maximum mean min minimum ndarray ones outer pi prod repeat shape sign sin
-    sinh sqrt squeeze sum svd tan tanh tile trace tril triu unravel_index vdot where zeros zeros_like""".split()
-)
+    (
+        "abs", "arange", "arccos", "arcsin", "arctan", "argmax", "asarray", "block", "concatenate", "cos", "cosh",
+        "diag", "diagonal", "dtype", "einsum", "exp", "eye", "float32", "float64", "kron", "linalg", "log", "log1p", "max",
+        "maximum", "mean", "min", "minimum", "ndarray", "ones", "outer", "pi", "repeat", "shape", "sign", "sin", "sinh",
+        "sqrt", "squeeze", "sum", "tan", "tanh", "tile", "trace", "tril", "triu", "unravel_index", "vdot", "where",
+        "zeros", "zeros_like",
+    )
+)  # fmt: skip
 """Attributes of `np`."""
 
-LINALG_NAMES = frozenset("cholesky det inv matrix_power norm pinv slogdet solve svd".split())
+LINALG_NAMES = frozenset(("cholesky", "det", "inv", "matrix_power", "norm", "pinv", "slogdet", "solve", "svd"))
 """Attributes of `np.linalg`."""
 
 ARRAY_NAMES = frozenset(
-    "T append astype copy dtype flatten items itemsize join keys kind max mean min ndim prod reshape shape sum type values"
-    .split()
+    (
+        "T", "astype", "copy", "dtype", "flatten", "items", "itemsize", "join", "kind", "max", "mean", "min", "ndim",
+        "prod", "reshape", "shape", "sum", "type", "values",
+    )
 )  # fmt: skip
 """Attributes of arrays, of their dtypes and of the dictionaries that the argument checks use."""
 
-BUILTINS = frozenset("TypeError ValueError all any bool float len list max str zip".split())
+BUILTINS = frozenset(("TypeError", "ValueError", "all", "any", "bool", "float", "len", "list", "max", "str", "zip"))
 
 _NODES = (
     ast.Module, ast.Import, ast.ImportFrom, ast.alias, ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign,
