@@ -58,7 +58,28 @@ def _gradients(root: Expr, variables: tuple[Expr, ...], name: str, detail: str) 
     answers = [_read_off(context, polish, plain, x, result.gradients[x], recognised, moving) for x in variables]
     if detail != "none" and steps and steps[-1].left == f"d{name}":
         _collect(context, steps, result.gradients, plain)
+    if any(node.op == "sym" and node.name == "d" for node in postorder(root)):
+        total = _total({x: None if g is None else plain(g) for x, g in result.gradients.items()})
+        steps = _without_compounds(steps, f"d{name}", total)
     return Derived(root, name, "gradient", tuple(steps), tuple(answers))
+
+
+def _without_compounds(steps: list[Step], left: str, total: Expr) -> list[Step]:
+    """The lines in which d stands before a variable only: where d is a symbol, d(A x) would read as a product."""
+    kept: list[Step] = []
+    owed: list[Obligation] = []
+    dropped: list[str] = []
+    for step in steps:
+        owed.extend(step.obligations)
+        if any(node.op == "d" and node.args[0].op != "sym" for node in postorder(step.right)):
+            dropped.extend(step.rules)
+            continue
+        rules = tuple(dict.fromkeys([*dropped, *step.rules]))
+        kept.append(Step(step.left, step.right, rules, step.note, tuple(owed)))
+        owed, dropped = [], []
+    if owed or not any(step.left == left for step in kept):
+        kept.append(Step(left, total, tuple(dict.fromkeys(dropped)) or ("differential",), "", tuple(owed)))
+    return kept
 
 
 def _total(gradients: dict[Expr, Expr | None]) -> Expr:

@@ -6,6 +6,7 @@ X (X^T X)^-1 = pinv(X)^T, A e(j,m) = A[:,j], ones(n)^T A = sum(A, axis=0), A^-1 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import (
@@ -20,11 +21,6 @@ from mcalc.simplify.display import repeated
 from mcalc.simplify.normal_form import Normaliser
 from mcalc.simplify.products import _chain_of
 from mcalc.simplify.terms import base_and_exponent
-
-_EITHER_WAY = frozenset({"tr", "sum", "diagv", "norm", "det", "logdet"})
-"""Operators to which a matrix and its transpose are the same."""
-_COMPOSITE = frozenset({"mul", "add", "div", "neg"})
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mcalc.simplify.polish import Polisher

@@ -124,10 +124,13 @@ def joined(context: Normaliser, terms: Sequence[Term], shape: Shape) -> Iterator
         for i in alone:
             args = terms[i].factors[0].args
             groups.setdefault((args[side], args[1 - side].shape), []).append(i)
-        for (shared, other), members in groups.items():
+        for (shared, other), found in groups.items():
+            whole = shared.op == "eye" and other[0] is other[1]
+            members = [*found, *(i for i, t in enumerate(terms) if whole and not t.factors)]
             if len(members) < 2:
                 continue
-            parts = [_scaled(terms[i], terms[i].factors[0].args[1 - side], other) for i in members]
+            inside = {i: terms[i].factors[0].args[1 - side] if terms[i].factors else eye(other[0]) for i in members}
+            parts = [_scaled(terms[i], inside[i], other) for i in members]
             total = context.sum(parts, other)
             product = context(app("kron", *((shared, total) if side == 0 else (total, shared))))
             yield [term_of(product), *(t for i, t in enumerate(terms) if i not in members)]
