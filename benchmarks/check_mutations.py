@@ -2,7 +2,7 @@
 
     python benchmarks/check_mutations.py [--count 1000] [--seed 0] [--verbose]
 
-One line of a correct proof is changed in one way (a sign, a transpose, a factor 2, a term, the order of two factors, …),
+One line of a correct proof is changed in one way (a sign, a transpose, a factor 2, a term, the order of factors, …),
 as a tree, and printed again. A mutant counts where the change really changes the meaning: the independent evaluator of
 tests/oracle finds exactly that line false, at random points, with values of its own. Then `mcalc check` must refute
 that line and no other. Bars: 99.9 % refuted at the right line, no true line refuted; the share of slips named as what

@@ -23,7 +23,7 @@ _LARGEST_DENOMINATOR = 60
 
 def counterexample_text(claim: Claim, target: Expr, right: Expr, found: Counterexample) -> str:
     """`at x = [1; 2], A = [0, 1; 2, 0]: the left side is 4, the right side 2`."""
-    values = {s: v for s, v in found.values.items() if not s.op == "sym" or not s.name.endswith("_")}
+    values = {s: v for s, v in found.values.items() if s.op != "sym" or not s.name.endswith("_")}
     left_value, right_value = found.left, found.right
     if claim.kind in ("grad", "jac", "hess"):
         both = _derivative(claim, target, right, found)

@@ -12,6 +12,7 @@ claim. If it is one, the mistake was made before, and `follows` is true.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mcalc.algebra.expr import Expr, fold
@@ -75,7 +76,8 @@ class Judge:
         latex = (left_latex(claim, self.proof), right_latex(claim, self.proof))
         if claim.kind == "definition":
             self.judged.append(_Judged(claim, "proved"))
-            return Line(claim.line, claim.left_text, claim.right_text, "definition", shape=shape, expected=expected, latex=latex)
+            texts = (claim.left_text, claim.right_text)
+            return Line(claim.line, *texts, "definition", shape=shape, expected=expected, latex=latex)
         asked, decision = self._decide(claim)
         follows = self._follows(claim, decision.status)
         self.judged.append(_Judged(claim, decision.status))
@@ -88,25 +90,21 @@ class Judge:
             return Line(
                 *common, status, follows, decision.method, detail=detail, shape=shape, expected=expected, latex=latex
             )  # fmt: skip
-        found = Repair("", "")
-        if not follows:
-            found = self._repair(claim, asked)
-        else:
-            found = Repair("", right_answer(self._context(claim, asked)))
+        context = self._context(claim, asked)
+        found = Repair("", right_answer(context)) if follows else search(context)
         example = "" if decision.found is None else self._counterexample(claim, asked, decision.found)
         remark = "; ".join(part for part in (decision.detail, found.remark) if part)
         return Line(
-            *common, "refuted", follows, decision.method, found.slip, found.text, example, remark, shape, expected, latex
-        )
+            *common, "refuted", follows, decision.method, found.slip, found.text, example, remark, shape, expected,
+            latex,
+        )  # fmt: skip
 
     def _decide(self, claim: Claim) -> tuple[Question | None, Decision]:
         if claim.right.shape != claim.shape:
             detail = f"the shapes differ: {shape_text(claim.shape)} and {shape_text(claim.right.shape)}"
             asked = None
-            try:
+            with suppress(McalcError):
                 asked = question(claim, self.proof.moving, self.calculus)
-            except McalcError:
-                pass
             return asked, Decision("refuted", "shape", detail)
         try:
             asked = question(claim, self.proof.moving, self.calculus)
@@ -183,9 +181,6 @@ class Judge:
     def _context(self, claim: Claim, asked: Question | None) -> Context:
         above = next((j.claim.right for j in self._above(claim) if j.claim is not claim), None)
         return Context(claim, asked, self.proof, self.calculus, self.prover, above)
-
-    def _repair(self, claim: Claim, asked: Question | None) -> Repair:
-        return search(self._context(claim, asked))
 
     def _counterexample(self, claim: Claim, asked: Question | None, found: Counterexample) -> str:
         if asked is None:

@@ -7,6 +7,8 @@ read behind the definitions before it. Nothing is evaluated before all lines are
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mcalc.algebra.expr import Expr, postorder
@@ -105,7 +107,7 @@ class _Reader:
             source = next((s for s in self.problem.sources if error.text is not None and error.text in s.text), None)
             raise placed(error, source or self.problem.sources[0], self.file, self.name) from None
         if not found:
-            raise ParseError("there is no proof in the text", hint="where x: n; f = x^T x; df = 2 x^T dx, each on a line")
+            raise ParseError("there is no proof in the text", hint="one equation a line: f = x^T x, df = 2 x^T dx")
         for statement in found:
             if isinstance(statement, Declaration):
                 self._declare(statement.source)
@@ -163,7 +165,7 @@ class _Reader:
             text = source if text is None else text.glue("; ") + source
         assert text is not None
         whole = text.glue(f"; {defining[-1].left.function}")
-        parsed = self._parse(whole, self.wheres, ())
+        parsed = self._parse(whole)
         undeclared = {name for name, info in parsed.symbols.items() if info.inferred}
         if undeclared:
             mentioned = {
@@ -174,7 +176,7 @@ class _Reader:
             } | {e.left.variable for e in equations}
             wanted = [name for name in parsed.symbols if name in mentioned]
             if wanted:
-                parsed = self._parse(whole, self.wheres, wanted)
+                parsed = self._parse(whole, wanted)
         self._adopt(parsed)
 
     def _adopt(self, parsed: Parsed) -> None:
@@ -188,9 +190,9 @@ class _Reader:
                     self.inferred.append(f"{name}: {shape_text(info.expr.shape)}")
         self.notes.update(dict.fromkeys(parsed.notes))
 
-    def _parse(self, source: Source, wheres: list[str], wrt: list[str] | tuple[()], shape: Shape | None = None) -> Parsed:
+    def _parse(self, source: Source, wrt: Sequence[str] = (), shape: Shape | None = None) -> Parsed:
         try:
-            return parse(source.text, where=wheres, wrt=wrt, shape=shape, differentials=True)
+            return parse(source.text, where=self.wheres, wrt=wrt, shape=shape, differentials=True)
         except McalcError as error:
             raise placed(error, source, self.file, self.name) from None
 
@@ -201,12 +203,10 @@ class _Reader:
         text = source
         for definition in reversed(self.definitions):
             text = definition.source.glue("; ") + text
-        parsed = self._parse(text, self.wheres, ())
+        parsed = self._parse(text)
         if shape is not None and shape != parsed.expression.shape and self._open(parsed):
-            try:
-                parsed = self._parse(text, self.wheres, (), shape)
-            except McalcError:
-                pass  # the shape is another: a claim to refute
+            with suppress(McalcError):  # where the shape is another: a claim to refute
+                parsed = self._parse(text, shape=shape)
         self._adopt(parsed)
         e = parsed.expression
         if shape is not None and shape != SCALAR and e.op == "num" and e.attrs[0] == 0:

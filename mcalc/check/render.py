@@ -100,7 +100,7 @@ def _block(report: Report, unicode: bool, colour: bool) -> str:
 
 def summary(reports: Sequence[Report]) -> str:
     """A table, one row a derivation."""
-    rows = [("derivation", "claims", "verdict", "wrong lines", "slip")]
+    rows: list[tuple[str, ...]] = [("derivation", "claims", "verdict", "wrong lines", "slip")]
     for number, report in enumerate(reports, 1):
         rows.append(_summary_row(report, number))
     return table(rows)

@@ -17,10 +17,11 @@ from mcalc.algebra.printing import ascii_text
 from mcalc.algebra.structure import close, structure
 from mcalc.calculus.gradient import differential
 from mcalc.check.edits import negative, scaled, transposed
+from mcalc.check.guess import Guess, Wrong
 from mcalc.check.numerics import Screen
 from mcalc.check.questions import Calculus, Question
 from mcalc.check.reading import Claim, Proof
-from mcalc.check.slips import WHOLE_RATIOS, Guess, Wrong, factor_name, guesses
+from mcalc.check.slips import WHOLE_RATIOS, factor_name, guesses
 from mcalc.errors import McalcError
 from mcalc.verify.exact import Prover
 

@@ -8,52 +8,22 @@ which they are believed. Whether a guess is right is for mcalc/check/search.py t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations, permutations
 
-from mcalc.algebra import operators as o
-from mcalc.algebra.expr import Expr, fold, postorder
-from mcalc.algebra.functions import FUNCTIONS
-from mcalc.algebra.operators import T, add, app, dimension_number, div, had, inv, mul, number, pow_, total
+from mcalc.algebra.expr import Expr, postorder
+from mcalc.algebra.operators import T, app, dimension_number, div, had, inv, mul, pow_, total
 from mcalc.algebra.shape import ONE
-from mcalc.algebra.structure import structure
-from mcalc.check.edits import negative, places, plus, put, scaled, terms, times, transposed
-from mcalc.check.reading import Claim, Proof
+from mcalc.check.edits import negative, places, put, scaled, transposed
+from mcalc.check.guess import Guess, Wrong, moves
+from mcalc.check.product_slips import elementwise, hadamard, missing_terms, orders, symmetric
 from mcalc.errors import McalcError
 
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """What may have been meant, and the slip that it would undo."""
-
-    slip: str
-    right: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Wrong:
-    """A refuted right-hand side: its claim, the right-hand side of the line above, pieces of the true differential."""
-
-    claim: Claim
-    proof: Proof
-    above: Expr | None
-    pieces: tuple[Expr, ...]
-
-    @property
-    def right(self) -> Expr:
-        """The right-hand side."""
-        return self.claim.right
-
-    @property
-    def leaves(self) -> dict[Expr, str]:
-        """What is not looked into: what the proof has names for."""
-        return self.proof.names
-
-
 _LINEAR = frozenset(
-    ["mul", "had", "neg", "T", "tr", "div", "hdiv", "sum", "mean", "vec", "diagm", "diagv", "tril", "triu", "kron", "index"]
-)
+    ["mul", "had", "neg", "T", "tr", "div", "hdiv", "sum", "mean", "vec", "diagm", "diagv", "tril", "triu", "kron",
+     "index"]
+)  # fmt: skip
+
+
 WHOLE_RATIOS = tuple(Fraction(a, b) for a, b in ((2, 1), (1, 2), (3, 1), (1, 3), (4, 1), (1, 4)))
 
 
@@ -86,14 +56,10 @@ def _differs_by_inverse(e: Expr) -> bool:
         if node.op != "mul":
             continue
         inverses = [k for k, a in enumerate(node.args) if a.op == "pow" and a.attrs[0] < 0]
-        moved = [k for k, a in enumerate(node.args) if _moves(a)]
+        moved = [k for k, a in enumerate(node.args) if moves(a)]
         if any(inverses[0] < k < inverses[-1] for k in moved if len(inverses) > 1):
             return True
     return False
-
-
-def _moves(e: Expr) -> bool:
-    return fold(e, lambda node, below: node.op == "d" or any(below))
 
 
 def _factors(w: Wrong) -> Iterator[Guess]:
@@ -119,7 +85,7 @@ def factor_name(ratio: Fraction) -> str:
 
 def _transposes(w: Wrong) -> Iterator[Guess]:
     found = places(w.right, w.leaves)
-    parents = {path: node for path, node in found}
+    parents = dict(found)
     for path, node in found:
         if node.is_scalar or (path and parents[path[:-1]].op == "T"):
             continue
@@ -135,211 +101,6 @@ def _transposes(w: Wrong) -> Iterator[Guess]:
             yield Guess("Hadamard swap misused: a transpose lost", made)
         else:
             yield Guess("a transpose too many" if node.op == "T" else "transpose lost", made)
-
-
-def _elementwise(w: Wrong) -> Iterator[Guess]:
-    for weight, value in _weights(w):
-        for path, node in places(w.right, w.leaves):
-            if node.shape != weight.shape:
-                continue
-            if node is value:
-                made = put(w.right, path, weight)
-                if made is not None:
-                    yield Guess("elementwise derivative forgotten: the function stands for it", made)
-            made = put(w.right, path, times(weight, node))
-            if made is not None:
-                yield Guess("elementwise derivative forgotten", made)
-    for path, node in places(w.right, w.leaves):
-        if node.op in FUNCTIONS and (derivative := FUNCTIONS[node.op].derivative(o, node.args[0], node)) is not None:
-            made = put(w.right, path, derivative)
-            if made is not None:
-                yield Guess("elementwise derivative forgotten: the function stands for it", made)
-
-
-def _weights(w: Wrong) -> Iterator[tuple[Expr, Expr]]:
-    """f'(Z) and f(Z) for every elementwise function in the function that is differentiated."""
-    for node in postorder(w.claim.left):
-        if node.op in FUNCTIONS and any(x in w.proof.moving or x is w.claim.variable for x in postorder(node)):
-            derivative = FUNCTIONS[node.op].derivative(o, node.args[0], node)
-            if derivative is not None:
-                yield derivative, node
-        elif node.op == "hpow" and node.args[0].args:
-            yield mul(number(2), node.args[0]) if node.attrs[0] == 2 else node.args[0], node
-
-
-def _missing_terms(w: Wrong) -> Iterator[Guess]:
-    for path, node in places(w.right, w.leaves):
-        if path and node.op != "add":
-            continue
-        for piece in w.pieces:
-            if piece.shape == node.shape:
-                made = put(w.right, path, plus(node, piece))
-                if made is not None:
-                    yield Guess("product-rule term missing", made)
-    if w.above is not None:
-        for term in terms(w.above):
-            if term.shape == w.right.shape and term not in terms(w.right):
-                yield Guess("a term lost", plus(w.right, term))
-    sums = [n for n in postorder(w.claim.left, *w.leaves, *([] if w.above is None else [w.above])) if n.op == "add"]
-    for path, node in places(w.right, w.leaves):
-        kept = set(terms(node))
-        for whole in sums:
-            if whole.shape == node.shape and kept < set(whole.args):
-                made = put(w.right, path, whole)
-                if made is not None:
-                    yield Guess("a term lost", made)
-
-
-def _hadamard(w: Wrong) -> Iterator[Guess]:
-    found = places(w.right, w.leaves)
-    for path, node in found:
-        for new in _moved_hadamard(node):
-            made = put(w.right, path, new)
-            if made is not None:
-                yield Guess("Hadamard swap misused", made)
-    if any(node.op == "had" for _, node in found):
-        for made in _exchanges(w):
-            yield Guess("Hadamard swap misused: two factors exchanged", made)
-    for path, node in found:
-        if node.op in ("had", "mul") and not node.is_scalar:
-            try:
-                new = mul(*node.args) if node.op == "had" else had(*node.args)
-            except McalcError:
-                continue
-            made = put(w.right, path, new)
-            if made is not None:
-                name = "matrix product" if node.op == "had" else "Hadamard product"
-                yield Guess(f"{name} meant: factors multiplied in the wrong way", made)
-
-
-def _moved_hadamard(node: Expr) -> Iterator[Expr]:
-    """A .* (B C) to B (A .* C) and (A .* B) C, and back."""
-    if node.op == "had" and len(node.args) == 2:
-        for weight, product in (node.args, node.args[::-1]):
-            if product.op == "mul":
-                for k, factor in enumerate(product.args):
-                    if factor.shape == weight.shape:
-                        yield mul(*product.args[:k], had(weight, factor), *product.args[k + 1 :])
-    if node.op == "mul":
-        for k, factor in enumerate(node.args):
-            if factor.op == "had" and len(factor.args) == 2:
-                for weight, inner in (factor.args, factor.args[::-1]):
-                    product = mul(*node.args[:k], inner, *node.args[k + 1 :])
-                    if product.shape == weight.shape:
-                        yield had(weight, product)
-
-
-def _exchanges(w: Wrong) -> Iterator[Expr]:
-    """Two leaves in each other's place."""
-    found = [
-        (path, node) for path, node in places(w.right, w.leaves)
-        if not node.is_scalar and (not node.args or node.op == "d" or node in w.leaves)
-    ]  # fmt: skip
-    for (p, a), (q, b) in combinations(found[:24], 2):
-        if a is not b and a.shape == b.shape and p[: len(q)] != q and q[: len(p)] != p:
-            half = put(w.right, p, b)
-            made = None if half is None else put(half, q, a)
-            if made is not None:
-                yield made
-
-
-def _orders(w: Wrong) -> Iterator[Guess]:
-    found = places(w.right, w.leaves)
-    nodes = dict(found)
-    for path, node in found:
-        traced = any(nodes[path[:k]].op == "tr" for k in range(len(path)))
-        name = "wrong cyclic shift: the factors are in the wrong order" if traced and w.claim.kind == "equality" else (
-            "factors in the wrong order"
-        )  # fmt: skip
-        for new in _reordered(node):
-            made = put(w.right, path, new)
-            if made is not None:
-                yield Guess(name, made)
-        if node.op == "kron":
-            for new in _other_krons(node, w):
-                made = put(w.right, path, new)
-                if made is not None:
-                    yield Guess("factors in the wrong order", made)
-    for made in _exchanges(w):
-        yield Guess("factors in the wrong order", made)
-    for path, node in found:
-        for new in _split_in_two(node):
-            made = put(w.right, path, new)
-            if made is not None:
-                yield Guess("factors in the wrong order: they do not commute", made)
-
-
-def _reordered(node: Expr) -> Iterator[Expr]:
-    """The products of the same factors in another order."""
-    if node.op != "mul":
-        return
-    scalars = [a for a in node.args if a.is_scalar]
-    matrices = [a for a in node.args if not a.is_scalar]
-    if not 2 <= len(matrices) <= 5:
-        return
-    moved = [_moves(a) for a in matrices]
-    orders = [order for order in permutations(range(len(matrices))) if order != tuple(range(len(matrices)))]
-    # those first in which the differentials keep their places
-    for order in sorted(orders, key=lambda order: sum(moved[k] != moved[i] for i, k in enumerate(order))):
-        try:
-            yield mul(*scalars, *(matrices[k] for k in order))
-        except McalcError:
-            continue
-
-
-def _other_krons(node: Expr, w: Wrong) -> Iterator[Expr]:
-    """kron(B, A), identities in it of any size that occurs."""
-    a, b = node.args
-    sizes = dict.fromkeys(s for x in w.proof.symbols.values() for s in x.shape)
-    for first, second in ((b, a), (a, b)):
-        yield app("kron", first, second)
-        for size in sizes:
-            if first.op == "eye":
-                yield app("kron", o.eye(size), second)
-            if second.op == "eye":
-                yield app("kron", first, o.eye(size))
-
-
-def _split_in_two(node: Expr) -> Iterator[Expr]:
-    """2 A X dX as A X dX + A dX X, also under a trace."""
-    if node.op != "mul" or node.args[0].op != "num" or node.args[0].attrs[0] not in (2, 3):
-        return
-    rest = mul(*node.args[1:])
-    inside = rest.args[0] if rest.op == "tr" else rest
-    for new in _reordered(inside):
-        other = app("tr", new) if rest.op == "tr" else new
-        if other.shape == rest.shape:
-            yield add(rest, other) if node.args[0].attrs[0] == 2 else add(rest, rest, other)
-
-
-def _symmetric(w: Wrong) -> Iterator[Guess]:
-    x = w.claim.variable
-    kind = structure(x) if x is not None and x.op == "sym" else None
-    if kind is not None and w.claim.kind == "grad":
-        name = f"symmetric form: the gradient of a {kind.name} variable is {kind.name}"
-        if w.right.shape == w.claim.shape:
-            yield Guess(name, kind.projection(w.right))
-            for term in terms(w.right):
-                yield Guess(name, add(*(kind.projection(t) if t is term else t for t in terms(w.right))))
-    for path, node in places(w.right, w.leaves):
-        for new in _halved(node):
-            made = put(w.right, path, new)
-            if made is not None:
-                yield Guess("symmetric form: this holds for a symmetric matrix only", made)
-        if not node.is_square or node.is_scalar or node.op == "eye":
-            continue
-        for new in (div(add(node, T(node)), number(2)), add(node, T(node))):
-            made = put(w.right, path, new)
-            if made is not None:
-                yield Guess("symmetric form: this holds for a symmetric matrix only", made)
-
-
-def _halved(node: Expr) -> Iterator[Expr]:
-    """2 A B as (A + A^T) B."""
-    if node.op == "mul" and node.args[0].op == "num":
-        for k, a in enumerate(node.args):
-            if a.is_square and not a.is_scalar:
-                yield scaled(mul(*node.args[:k], add(a, T(a)), *node.args[k + 1 :]), Fraction(1, 2))
 
 
 def _exponents(w: Wrong) -> Iterator[Guess]:
@@ -359,7 +120,7 @@ def _exponents(w: Wrong) -> Iterator[Guess]:
 
 def _inverses(w: Wrong) -> Iterator[Guess]:
     for path, node in places(w.right, w.leaves):
-        if node.is_square and not node.is_scalar and not _moves(node) and node.op not in ("pow", "eye"):
+        if node.is_square and not node.is_scalar and not moves(node) and node.op not in ("pow", "eye"):
             made = put(w.right, path, inv(node))
             if made is not None:
                 yield Guess("inverse lost", made)
@@ -368,7 +129,7 @@ def _inverses(w: Wrong) -> Iterator[Guess]:
 def _scalar_factors(w: Wrong) -> Iterator[Guess]:
     scalars: dict[Expr, None] = {}
     for node in postorder(w.claim.left, *([w.above] if w.above is not None else [])):
-        if node.is_scalar and node.op not in ("num", "d") and not _moves(node):
+        if node.is_scalar and node.op not in ("num", "d") and not moves(node):
             scalars[node] = None
         if node.op == "sym" and node.is_column and not node.is_scalar:
             scalars[total(node)] = None
@@ -425,7 +186,7 @@ def _symbols(w: Wrong) -> Iterator[Guess]:
 
 
 SLIPS: tuple[Callable[[Wrong], Iterator[Guess]], ...] = (
-    _signs, _factors, _transposes, _missing_terms, _elementwise, _hadamard, _orders, _symmetric, _exponents, _inverses,
+    _signs, _factors, _transposes, missing_terms, elementwise, hadamard, orders, symmetric, _exponents, _inverses,
     _scalar_factors, _extras, _matrix_factors, _symbols,
 )  # fmt: skip
 
@@ -444,4 +205,4 @@ def _fresh(found: Iterator[Guess], seen: set[Expr]) -> Iterator[Guess]:
             yield guess
 
 
-__all__ = ["WHOLE_RATIOS", "Guess", "Wrong", "factor_name", "guesses"]
+__all__ = ["SLIPS", "WHOLE_RATIOS", "factor_name", "guesses"]

@@ -29,8 +29,8 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A left-hand side. `kind` is "grad", "jac", "hess", "partial" (of x: what fits), "second" (d²F), "name" (which is a
-    definition if the name is new) or "expression"."""
+    """A left-hand side. `kind` is "grad", "jac", "hess", "partial" (of x: what fits), "second" (d²F), "name" (which is
+    a definition if the name is new) or "expression"."""
 
     kind: str
     source: Source
@@ -81,6 +81,7 @@ def statements(sources: tuple[Source, ...]) -> list[Statement]:
 
 _BOLD = re.compile(r"\\(?:mathbf|boldsymbol|bm|mathit|mathbfit|pmb)\s*\{\s*(\\?[A-Za-zΑ-Ωα-ω]+)\s*\}")
 _INNER = re.compile(r"⟨|\\langle\b|<(?=\S)")
+_CLOSING, _ANGLE, _OPENING = re.compile(r">(?!=)"), re.compile(r"⟩|\\rangle\b"), re.compile(r"⟨|\\langle\b")
 _PREFIX = re.compile(r"\s*(?:where|let|with)\b:?\s*", re.IGNORECASE)
 _BARE_DECLARATION = re.compile(rf"\s*{_WORD}(?:\s*,\s*{_WORD})*\s*:\s*[^=]*$")
 
@@ -111,6 +112,9 @@ def _statement(source: Source) -> Statement:
     return Equation(_left(parts[0]), tuple(parts[1:]))
 
 
+_RELATES = frozenset("=<>≤≥")
+
+
 def _split(source: Source) -> list[Source]:
     """The parts between equals signs outside of brackets."""
     text, depth, cuts = source.text, 0, [-1]
@@ -119,7 +123,7 @@ def _split(source: Source) -> list[Source]:
             depth += 1
         elif c in ")]}":
             depth -= 1
-        elif c == "=" and depth <= 0 and text[i - 1 : i] not in ("=", "<", ">", "≤", "≥") and text[i + 1 : i + 2] != "=":
+        elif c == "=" and depth <= 0 and text[i - 1 : i] not in _RELATES and text[i + 1 : i + 2] != "=":
             cuts.append(i)
     return [source[a + 1 : b].strip() for a, b in zip(cuts, [*cuts[1:], len(text)], strict=True)]
 
@@ -207,21 +211,20 @@ def _pair(text: str, opening: re.Match[str]) -> tuple[int, int, int] | None:
     i = opening.end()
     while i < len(text):
         c = text[i]
-        closing = re.match(r"⟩|\\rangle\b", text[i:]) if opening[0] != "<" else (c == ">" and text[i + 1 : i + 2] != "=")
+        closing = (_CLOSING if opening[0] == "<" else _ANGLE).match(text, i)
         if c in "([{":
             depth += 1
         elif c in ")]}":
             depth -= 1
             if depth < 0:
                 return None
-        elif (opening[0] != "<" and re.match(r"⟨|\\langle\b", text[i:])) or (opening[0] == "<" and c == "<"):
+        elif (c == "<") if opening[0] == "<" else _OPENING.match(text, i):
             inner += 1
         elif closing and inner:
             inner -= 1
         elif closing and depth == 0:
-            length = len(closing[0]) if isinstance(closing, re.Match) else 1
             tight = opening[0] != "<" or not text[i - 1].isspace()
-            return (comma, i, i + length) if comma >= 0 and tight else None
+            return (comma, i, i + len(closing[0])) if comma >= 0 and tight else None
         elif c == "," and depth == 0 and inner == 0 and comma < 0:
             comma = i
         i += 1

@@ -68,7 +68,9 @@ def _single(targets: tuple[str, ...], options: dict[str, Any]) -> Report:
     from mcalc.check.single import check_derivative, check_identity
 
     if len(targets) != 1:
-        raise UsageError("--claim and --equals are about one expression", hint='mcalc check "x^T x" --equals "norm(x)^2"')
+        raise UsageError(
+            "--claim and --equals are about one expression", hint='mcalc check "x^T x" --equals "norm(x)^2"'
+        )
     expression = sys.stdin.read(_LARGEST_INPUT).strip() if targets[0] == "-" else targets[0]
     if options["equals"] is not None:
         if options["claim"] is not None:
@@ -135,8 +137,8 @@ def _stack(files: Sequence[str], options: dict[str, Any]) -> int:
         except McalcError as problem:
             problems.append((file, problem))
     write(_table(reports, problems, options))
-    for _, problem in problems:
-        sys.stderr.write(problem.render() + "\n")
+    for _, unreadable in problems:
+        sys.stderr.write(unreadable.render() + "\n")
     return 2 if problems else _code(reports)
 
 

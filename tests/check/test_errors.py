@@ -50,7 +50,10 @@ def test_the_place_of_an_error_behind_definitions() -> None:
     assert "p.proof:4:" in caught.value.render()
 
 
-@pytest.mark.parametrize("text", ["(" * 10_000, "f = " + "(" * 10_000, "f = " + "-" * 20_000 + "x", "a" * 200_000, "=" * 9000])
+HOSTILE = ["(" * 10_000, "f = " + "(" * 10_000, "f = " + "-" * 20_000 + "x", "a" * 200_000, "=" * 9000]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_input_is_refused(text: str) -> None:
     with pytest.raises(McalcError):
         check(text)
