@@ -20,6 +20,7 @@ from mcalc.algebra.operators import T, add, d, mul, number, symbol
 from mcalc.algebra.shape import shape_text
 from mcalc.algebra.structure import close, structure
 from mcalc.calculus.conditions import conditions
+from mcalc.calculus.convexity import curvature
 from mcalc.calculus.gradient import backward, moving_nodes, zero_of
 from mcalc.calculus.jacobian import shorten_fully, shortest
 from mcalc.calculus.linear import differential_form, laws_used
@@ -204,7 +205,8 @@ def _hessian(
             lines, result = _block(desk, forms[x], y, label)
             found = conditions(desk.root, [result], moving)
             pair = (x,) if x is y else (x, y)
-            answers.append(Answer(pair, kind, label, result, tuple(lines), {}, found))
+            notes = tuple(filter(None, [curvature(result).reason])) if x is y and len(variables) == 1 else ()
+            answers.append(Answer(pair, kind, label, result, tuple(lines), {}, found, notes))
     quadratic = _second(answers)
     steps = (*_shared(told, desk), *([Step(f"d2{name}", quadratic, ("second differential",))] if quadratic else ()))
     return Derived(root, name, kind, steps, tuple(answers))

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mcalc.algebra.expr import Expr, postorder, substitute
+from mcalc.algebra.expr import Expr, depends_on, fold, postorder, rebuild, substitute
 from mcalc.algebra.operators import T, d, div, hdiv, inv, mul, neg
 from mcalc.algebra.shape import SCALAR
 from mcalc.algebra.structure import holds, structure
@@ -25,9 +25,10 @@ from mcalc.calculus.jacobian import shorten_fully
 from mcalc.calculus.linear import coefficient, differential_form
 from mcalc.calculus.vec_laws import zero
 from mcalc.simplify.expand import expand
+from mcalc.simplify.kronecker import joined
 from mcalc.simplify.normal_form import Normaliser
 from mcalc.simplify.polish import Polisher
-from mcalc.simplify.terms import build, term_of
+from mcalc.simplify.terms import ONE_Q, Term, build, merge, term_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,9 @@ def critical_point(context: Normaliser, polish: Polisher, gradient: Expr, x: Exp
         found = _solved(context, polish, slope, rest, x)
         if found is None:
             continue
-        shown, _ = shorten_fully(context, polish, context(found))
+        shown = _spelled_out(shorten_fully(context, polish, context(found))[0])
         kind = structure(x)
-        if kind is None or any(holds(shown, word) or holds(context(found), word) for word in (kind.name,)):
+        if kind is None or holds(shown, kind.name) or holds(context(found), kind.name):
             context.rewrites.clear()
             return CriticalPoint(equation, shown, factors)
     context.rewrites.clear()
@@ -76,22 +77,32 @@ def _outside(e: Expr) -> set[Expr]:
 
 
 def _equations(context: Normaliser, gradient: Expr, x: Expr) -> Iterator[tuple[Expr, tuple[Expr, ...]]]:
-    yield expand(context, gradient), ()
+    yield _written_out(context, gradient, x), ()
     if x.is_scalar:
         for k in (1, 2, 3):
-            yield expand(context, mul(*([x] * k), gradient)), (x,)
+            yield _written_out(context, mul(*([x] * k), gradient), x), (x,)
     if x.is_square and not x.is_scalar and any(n.op == "pow" and n.args[0] is x for n in postorder(gradient)):
         turned = context.transpose(x)
         for left, right in ((1, 0), (0, 1), (1, 1)):
             for y in dict.fromkeys((x, turned)):
-                factors = [*[y] * left, gradient, *[y] * right]
-                yield expand(context, expand(context, mul(*factors))), (y,) * (left + right)
+                whole = _written_out(context, mul(*[y] * left, gradient, *[y] * right), x)
+                yield whole, (y,) * (left + right)
+                if y is not x:
+                    yield context.transpose(whole), (x,) * (left + right)
+
+
+def _written_out(context: Normaliser, e: Expr, x: Expr) -> Expr:
+    """Products written out over the sums in which X occurs."""
+    normal = context(e)
+    moving = depends_on(normal, [x])
+    still = frozenset(n for n in postorder(normal) if n.op == "add" and n not in moving)
+    return expand(context, normal, still)
 
 
 def _solved(context: Normaliser, polish: Polisher, slope: Expr, rest: Expr, x: Expr) -> Expr | None:
     """X with slope vec(X) + vec(rest) = 0."""
     shown, _ = shorten_fully(context, polish, slope)
-    whole = context(shown)
+    whole = _one_term(context, context(shown))
     if x.is_scalar:
         return neg(div(rest, whole))
     term = term_of(whole)
@@ -114,6 +125,38 @@ def _solved(context: Normaliser, polish: Polisher, slope: Expr, rest: Expr, x: E
     if x.is_column:
         return mul(inv(whole), neg(rest))
     return None
+
+
+def _one_term(context: Normaliser, e: Expr) -> Expr:
+    """The sum as one Kronecker product or diagonal matrix, where it is one."""
+    term = term_of(e)
+    inner = e if e.op == "add" else term.factors[0] if len(term.factors) == 1 and term.factors[0].op == "add" else None
+    if inner is None or inner.is_scalar:
+        return e
+    for terms in joined(context, [term_of(a) for a in inner.args], inner.shape):
+        if len(terms) == 1:
+            ((coefficient, scalars, factors),) = terms
+            outer = term if inner is not e else Term(ONE_Q, (), ())
+            return build(coefficient * outer.coefficient, merge(scalars, outer.scalars), factors, e.shape)
+    return e
+
+
+def _spelled_out(root: Expr) -> Expr:
+    """pinv(A) as (A^T A)^-1 A^T: the form in which textbooks solve, with its condition in sight."""
+
+    def combine(node: Expr, args: list[Expr]) -> Expr:
+        match node.op:
+            case "pinv":
+                return mul(inv(mul(T(args[0]), args[0])), T(args[0]))
+            case "T" if node.args[0].op == "pinv":
+                a = args[0].args[1].args[0]
+                return mul(a, inv(mul(T(a), a)))
+            case "mul":
+                factors = [f for a in args for f in (a.args if a.op == "mul" and not a.is_scalar else (a,))]
+                return mul(*factors)
+        return rebuild(node, args)
+
+    return fold(root, combine)
 
 
 __all__ = ["CriticalPoint", "critical_point"]

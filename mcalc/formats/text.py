@@ -144,6 +144,8 @@ def _remarks(result: Derivation, notation: Notation, names: Sharing, width: int,
         about = f" ({notation.label(result.label, result.name)})" if several else ""
         lines = _fill([notation.phrase(c) for c in result.conditions], "; ", width - 10)
         text += ["", f"holds where{about} {lines[0]}", *("            " + line for line in lines[1:])]
+    for note in result.answer.notes:
+        text += ["", *_fill(notation.phrase(note).split(" "), " ", width)]
     return text
 
 

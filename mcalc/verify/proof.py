@@ -249,6 +249,18 @@ def _check_second(pairs: Callable[[Derived], Iterator[tuple[Expr, Expr]]]) -> Ca
     return check
 
 
+def _critical_claims(derived: Derived) -> Iterator[Claim]:
+    yield _first(derived)
+    for answer in derived.answers:
+        (x,) = answer.variables
+        there = substitute(answer.forms["gradient"], {x: answer.result})
+        yield Claim(-1, there, number(0) if x.is_scalar else zeros(*x.shape), "the critical point")
+
+
+def _check_critical(derived: Derived, seed: int) -> Check:
+    return check_gradient(derived.root, {a.variables[0]: a.forms["gradient"] for a in derived.answers}, seed=seed)
+
+
 Identification = Callable[[Derived], Iterator[Claim]]
 IDENTIFICATIONS: dict[str, Identification] = {
     # kind: the claims that the answers were read off from
@@ -258,6 +270,7 @@ IDENTIFICATIONS: dict[str, Identification] = {
     "differential": _differential_claims,
     "hessian": _hessian_claims,
     "hvp": _product_claims,
+    "critical-point": _critical_claims,
 }
 CHECKS: dict[str, Callable[[Derived, int], Check]] = {
     # kind: the answers against central differences
@@ -267,4 +280,5 @@ CHECKS: dict[str, Callable[[Derived, int], Check]] = {
     "differential": _check_differential,
     "hessian": _check_second(_rows),
     "hvp": _check_second(_products),
+    "critical-point": _check_critical,
 }
