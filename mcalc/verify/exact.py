@@ -14,7 +14,8 @@ mcalc/verify/world.py. Where exp is nested more deeply than the chain is long, w
 deeper counts as a free variable (mcalc/verify/points.py).
 
 The model can fail where the reals do not: order is not compatible with sums, sin has no addition theorem. So a
-refutation needs floating point to disagree as well, and where the two conflict the verdict is "undecided". What holds
+refutation needs floating point to disagree as well, and where the two conflict the verdict is "undecided" (rational
+expressions are refuted modulo primes alone where floating point is too ill-conditioned to tell). What holds
 in the model with log|x| for log x, at points that are not in the domain of log x, must in addition be defined and
 agree at real points; and where two sides differ there, and no points are found that are in the domain, floating point
 refutes alone.
@@ -36,7 +37,7 @@ from mcalc.algebra.shape import shape_text
 from mcalc.errors import McalcError, NotSupported
 from mcalc.verify.field import LEVELS, key_of
 from mcalc.verify.generic import LARGEST_LITERAL, with_generic_sizes
-from mcalc.verify.residues import branches, reach
+from mcalc.verify.residues import FAITHFUL, branches, reach
 from mcalc.verify.sizes import Requirements
 from mcalc.verify.world import Outcome, World
 
@@ -161,6 +162,7 @@ class Prover:
         self._reach: dict[Expr, tuple[int, int]] = {}
         self._branching: dict[Expr, bool] = {}
         self._numbers: dict[Expr, bool] = {}
+        self._faith: dict[Expr, bool] = {}
         self._generic: dict[Expr, Expr] = {}
         self._verdicts: dict[tuple[Expr, Expr], Verdict] = {}
         self._requirements.include(*roots)
@@ -215,7 +217,7 @@ class Prover:
                 return self._refute(world, left, right)
             if outcome.status != "void":
                 seen.append((world, outcome))
-                if len(seen) == wanted:
+                if len(seen) == wanted or outcome.status == "open":
                     break
             void = outcome
         if not seen:
@@ -261,7 +263,7 @@ class Prover:
         if free:
             return Verdict("undecided", detail=free)
         opinion, difference = world.floating(left, right)
-        if opinion == "differ":
+        if opinion == "differ" or (opinion == "unclear" and self._faithful(left) and self._faithful(right)):
             return Verdict("refuted", "exact", f"relative difference {difference:.1e}, {_sizes_text(world)}")
         return Verdict("undecided", detail=_CONFLICT[opinion])
 
@@ -297,6 +299,10 @@ class Prover:
     def _has_numbers(self, e: Expr) -> bool:
         """Whether a number occurs that may mean a size, or a size itself."""
         return fold(e, lambda node, below: _may_be_a_size(node) or any(below), self._numbers)
+
+    def _faithful(self, e: Expr) -> bool:
+        """Whether the model is exact: a value that differs in it differs."""
+        return fold(e, lambda node, below: node.op in FAITHFUL and all(below), self._faith)
 
     def _branches(self, e: Expr) -> bool:
         return fold(e, lambda node, below: branches(node) or any(below), self._branching)

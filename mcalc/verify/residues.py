@@ -64,6 +64,30 @@ BRANCHING = frozenset(
 """Operators that tell positive from negative: an identity may hold on one branch and fail on another."""
 
 
+FAITHFUL = frozenset(
+    {
+        "sym",
+        "d",
+        "num",
+        "dim",
+        "eye",
+        "ones",
+        "zeros",
+        "unit",
+        "K",
+        "add",
+        "neg",
+        "mul",
+        "div",
+        "had",
+        "hdiv",
+        "T",
+        "kron",
+    }
+    | {"tr", "det", "sum", "mean", "adj", "vec", "tril", "triu", "diagm", "diagv", "block", "index"}
+)
+"""Rational operators: residues that differ prove that values differ."""
+
 _LARGEST_INTEGER_POWER = 10_000
 """A constant exponent with a residue up to this is that integer (det(A)^n): the base may then be negative."""
 
@@ -166,7 +190,9 @@ def _symbolic_power(b: Points, e: Expr, f: Field, args: Sequence[Array]) -> Arra
             return f.power(args[0] if exponent >= 0 else f.inverse(args[0]), abs(exponent))
     root, positive = f.root(args[0])
     b.soften(~positive)
-    b.refuse(args[0] == 0)
+    if f.level and not args[0].all():
+        # 0^t is 0 where t > 0 and 1 where t = 0, as for real numbers
+        b.refuse((args[0] == 0) & ~FIELDS[f.level - 1].root(args[1])[1])
     return f.powers(root * root % f.p, args[1])
 
 

@@ -8,13 +8,14 @@ true at a random point with a probability of about degree / p). Where one does, 
 only, each condition halves the points that would show it, and 64 points are used: sqrt(x^2) = x for scalar x passes
 at all of them with probability 2^-64, one that fails only where two conditions meet with (3/4)^64 = 1e-8.
 
-Where arguments of log or radicands fail to be residues, and the identity with log|x|, sqrt|x| fails too, points are
-repaired: free residues next to the entries that fail are drawn again, and a change is kept that does not make it worse.
+Where arguments of log or radicands fail to be residues, and the identity with log|x|, sqrt|x| fails too, or where values
+do not exist, more points are drawn, and then points are repaired: free residues next to the entries that fail are drawn
+again, and a change is kept that does not make it worse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,8 +31,8 @@ from mcalc.verify.points import Points
 from mcalc.verify.sampling import floats, size_of
 
 WIDE = 64
-_REPAIRS = 3
-_ROUNDS = 90
+_REPAIRS = 2
+_ROUNDS, _PATIENCE = 90, 8
 _WORK_LIMIT = 2_000_000
 """Multiplications or entries of one node at one point."""
 _ENOUGH_STRICT = 24
@@ -39,6 +40,7 @@ _AGREE, _DIFFER = 1e-7, 1e-5
 """Relative differences up to the first are rounding, above the second they are not."""
 _FLOAT_POINTS = 48
 _MANY_FLOAT_POINTS = 2048
+_FLOAT_ENTRIES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class World:
         self._work: dict[Expr, int] = {}
         self._sets: dict[str, Points] = {}
         self._repaired: list[Points] = []
-        self._floats: dict[int, Evaluation] = {}
+        self._floats = Evaluation({}, sizes)
 
     def _work_of(self, e: Expr) -> int:
         """Roughly the work at the dearest node, at one point."""
@@ -112,6 +114,7 @@ class World:
         if not branching:
             yield self._set("few", self.points)
         yield self._set("many", WIDE)
+        yield self._set("more", 4 * WIDE)
         yield from list(self._repaired)
         while repair and len(self._repaired) < _REPAIRS:
             repaired = self._repair(left, right, level, len(self._repaired))
@@ -127,12 +130,14 @@ class World:
         """Points at which as many as possible of the needed residues are residues."""
         points = Points(WIDE, self.sizes, key_of(self.key, "repair", number), self.moving, guess=True)
         cost = _misses(points, left, right, level)
+        improved = 0
         for round_ in range(_ROUNDS if points.free else 0):
-            if (cost == 0).sum() >= WIDE // 2:
+            if (cost == 0).sum() >= WIDE // 2 or round_ - improved > 4 * len(points.free) + _PATIENCE:
                 break
             trial = Points(WIDE, self.sizes, points.key, self.moving, _proposal(points, round_), guess=True)
             trial_cost = _misses(trial, left, right, level)
             points.adopt(trial, trial_cost <= cost)
+            improved = round_ if (trial_cost < cost).any() else improved
             cost = np.minimum(cost, trial_cost)
         return Points(WIDE, self.sizes, points.key, self.moving, points.free)
 
@@ -145,9 +150,13 @@ class World:
         well conditioned ones can tell a difference.
         """
         worst = 0.0
-        affordable = max(2, 2 * _WORK_LIMIT // max(self._work_of(left), self._work_of(right)))
-        for last, count in ((False, _FLOAT_POINTS), (True, _MANY_FLOAT_POINTS)):
-            difference, comfortable = self._relative_difference(left, right, min(count, affordable))
+        nodes = list(postorder(left, right))
+        entries = sum(rows * columns for rows, columns in (size_of(node, self.sizes) for node in nodes))
+        few = max(2, min(_FLOAT_POINTS, _FLOAT_ENTRIES // entries))
+        many = max(few, min(_MANY_FLOAT_POINTS, _FLOAT_ENTRIES // entries))
+        for last, count in ((False, few), (True, many)):
+            evaluation = Evaluation({}, self.sizes) if last else self._floats
+            difference, comfortable = self._relative_difference(evaluation, left, right, nodes, count)
             finite = np.isfinite(difference)
             known = difference[finite & comfortable]
             if known.size < 2 and not last:
@@ -163,13 +172,13 @@ class World:
                 return ("agree" if worst <= _AGREE else "unclear"), worst
         return "void", worst
 
-    def _relative_difference(self, left: Expr, right: Expr, count: int) -> tuple[Real, Mask]:
+    def _relative_difference(
+        self, evaluation: Evaluation, left: Expr, right: Expr, nodes: Sequence[Expr], count: int
+    ) -> tuple[Real, Mask]:
         """max|L - R| at every point, relative to L, R and (slightly) to the largest value on the way; and whether the
         point is well conditioned."""
-        if count not in self._floats:
-            self._floats[count] = Evaluation({}, self.sizes)
-        evaluation = self._floats[count]
-        nodes = list(postorder(left, right))
+        if any(v.shape[0] not in (1, count) for v in evaluation.values.values()):
+            evaluation.values.clear()
         missing = [n for n in nodes if n.op in ("sym", "d") and n not in evaluation.values]
         try:
             evaluation.values.update(floats(missing, self.sizes, count, self.key))

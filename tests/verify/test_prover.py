@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 
 import pytest
@@ -12,6 +13,8 @@ from mcalc.algebra.shape import ONE, dim
 from mcalc.calculus.gradient import differential
 from mcalc.errors import NotSupported
 from mcalc.verify.exact import Prover
+from tests.generators import Generator
+from tests.verify.mutation import mutant, truth
 from tests.verify.reading import e, pair
 
 n, m = dim("n"), dim("m")
@@ -96,6 +99,30 @@ def test_a_rule_that_does_not_get_on_is_refused_not_followed() -> None:
     assert verdict.status == "undecided" and "not written out" in verdict.detail
     with pytest.raises(NotSupported):
         Prover(variables=[e("A")], expand=lambda x: add(d(x), d(x)))._differentials.write_out(a)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_expressions(seed: int) -> None:
+    """Every operator in every place: the double negative is never refuted, a slip never proved."""
+    rng = random.Random(seed)
+    undecided = 0
+    for k in range(25):
+        generator = Generator(1000 * seed + k)
+        expression = generator.expression(generator.shape(), rng.choice([2, 3, 4]))
+        verdict = Prover(expression).prove(expression, neg(neg(expression)))
+        assert verdict.status != "refuted", (str(expression), verdict)
+        undecided += verdict.status == "undecided"
+        changed = mutant((expression, expression), rng)
+        if changed is not None:
+            verdict = Prover(*changed).prove(*changed)
+            assert verdict.status != "proved" or truth(*changed, k) is not False, (str(changed[1]), verdict)
+    assert undecided <= 10
+
+
+def test_zero_to_a_power() -> None:
+    """(x > 0)^t is 0 or 1 for t > 0: the branch where it is 0 is not lost."""
+    assert Prover().prove(*pair("(x > 0).^s", "ones(n)")).status != "proved"
+    assert Prover().prove(*pair("(x > 0).^r", "x > 0")).proved
 
 
 def test_shapes_that_differ_are_refuted() -> None:
