@@ -8,9 +8,9 @@ true at a random point with a probability of about degree / p). Where one does, 
 only, each condition halves the points that would show it, and 64 points are used: sqrt(x^2) = x for scalar x passes
 at all of them with probability 2^-64, one that fails only where two conditions meet with (3/4)^64 = 1e-8.
 
-Where arguments of log or radicands fail to be residues, and the identity with log|x|, sqrt|x| fails too, or where values
-do not exist, more points are drawn, and then points are repaired: free residues next to the entries that fail are drawn
-again, and a change is kept that does not make it worse.
+Where arguments of log or radicands fail to be residues, and the identity with log|x|, sqrt|x| fails too, or where
+values do not exist, more points are drawn, and then points are repaired: free residues next to the entries that fail
+are drawn again, and a change is kept that does not make it worse.
 """
 
 from __future__ import annotations

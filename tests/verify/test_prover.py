@@ -164,7 +164,7 @@ def test_a_chain_shares_its_evaluations() -> None:
     prover = Prover(f)
     start = time.perf_counter()
     assert all(prover.prove(a, b).proved for a, b in steps)
-    assert time.perf_counter() - start < 1.0
+    assert time.perf_counter() - start < 3.0  # 0.25 s on an idle machine
 
 
 def test_depth_is_no_limit() -> None:
@@ -198,7 +198,7 @@ def test_large_literal_sizes() -> None:
     huge = symbol("H", (dim(10**7), dim(10**7)))
     assert Prover().prove(T(mul(huge, huge)), mul(T(huge), T(huge))).proved
     assert Prover().prove(app("tr", huge), app("tr", mul(huge, huge))).status == "undecided"
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 20  # 0.7 s on an idle machine
 
 
 def test_the_root_decides_the_sizes() -> None:
@@ -232,7 +232,7 @@ def test_a_typical_derivation_is_proved_in_milliseconds() -> None:
     where = "X: n x k; Y: n x m; B2: k x m"
     pairs = [pair(a, b, where) for a, b in lines]
     best = min(_seconds(pairs, e("B2", where)) for _ in range(5))
-    assert best < 0.015
+    assert best < 0.030  # 2 ms on an idle machine
 
 
 def _seconds(pairs: list[tuple[Expr, Expr]], variable: Expr) -> float:
