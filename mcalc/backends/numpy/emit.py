@@ -7,14 +7,15 @@ docstrings.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mcalc.algebra.expr import Expr, symbols
+from mcalc.algebra.expr import Expr
 from mcalc.algebra.printing import ascii_text
 from mcalc.algebra.shape import Dim, shape_text
-from mcalc.backends.numpy.arguments import check_shapes, convert, shapes_table
-from mcalc.backends.numpy.helpers import FLOATS, HELPERS, SIZES, USES
+from mcalc.backends.numpy.arguments import convert, read_sizes, shapes_table
+from mcalc.backends.numpy.helpers import CHECKED, EXPECT, HELPERS, USES
 from mcalc.backends.numpy.identifiers import RESERVED, identifiers
 from mcalc.backends.numpy.text import COPYING, TEXTS, Place, Text
 from mcalc.errors import printable
@@ -78,15 +79,16 @@ def module_of(
     if any(not isinstance(r, str) for r in returns):
         imports.insert(0, "from typing import NamedTuple\n")
         blocks.append(_tuple_class(returns))
-    helpers = [FLOATS.strip(), SIZES.strip()] if arguments else []
-    body = Body(program, python)
+    body = Body(program, python).lines()
     function = [f"def {name}({', '.join(p for p, _ in named)}):"]
-    function += _docstring(summary, named, python, sizes)
-    function += [f"    {line}" for line in body.lines()]
+    function += _docstring(summary, named, sizes)
+    function += [f"    {line}" if line else "" for line in body]
     function.append(f"    return {', '.join(_returned(r) for r in returns)}")
-    blocks += ["\n".join(function)]
+    blocks.append("\n".join(function))
+    helpers = [CHECKED.strip()] if arguments else []
+    helpers += [EXPECT.strip()] if any(line.startswith("expect(") for line in body) else []
     return Module(
-        tuple(_safe(line) for line in header) or (_safe(summary[0]),),
+        (*_wrapped(summary[0], ""), *(("", *map(_safe, header)) if header else ())),
         tuple(imports),
         shapes_table(named),
         (*blocks, *helpers),
@@ -110,20 +112,29 @@ def _safe(text: str) -> str:
     return printable(text).replace("\\", "\\\\").replace('"""', "'''").replace("\n", " ")
 
 
-def _docstring(
-    summary: Sequence[str], named: Sequence[tuple[str, Expr]], python: Mapping[str, str], sizes: Mapping[str, str]
-) -> list[str]:
-    lines = [_safe(line) for line in summary]
-    lines.append("")
+def _wrapped(text: str, indent: str) -> list[str]:
+    """A line of a docstring or comment, broken at spaces where it is long."""
+    later = "#     " if text.startswith("#") else f"{indent}    "
+    return textwrap.wrap(
+        _safe(text), WIDTH - 4, initial_indent=indent, subsequent_indent=later,
+        break_long_words=False, break_on_hyphens=False,
+    ) or [""]  # fmt: skip
+
+
+def _docstring(summary: Sequence[str], named: Sequence[tuple[str, Expr]], sizes: Mapping[str, str]) -> list[str]:
+    lines: list[str] = []
+    for text in summary:
+        lines += _wrapped(text.lstrip(), text[: len(text) - len(text.lstrip())])
+    lines[0] = f'"""{lines[0]}'
+    if named:
+        lines += ["", "Arguments:"]
     width = max((len(p) for p, _ in named), default=0)
     for p, e in named:
-        properties = " ".join(sorted(e.attrs[1]))
-        declared = " ".join([shape_text(e.shape), *([properties] if properties else [])])
-        original = f"   ({_safe(e.name)} in the formula)" if p != e.name else ""
-        lines.append(f"    {p.ljust(width)} : {declared}{original}")
-    renamed = [f"{p} is the dimension {n}" for n, p in sizes.items() if p != n]
-    lines += [f"    {line}" for line in renamed]
-    return [f'    """{lines[0]}', *(f"    {line}" if line else "" for line in lines[1:]), '    """']
+        properties = "".join(f" {word}" for word in sorted(e.attrs[1]))
+        original = f"  ({_safe(e.name)} in the formula)" if p != e.name else ""
+        lines.append(f"    {p.ljust(width)} : {shape_text(e.shape)}{properties}{original}")
+    lines += [f"    {p} is the dimension {n}" for n, p in sizes.items() if p != n]
+    return [f"    {line}" if line else "" for line in [*lines, '"""']]
 
 
 class Body:
@@ -144,14 +155,16 @@ class Body:
         arguments = self.program.arguments
         if arguments:
             lines.append(convert(arguments))
-            lines += check_shapes(arguments, self.program.sizes, self._wanted_sizes())
+            lines += read_sizes(arguments, self.program.sizes, self._wanted_sizes())
         if any("dtype" in code for code, _ in statements):
             lines.append(f"dtype = {arguments[0][0]}.dtype" if arguments else "dtype = np.dtype(np.float64)")
+        if lines:
+            lines.append("")
         for code, comment in statements:
             if len(code) + len(comment) + 8 <= WIDTH:
                 lines.append(f"{code}  # {comment}")
             else:
-                lines += [f"# {comment}", code]
+                lines += [*_wrapped(f"# {comment}", ""), code]
         return lines
 
     def _wanted_sizes(self) -> list[str]:
@@ -221,4 +234,4 @@ def _aliases(a: Array) -> bool:
     return a.op == "arg"
 
 
-__all__ = ["Module", "module_of", "symbols"]
+__all__ = ["Module", "module_of"]

@@ -96,26 +96,33 @@ USES: Mapping[str, str] = {
     "permute": "commutation", "unit": "unit", "erf": "erf", "expm": "expm",
 }  # fmt: skip
 
-FLOATS = '''
-def floats(**arguments):
-    """The arguments as floating-point arrays of one precision: float32 if all arrays are, else float64."""
+CHECKED = '''
+def checked(**arguments):
+    """The arguments as arrays of one precision: float32 if all arrays are, else float64.
+
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not as `SHAPES` declares it.
+    """
     arrays = {name: np.asarray(value) for name, value in arguments.items()}
+    sizes = {}
     for name, array in arrays.items():
+        declared = SHAPES[name]
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
-    judged = [a for a in arrays.values() if a.ndim] or list(arrays.values())
-    single = all(a.dtype.kind == "f" and a.dtype.itemsize <= 4 for a in judged)
-    dtype = np.dtype(np.float32 if single else np.float64)
-    return [a.astype(dtype, copy=False)[()] for a in arrays.values()]
+        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in zip(declared, array.shape)]
+        if array.ndim != len(declared) or list(array.shape) != expected:
+            wanted = " x ".join(map(str, declared)) or "scalar"
+            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
+            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+    judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
+    precision = np.float32 if single else np.float64
+    return [a.astype(precision, copy=False)[()] for a in arrays.values()]
 '''
 
-SIZES = '''
-def sizes(name, array, *expected):
-    """The shape of an argument, which must be as declared; None stands for a length that is not known yet."""
-    shape = np.shape(array)
-    if len(shape) != len(expected) or any(e not in (None, s) for e, s in zip(expected, shape)):
-        declared = ", ".join(SHAPES[name]) + ("," if len(expected) == 1 else "")
-        known = ", ".join("?" if e is None else str(e) for e in expected) + ("," if len(expected) == 1 else "")
-        raise ValueError(f"{name}: shape ({declared}) = ({known}) expected, got {shape}")
-    return shape
+EXPECT = '''
+def expect(name, array, *shape):
+    """Raises ValueError where the shape of an argument is not this one."""
+    if array.shape != shape:
+        wanted = " x ".join(map(str, SHAPES[name]))
+        raise ValueError(f"{name}: expected shape {wanted}, here {shape}; got {array.shape}")
 '''

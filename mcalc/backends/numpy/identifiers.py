@@ -16,7 +16,7 @@ from mcalc.backends.numpy.helpers import HELPERS
 
 RESERVED = frozenset(
     (
-        *keyword.kwlist, *keyword.softkwlist, *dir(builtins), *HELPERS, "np", "value", "dtype", "floats", "sizes",
+        *keyword.kwlist, *keyword.softkwlist, *dir(builtins), *HELPERS, "np", "value", "dtype", "checked", "expect",
         "SHAPES", "Gradients", "NamedTuple", "value_and_grad", "jacobian", "hessian", "hvp", "differential", "self",
     )
 )  # fmt: skip

@@ -18,8 +18,10 @@ def value_and_grad_module(
     labels = {x: f"grad_{names[x.name]}" for x in gradients}
     outputs = {"value": f, **{labels[x]: g for x, g in gradients.items()}}
     one = len(gradients) == 1
-    variables = ", ".join(x.name for x in gradients)
+    variables = " and ".join(x.name for x in gradients)
     summary = [f"f = {ascii_text(f)} and its gradient{'' if one else 's'} with respect to {variables}.", ""]
+    fields = ", ".join(f"{names[x.name]}=df/d{x.name}" for x in gradients)
+    summary.append(f"Returns (f, {f'df/d{variables}' if one else f'Gradients({fields})'}):")
     summary += [f"    df/d{x.name} = {ascii_text(g)}" for x, g in gradients.items()]
     return module_of(
         "value_and_grad",
@@ -36,7 +38,7 @@ def derivative_module(
     name: str, result: Expr, *, arguments: Sequence[Expr], title: str, header: Sequence[str] = ()
 ) -> Module:
     """`name(…)` gives one array: a Jacobian, a Hessian, a Hessian-vector product, a differential."""
-    summary = [f"{title}.", "", f"    {ascii_text(result)}"]
+    summary = [f"{title}:", "", f"    {ascii_text(result)}"]
     return module_of(
         name,
         {"result": result},

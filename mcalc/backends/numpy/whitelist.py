@@ -15,8 +15,8 @@ IMPORTS |= {"from scipy.linalg import expm"}
 MODULE_NAMES = frozenset(
     (
         "abs", "arange", "arccos", "arcsin", "arctan", "argmax", "asarray", "block", "concatenate", "cos", "cosh",
-        "diag", "diagonal", "dtype", "einsum", "exp", "eye", "float32", "float64", "kron", "linalg", "log", "log1p", "max",
-        "maximum", "mean", "min", "minimum", "ndarray", "ones", "outer", "pi", "repeat", "shape", "sign", "sin", "sinh",
+        "diag", "diagonal", "dtype", "einsum", "exp", "eye", "float32", "float64", "kron", "linalg", "log", "log1p",
+        "max", "maximum", "mean", "min", "minimum", "ndarray", "ones", "outer", "pi", "repeat", "sign", "sin", "sinh",
         "sqrt", "squeeze", "sum", "tan", "tanh", "tile", "trace", "tril", "triu", "unravel_index", "vdot", "where",
         "zeros", "zeros_like",
     )
@@ -28,20 +28,22 @@ LINALG_NAMES = frozenset(("cholesky", "det", "inv", "matrix_power", "norm", "pin
 
 ARRAY_NAMES = frozenset(
     (
-        "T", "astype", "copy", "dtype", "flatten", "items", "itemsize", "join", "kind", "max", "mean", "min", "ndim",
-        "prod", "reshape", "shape", "sum", "type", "values",
+        "T", "astype", "copy", "dtype", "flatten", "fromkeys", "items", "itemsize", "join", "kind", "max", "mean", "min", "ndim",
+        "prod", "reshape", "setdefault", "shape", "sum", "type", "values",
     )
 )  # fmt: skip
 """Attributes of arrays, of their dtypes and of the dictionaries that the argument checks use."""
 
-BUILTINS = frozenset(("TypeError", "ValueError", "all", "any", "bool", "float", "len", "list", "max", "str", "zip"))
+BUILTINS = frozenset(
+    ("TypeError", "ValueError", "all", "bool", "dict", "float", "int", "isinstance", "len", "list", "map", "max", "str", "zip")
+)
 
 _NODES = (
     ast.Module, ast.Import, ast.ImportFrom, ast.alias, ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign,
     ast.AnnAssign, ast.ClassDef, ast.Expr, ast.Constant, ast.Name, ast.Load, ast.Store, ast.Attribute, ast.Subscript,
     ast.Slice, ast.Tuple, ast.List, ast.Dict, ast.Call, ast.keyword, ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp,
     ast.IfExp, ast.If, ast.For, ast.Raise, ast.ListComp, ast.DictComp, ast.GeneratorExp, ast.comprehension,
-    ast.JoinedStr, ast.FormattedValue, ast.operator, ast.unaryop, ast.cmpop, ast.boolop,
+    ast.JoinedStr, ast.FormattedValue, ast.Starred, ast.operator, ast.unaryop, ast.cmpop, ast.boolop,
 )  # fmt: skip
 
 
