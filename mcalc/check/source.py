@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mcalc.errors import McalcError, Span
+from mcalc.errors import LimitError, McalcError, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,8 @@ class Problem:
     sources: tuple[Source, ...]
 
 
+LINE_LIMIT, WIDTH_LIMIT = 5000, 20_000
+
 # --- statements of a text -----------------------------------------------------------------------------------------
 
 _MATH = r"align\*?|aligned|alignat\*?|equation\*?|gather\*?|gathered|eqnarray\*?|multline\*?|split|flalign\*?"
@@ -88,10 +90,10 @@ _LATEX = re.compile(rf"\\begin\{{(?:{_MATH})\}}|\\\[|\\\\\s*(?:\n|$)|\\begin\{{d
 _ROW_END = re.compile(r"\\\\(?:\[[^\]]*\])?")
 _ASIDE = re.compile(
     r"\\(?:text|intertext|shortintertext|mbox|textrm|textit|tag|label|qquad|quad|notag|nonumber|displaystyle)\*?"
-    r"(?:\{(?:[^{}]|\{[^{}]*\})*\})?|(?<!\\)%[^\n]*|&&(?!\s*=)[\s\S]*$|&"
+    r"(?:\{(?:[^{}]|\{[^{}]{0,400}\}){0,2000}\})?|(?<!\\)%[^\n]*|&&(?!\s*=)[\s\S]*$|&"
 )
 _HASH = re.compile(r"#[^\n]*")
-_WHERE_LINE = re.compile(r"[ \t%]*(?:\\text\{)?[ \t]*(?:where|let)\b[^\n]*", re.IGNORECASE)
+_WHERE_LINE = re.compile(r"^[ \t%]*(?:\\text\{)?(?:where|let)\b[^\n]*", re.IGNORECASE | re.MULTILINE)
 _DECLARES = re.compile(r"\s*(?:where|let)\b.*(?::|\\in\b|∈)", re.IGNORECASE)
 _FENCE = re.compile(r"\s*(```+|~~~+)\s*([\w+-]*)")
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s+(.*)")
@@ -101,11 +103,21 @@ _PROOF_LANGUAGES = frozenset(["", "proof", "mcalc", "math", "text", "txt", "late
 
 def problems(text: str, markdown: bool | None = None) -> list[Problem]:
     """The derivations of a text: one, or those of a Markdown file."""
+    _check_size(text)
     if markdown is None:
         markdown = any(_FENCE.match(line) for line in text.split("\n"))
     if not markdown:
         return [Problem(_title(text), tuple(_sources(text)))]
     return [Problem(title, tuple(_sources(section))) for title, section in _sections(text)]
+
+
+def _check_size(text: str) -> None:
+    lines = text.split("\n")
+    if len(lines) > LINE_LIMIT:
+        raise LimitError(f"the text has {len(lines)} lines; the limit is {LINE_LIMIT}")
+    longest = max(map(len, lines))
+    if longest > WIDTH_LIMIT:
+        raise LimitError(f"a line has {longest} characters; the limit is {WIDTH_LIMIT}")
 
 
 def _title(text: str) -> str:
@@ -145,10 +157,8 @@ def _rows(text: str) -> list[Source]:
     declared: list[Source] = []
     masked = text
     for match in _WHERE_LINE.finditer(text):
-        begins = match.start() == 0 or text[match.start() - 1] == "\n"
-        if begins:
-            declared.append(Source.of(match[0], match.start()).replace(re.compile(r"^[ \t%]*(?:\\text\{)?"), _nothing))
-            masked = masked[: match.start()] + " " * len(match[0]) + masked[match.end() :]
+        declared.append(Source.of(match[0], match.start()).replace(re.compile(r"^[ \t%]*(?:\\text\{)?"), _nothing))
+        masked = masked[: match.start()] + " " * len(match[0]) + masked[match.end() :]
     mathematics = _mathematics(masked)
     rows: list[Source] = []
     for start, end in mathematics:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from mcalc.check.source import Source
 from mcalc.errors import ParseError, Span
@@ -79,15 +80,17 @@ def statements(sources: tuple[Source, ...]) -> list[Statement]:
     return [_statement(_plain(source)) for source in sources]
 
 
+_SPACES = re.compile(r"\s{2,}")
 _BOLD = re.compile(r"\\(?:mathbf|boldsymbol|bm|mathit|mathbfit|pmb)\s*\{\s*(\\?[A-Za-zΑ-Ωα-ω]+)\s*\}")
-_INNER = re.compile(r"⟨|\\langle\b|<(?=\S)")
-_CLOSING, _ANGLE, _OPENING = re.compile(r">(?!=)"), re.compile(r"⟩|\\rangle\b"), re.compile(r"⟨|\\langle\b")
+_BRACKET = re.compile(r"[(\[{)\]},⟨⟩]|\\langle\b|\\rangle\b|<(?=[^\s=])|(?<![=<])>(?!=)")
+_OPENS, _CLOSES, _ANGLES = frozenset("([{"), frozenset(")]}"), frozenset(["<", "⟨", "\\langle"])
+_ALL = re.compile(r"(?s)^.+$")
 _PREFIX = re.compile(r"\s*(?:where|let|with)\b:?\s*", re.IGNORECASE)
 _BARE_DECLARATION = re.compile(rf"\s*{_WORD}(?:\s*,\s*{_WORD})*\s*:\s*[^=]*$")
 
 
 def _plain(source: Source) -> Source:
-    return _inner_products(source.replace(_BOLD, lambda m: m[1])).strip()
+    return _inner_products(source.replace(_SPACES, lambda m: " ").replace(_BOLD, lambda m: m[1])).strip()
 
 
 def _statement(source: Source) -> Statement:
@@ -185,47 +188,53 @@ def _closes_shape(text: str, at: int) -> bool:
 # --- inner products ---------------------------------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class _Opening:
+    """An angle bracket that may open an inner product: where it stands, how deep in brackets, the comma in it."""
+
+    start: int
+    end: int
+    depth: int
+    comma: int = -1
+
+
 def _inner_products(source: Source) -> Source:
     """`<A, B>`, `⟨A, B⟩`, `\\langle A, B \\rangle` as tr((A)^T (B)); where < compares it is left alone."""
-    at = 0
-    while True:
-        opening = _INNER.search(source.text, at)
-        if opening is None:
-            return source
-        found = _pair(source.text, opening)
-        if found is None:
-            at = opening.end()
-            continue
-        comma, close, end = found
-        whole = source[opening.start() : end]
-        first, second = source[opening.end() : comma], source[comma + 1 : close]
-        made = whole[:1].replace(re.compile("(?s)."), lambda m: "tr((")
-        made = (made + first).glue(")^T (") + second
-        source = source[: opening.start()] + made.glue("))") + source[end:]
-        at = opening.start() + 3
+    changes: list[tuple[int, int, str]] = []
+    for opening, close, end in _pairs(source.text):
+        changes += [(opening.start, opening.end, "tr(("), (opening.comma, opening.comma + 1, ")^T ("), (close, end, "))")]
+    at, pieces = 0, Source("", ())
+    for start, end, made in sorted(changes):
+        pieces = pieces + source[at:start] + source[start:end].replace(_ALL, partial(_instead, made))
+        at = end
+    return pieces + source[at:]
 
 
-def _pair(text: str, opening: re.Match[str]) -> tuple[int, int, int] | None:
-    """The comma, the closing bracket and what follows it."""
-    depth, inner, comma = 0, 0, -1
-    i = opening.end()
-    while i < len(text):
-        c = text[i]
-        closing = (_CLOSING if opening[0] == "<" else _ANGLE).match(text, i)
-        if c in "([{":
+def _instead(made: str, match: re.Match[str]) -> str:
+    return made
+
+
+def _pairs(text: str) -> list[tuple[_Opening, int, int]]:
+    """Openings with where their closings begin and end."""
+    found: list[tuple[_Opening, int, int]] = []
+    stack: list[_Opening] = []
+    depth = 0
+    for match in _BRACKET.finditer(text):
+        token, start, end = match[0], match.start(), match.end()
+        if token in _OPENS:
             depth += 1
-        elif c in ")]}":
+        elif token in _CLOSES:
             depth -= 1
-            if depth < 0:
-                return None
-        elif (c == "<") if opening[0] == "<" else _OPENING.match(text, i):
-            inner += 1
-        elif closing and inner:
-            inner -= 1
-        elif closing and depth == 0:
-            tight = opening[0] != "<" or not text[i - 1].isspace()
-            return (comma, i, i + len(closing[0])) if comma >= 0 and tight else None
-        elif c == "," and depth == 0 and inner == 0 and comma < 0:
-            comma = i
-        i += 1
-    return None
+            while stack and stack[-1].depth > depth:
+                stack.pop()
+        elif token == ",":
+            if stack and stack[-1].depth == depth and stack[-1].comma < 0:
+                stack[-1].comma = start
+        elif token in _ANGLES:
+            stack.append(_Opening(start, end, depth))
+        elif stack and stack[-1].depth == depth:
+            opening = stack.pop()
+            plain = text[opening.start] == "<"
+            if opening.comma >= 0 and plain == (token == ">") and not (plain and text[start - 1].isspace()):
+                found.append((opening, start, end))
+    return found

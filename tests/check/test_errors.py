@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from time import perf_counter
+
 import pytest
 
 from mcalc.check import check
@@ -57,3 +60,22 @@ HOSTILE = ["(" * 10_000, "f = " + "(" * 10_000, "f = " + "-" * 20_000 + "x", "a"
 def test_hostile_input_is_refused(text: str) -> None:
     with pytest.raises(McalcError):
         check(text)
+
+
+SLOW = [
+    "where x" + " " * 19_000 + "y: n\nf = x^T x",
+    "f = " + "<a" * 9_000,
+    "\\begin{align}\n" + ("\\text{" * 3_000 + "\n") * 4,
+    "\n".join(["f = x^T x"] + ["= x^T x"] * 1_000),
+    "f = " + "⟨" * 19_000,
+    "#" + " " * 19_000 + "\n" + " " * 19_000 + "a",
+    "where " + "x, " * 6_000 + ": n",
+]
+
+
+@pytest.mark.parametrize("text", SLOW, ids=range(len(SLOW)))
+def test_hostile_input_takes_no_time(text: str) -> None:
+    start = perf_counter()
+    with suppress(McalcError):
+        check(text)
+    assert perf_counter() - start < 10
