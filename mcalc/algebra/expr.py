@@ -27,12 +27,14 @@ T = TypeVar("T")
 class Expr:
     """A node. `length` is the number of operators and leaves when the node is written out."""
 
-    __slots__ = ("__weakref__", "args", "attrs", "facts", "length", "op", "shape")
+    __slots__ = ("__weakref__", "args", "attrs", "facts", "length", "op", "shape", "term")
     op: str
     args: tuple[Expr, ...]
     attrs: tuple[Any, ...]
     shape: Shape
     length: int
+    term: Any
+    """How the normal form reads the node; filled in by `simplify.terms.term_of`."""
     facts: frozenset[str] | None
     """What is known of the matrix; filled in by `structure.facts`."""
 
@@ -106,7 +108,7 @@ def make(op: str, args: tuple[Expr, ...], attrs: tuple[Any, ...], shape: Shape) 
     if known is not None:
         return known
     node = Expr()
-    node.op, node.args, node.attrs, node.shape, node.facts = op, args, attrs, shape, None
+    node.op, node.args, node.attrs, node.shape, node.facts, node.term = op, args, attrs, shape, None, None
     own = _OWN_LENGTH.get(op)
     length = own(attrs, len(args)) if own else 1
     for arg in args:

@@ -20,7 +20,7 @@ from mcalc.simplify.polish import Polisher
 Frontier = dict[Expr, tuple[Expr, ...]]
 MOST_LINES = 40
 """A longer derivation is told in about this many lines, each for several operators."""
-MOST_TERMS = 4000
+MOST_TERMS = 2000
 """… and in fewer, where the lines are long: this many terms in all."""
 _STRUCTURAL = frozenset({"add", "neg", "div", "mul", "had", "hdiv", "kron", "sum", "mean", "block", "index", "vec",
                          "diagm", "diagv", "tril", "triu"})  # fmt: skip
@@ -103,7 +103,7 @@ def narrate(
         first = result.peels[0]
         before = {first.node: (first.cotangent,)}
     width = max((len(peel.frontier) for peel in result.peels), default=1)
-    lines = max(3, min(MOST_LINES, MOST_TERMS // width))
+    lines = max(2, min(MOST_LINES, MOST_TERMS // width))
     stride = max(1, -(-len(result.peels) // (3 * lines)))
     waited = 0
     pending: list[str] = []

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 def gathered(polish: Polisher, chain: Sequence[Expr], shown: list[Expr]) -> list[Expr]:
     """The factors of a product, neighbours gathered where that is shorter."""
+    if len(chain) < 2:
+        return shown
     pairs = list(zip(chain, shown, strict=True))
     pairs = pseudoinverses(polish, pairs)
     pairs = columns(polish, pairs)

@@ -34,10 +34,16 @@ class Term(NamedTuple):
 
 def merge(*parts: Iterable[tuple[Expr, Fraction]]) -> Scalars:
     """Powers of scalar atoms, multiplied together."""
+    filled = [part for part in parts if part]
+    if not filled:
+        return ()
+    if len(filled) == 1 and isinstance(filled[0], tuple):
+        return filled[0]
     total: dict[Expr, Fraction] = {}
-    for part in parts:
+    for part in filled:
         for atom, exponent in part:
-            total[atom] = total.get(atom, Fraction(0)) + exponent
+            old = total.get(atom)
+            total[atom] = exponent if old is None else old + exponent
     return tuple((atom, exponent) for atom, exponent in total.items() if exponent)
 
 
@@ -48,6 +54,13 @@ def raised(scalars: Scalars, exponent: Fraction) -> Scalars:
 
 def term_of(e: Expr) -> Term:
     """The term that a normal form is."""
+    known: Term | None = e.term
+    if known is None:
+        known = e.term = _read(e)
+    return known
+
+
+def _read(e: Expr) -> Term:
     coefficient = ONE_Q
     scalars: list[Scalars] = []
     factors: list[Expr] = []
