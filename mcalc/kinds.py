@@ -205,7 +205,7 @@ def _hessian(
             lines, result = _block(desk, forms[x], y, label)
             found = conditions(desk.root, [result], moving)
             pair = (x,) if x is y else (x, y)
-            notes = tuple(filter(None, [curvature(result).reason])) if x is y and len(variables) == 1 else ()
+            notes = tuple(filter(None, [curvature(result, root).reason])) if x is y and len(variables) == 1 else ()
             answers.append(Answer(pair, kind, label, result, tuple(lines), {}, found, notes))
     quadratic = _second(answers)
     steps = (*_shared(told, desk), *([Step(f"d2{name}", quadratic, ("second differential",))] if quadratic else ()))

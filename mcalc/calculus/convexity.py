@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mcalc.algebra.expr import Expr, fold
+from mcalc.algebra.expr import Expr, fold, postorder
 from mcalc.algebra.structure import holds, mirrored, partners
 
 _NONNEGATIVE = frozenset({"abs", "relu", "exp", "sigmoid", "softplus", "softmax", "cosh", "sqrt", "norm", "norm1",
@@ -21,6 +21,12 @@ _MONOTONE = frozenset({"mul", "had", "add", "div", "hdiv", "power", "hpower", "T
                        "diagm", "tr", "max", "maxall", "minall", "index", "block", "kron", "tril",
                        "triu"})  # fmt: skip
 """Operators that make entries >= 0 of entries >= 0."""
+
+_SMOOTH = frozenset({"sym", "num", "pi", "dim", "eye", "ones", "zeros", "unit", "K", "add", "neg", "mul", "had", "T",
+                     "kron", "exp", "sin", "cos", "sinh", "cosh", "tanh", "arctan", "sigmoid", "softplus", "erf", "tr",
+                     "sum", "mean", "logsumexp", "softmax", "vec", "diagm", "diagv", "tril", "triu", "block", "index",
+                     "det"})  # fmt: skip
+"""Operators that are smooth on the whole space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +40,42 @@ class Curvature:
 UNKNOWN = Curvature(0, "")
 
 
-def curvature(hessian: Expr) -> Curvature:
-    """What is known of the sign of a Hessian."""
+def curvature(hessian: Expr, f: Expr) -> Curvature:
+    """What is known of the sign of the Hessian of f.
+
+    f is called convex where it is smooth on the whole space; elsewhere a psd Hessian says it of the convex sets on
+    which f is smooth (-abs(x) has the Hessian 0, and is not convex).
+    """
+    if hessian.op == "zeros" or (hessian.op == "num" and hessian.attrs[0] == 0):
+        return UNKNOWN
     facts: dict[Expr, tuple[bool, str]] = {}
-    negative: Expr | None = hessian.args[0] if hessian.op == "neg" else None
-    for sign, e in ((1, hessian), (-1, negative)):
+    for sign, e in ((1, hessian), (-1, hessian.args[0] if hessian.op == "neg" else None)):
         if e is None:
             continue
-        holds_, why = fold(e, _semidefinite, facts)
-        if holds_:
+        known, why = fold(e, _semidefinite, facts)
+        if known:
             word = "convex" if sign > 0 else "concave"
-            where = "semidefinite" if not e.is_scalar else "definite or zero"
             matrix = "the Hessian" if sign > 0 else "minus the Hessian"
-            return Curvature(sign, f"f is {word}: {matrix} is positive {where}" + (f", {why}" if why else ""))
+            scope = "" if _smooth(f) else " on every convex set on which it is smooth"
+            fact = f"{matrix} is {'>= 0' if e.is_scalar else 'positive semidefinite'}"
+            return Curvature(sign, f"f is {word}{scope}: {fact}" + (f" ({why})" if why else ""))
     return UNKNOWN
+
+
+def _smooth(f: Expr) -> bool:
+    """Whether f is visibly defined and smooth everywhere."""
+    squared = {n.args[0] for n in postorder(f) if n.op == "pow" and n.attrs[0] == 2 and n.args[0].op == "norm"}
+    for node in postorder(f):
+        match node.op:
+            case "pow" | "hpow" if node.attrs[0] >= 0 and node.attrs[0].denominator == 1:
+                continue
+            case "div" if node.args[1].op in ("num", "pi", "dim"):
+                continue
+            case "norm" if node in squared:
+                continue
+        if node.op not in _SMOOTH:
+            return False
+    return True
 
 
 def nonnegative(e: Expr) -> bool:
@@ -64,7 +92,9 @@ def _entries(e: Expr, below: list[bool]) -> bool:
         case "pow" | "hpow":
             return (e.is_scalar or e.op == "hpow") and (e.attrs[0] % 2 == 0 or below[0])
         case "add" if len(e.args) == 2 and e.args[1].op == "neg":
-            return e.args[0].op in ("num", "ones") and _below_one(e.args[1].args[0])
+            first, second = e.args[0], e.args[1].args[0]
+            square = second.op in ("hpow", "pow") and second.attrs[0] == 2 and second.args[0] is first
+            return (first.op in ("num", "ones") or (square and _below_one(first))) and _below_one(second)
         case "mul":
             return _gram(e)
         case "had":
@@ -74,9 +104,9 @@ def _entries(e: Expr, below: list[bool]) -> bool:
 
 def _below_one(e: Expr) -> bool:
     """1 - sigmoid(x), 1 - softmax(x), 1 - tanh(x).^2."""
-    if e.op in ("sigmoid", "softmax"):
-        return True
-    return e.op in ("hpow", "pow") and e.attrs[0] == 2 and e.args[0].op in ("tanh", "sin", "cos", "erf")
+    if e.op in ("hpow", "pow") and e.attrs[0] == 2:
+        return e.args[0].op in ("tanh", "sin", "cos", "erf", "sigmoid", "softmax")
+    return e.op in ("sigmoid", "softmax")
 
 
 def _gram(e: Expr) -> bool:
@@ -94,10 +124,10 @@ def _semidefinite(e: Expr, below: list[tuple[bool, str]]) -> tuple[bool, str]:
     if not e.is_square:
         return False, ""
     if holds(e, "psd"):
-        return True, ""
+        return True, _form(e)
     match e.op:
         case "diagm" if nonnegative(e.args[0]):
-            return True, f"its diagonal is {e.args[0]} >= 0"
+            return True, "a diagonal of entries >= 0"
         case "add":
             if all(known for known, _ in below):
                 return True, _joined(below, "a sum of such")
@@ -113,6 +143,15 @@ def _semidefinite(e: Expr, below: list[tuple[bool, str]]) -> tuple[bool, str]:
         case "pow" if not e.is_scalar and e.attrs[0] == -1:
             return below[0]
     return False, ""
+
+
+def _form(e: Expr) -> str:
+    """Why a product that is known to be psd is."""
+    factors = [a for a in e.args if not a.is_scalar] if e.op == "mul" else []
+    if len(factors) < 2:
+        return ""
+    middle = factors[len(factors) // 2]
+    return f"A^T D A with D = {middle} positive semidefinite" if len(factors) % 2 else "a Gram matrix A^T A"
 
 
 def _joined(below: list[tuple[bool, str]], otherwise: str) -> str:
@@ -135,7 +174,7 @@ def _sandwich(e: Expr, below: list[tuple[bool, str]]) -> tuple[bool, str]:
         whole = len([a for a in e.args if not a.is_scalar]) == 1
         if whole:
             return True, why
-        return True, f"A^T D A with D = {inner} positive semidefinite" + (f", {why}" if why else "")
+        return True, f"A^T D A with D = {inner}" + (f", {why}" if why else "")
     return False, ""
 
 

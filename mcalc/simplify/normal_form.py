@@ -20,7 +20,7 @@ from mcalc.algebra.expr import Expr, fold, make
 from mcalc.algebra.operators import (
     T,
     app,
-    mul,
+    eye,
     number,
     ones,
     zeros,
@@ -116,8 +116,7 @@ class Normaliser:
             coefficient = term.coefficient * factor
             if inner is not None and abs(coefficient) == common:
                 if inner.is_scalar and shape != SCALAR:
-                    inner_args = [mul(a, ones(*shape)) for a in inner.args]
-                    inner_args = [self.product([a]) if a.op == "mul" else a for a in inner_args]
+                    inner_args = [self.product([a, eye(shape[0])]) for a in inner.args]
                 else:
                     inner_args = list(inner.args)
                 pending.extend((a, coefficient) for a in reversed(inner_args))
