@@ -22,7 +22,7 @@ LAYERS = [
     {"program"},
     {"backends"},
     {"verify"},
-    {"derivation", "interop", "check", "formats"},
+    {"derivation", "interop", "check", "formats", "critical_points"},
     {"cli", "commands", "__main__"},
 ]
 LAZY = {("rewrite", "calculus"), ("rewrite", "simplify"), ("derivation", "formats")}

@@ -1,1 +1,1 @@
-
+"""What an expression is: nodes, shapes, structure, operators, notation."""

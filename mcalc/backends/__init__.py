@@ -1,1 +1,1 @@
-
+"""Backends: from a program to text in another language."""

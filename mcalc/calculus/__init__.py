@@ -1,1 +1,1 @@
-
+"""Differentials, adjoints, and the derivatives that follow from them."""

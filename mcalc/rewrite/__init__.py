@@ -1,1 +1,1 @@
-
+"""Rules by name, and derivations made of them."""

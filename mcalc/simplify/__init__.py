@@ -1,1 +1,1 @@
-
+"""The normal form, factoring, and writing an answer as short as a textbook."""

@@ -1,1 +1,1 @@
-
+"""Proofs modulo primes, and checks in floating point."""
