@@ -35,7 +35,7 @@ def unfold(
     """The lines `left` = …, without the last one, in which only d(X) of the variables are left."""
     moving = moving_nodes(root, variables)
     order = [n for n in postorder(root) if n in moving and n not in variables]
-    if not order or len(order) > MOST_NODES or detail == "none":
+    if root not in moving or not order or len(order) > MOST_NODES or detail == "none":
         return []
     place = {n: _place(k, n) for k, n in enumerate(order)} | {x: d(x) for x in variables}
     back = {p: d(n) for n, p in place.items()}

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcalc.algebra.expr import Expr, postorder
-from mcalc.algebra.operators import d
+from mcalc.algebra.operators import d, mul
 from mcalc.errors import ShapeError, VerificationError
 from mcalc.verify.domain import KINKS, PATTERNS, Place, crowd, places
 from mcalc.verify.layout import Sizes, transpose
@@ -80,13 +80,16 @@ def check_gradient(f: Expr, gradients: Mapping[Expr, Expr], *, points: int = 3, 
             total = total + (value * directions[x]).sum(axis=(1, 2), keepdims=True)
         return total, problem
 
-    return _check(f, tuple(gradients), tuple(gradients.values()), claimed, points, seed)
+    return _check(f, tuple(gradients), tuple(gradients.values()), claimed, points, seed, f)
 
 
-def check_linear(F: Expr, dF: Expr, variables: Collection[Expr], *, points: int = 3, seed: int = 0) -> Check:
+def check_linear(
+    F: Expr, dF: Expr, variables: Collection[Expr], *, within: Expr | None = None, points: int = 3, seed: int = 0
+) -> Check:
     """Whether dF, an expression linear in d(X) for the symbols X in `variables`, is the differential of F.
 
-    F may have any shape. Raises as `check_gradient`.
+    F may have any shape; it is looked at in the domain of the scalar `within` alone, where one is given. Raises as
+    `check_gradient`.
     """
     if dF.shape != F.shape:
         raise ShapeError("the differential has not the shape of the function")
@@ -100,22 +103,30 @@ def check_linear(F: Expr, dF: Expr, variables: Collection[Expr], *, points: int 
         }
         return Evaluation({**place.values, **moving, **still}, place.sizes).value(dF), ""
 
-    return _check(F, tuple(variables), (dF,), claimed, points, seed)
+    return _check(F, tuple(variables), (dF,), claimed, points, seed, F if within is None else mul(within, F))
 
 
-def _check(F: Expr, variables: Sequence[Expr], claims: Sequence[Expr], claimed: Claim, points: int, seed: int) -> Check:
+def _check(
+    F: Expr,
+    variables: Sequence[Expr],
+    claims: Sequence[Expr],
+    claimed: Claim,
+    points: int,
+    seed: int,
+    domain: Expr,
+) -> Check:
     nodes = list(postorder(F))
-    symbols = [n for n in dict.fromkeys([*nodes, *postorder(*claims), *variables]) if n.op == "sym"]
+    symbols = [n for n in dict.fromkeys([*postorder(domain, *claims), *variables]) if n.op == "sym"]
     requirements = Requirements()
-    requirements.include(F)
+    requirements.include(domain)
     requirements.name(*symbols, *postorder(*claims))
     kinks = [n for n in nodes if n.op in PATTERNS]
     worst, used, moved = 0.0, 0, False
-    for tried, place in enumerate(places(F, symbols, requirements, seed)):
+    for tried, place in enumerate(places(domain, symbols, requirements, seed)):
         if (used >= points and moved) or tried >= points + _TRIES:
             break
         if tried < _CROWDS and (kinks or any(n.op in KINKS for n in postorder(*claims))):
-            check = _check_crowd(F, kinks, symbols, variables, claimed, place.sizes, seed + tried)
+            check = _check_crowd(F, domain, kinks, symbols, variables, claimed, place.sizes, seed + tried)
             if not check.ok:
                 return check
         directions = _directions(variables, place, seed + tried)
@@ -161,6 +172,7 @@ def _measure(F: Expr, kinks: Sequence[Expr], place: Place, directions: Direction
 
 def _check_crowd(
     F: Expr,
+    domain: Expr,
     kinks: Sequence[Expr],
     symbols: Sequence[Expr],
     variables: Sequence[Expr],
@@ -169,7 +181,7 @@ def _check_crowd(
     seed: int,
 ) -> Check:
     """One dense direction at each of many points, which reach more branches than a few points do."""
-    place = crowd(F, symbols, sizes, seed)
+    place = crowd(domain, symbols, sizes, seed)
     if place is None:
         return Check(0, 0.0)
     count = max((v.shape[0] for v in place.values.values()), default=1)

@@ -241,7 +241,7 @@ def _check_second(pairs: Callable[[Derived], Iterator[tuple[Expr, Expr]]]) -> Ca
             F = _column(g) if image.is_column else g
             if not worst.ok:
                 break
-            found = check_linear(F, image, tuple(gradients), seed=seed)
+            found = check_linear(F, image, tuple(gradients), within=derived.root, seed=seed)
             largest = max(worst.max_relative_error, found.max_relative_error)
             worst = Check(max(worst.points, found.points), largest, found.message)
         return worst
