@@ -127,7 +127,7 @@ def _is_weight(e: Expr) -> bool:
 
 
 def mutants(file: Path, rng: random.Random) -> Iterator[Mutant]:
-    """The mutants of a file, in random order."""
+    """The mutants of a file in random order, the kinds taking turns."""
     text = file.read_text(encoding="utf-8")
     proof = read(problems(text)[0], text, file.name)
     found: list[Mutant] = []
@@ -145,7 +145,12 @@ def mutants(file: Path, rng: random.Random) -> Iterator[Mutant]:
                 changed[claim.line - 1] = f"{claim.left_text} = {right}"
                 found.append(Mutant(file.name, claim.line, kind, "\n".join(changed), right))
     rng.shuffle(found)
-    yield from found
+    turns: Counter[str] = Counter()
+    order: list[tuple[int, Mutant]] = []
+    for mutant in found:
+        order.append((turns[mutant.kind], mutant))
+        turns[mutant.kind] += 1
+    yield from (mutant for _, mutant in sorted(order, key=lambda pair: pair[0]))
 
 
 def _printed(e: Expr, proof: Proof) -> str:

@@ -19,7 +19,7 @@ from mcalc.algebra.expr import Expr, fold
 from mcalc.algebra.operators import d, mul
 from mcalc.algebra.shape import shape_text
 from mcalc.check.examples import counterexample_text
-from mcalc.check.numerics import agree_precisely
+from mcalc.check.numerics import agree_precisely, nowhere_defined
 from mcalc.check.questions import Calculus, Question, question, vec
 from mcalc.check.reading import Claim, Proof
 from mcalc.check.render import left_latex, right_latex
@@ -201,6 +201,8 @@ def decide(left: Expr, right: Expr, prover: Prover, written: Callable[[Expr], Ex
         return Decision("refuted", "floating point", "", found)
     if agree_precisely(a, b):
         return Decision("proved", "numerics to 40 digits")
+    if nowhere_defined(a, b):
+        return Decision("refuted", "floating point", "the right side has no value where the left side has one")
     return Decision("undecided", "", verdict.detail)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 
 from mcalc.algebra.expr import Expr, postorder
 from mcalc.algebra.operators import add, neg
@@ -18,9 +19,11 @@ from mcalc.errors import McalcError, VerificationError
 from mcalc.verify.domain import Place, places
 from mcalc.verify.numeric import Evaluation, Real
 from mcalc.verify.precise import evaluate_mp
+from mcalc.verify.sampling import floats
 from mcalc.verify.sizes import Requirements
 
 _PLACES = 3
+_MANY, _FEW = 2048, 16
 _AGREE = 1e-7
 _PRECISE = 1e-40
 _ROUNDED = 1e-12
@@ -51,6 +54,28 @@ def agree_precisely(left: Expr, right: Expr) -> bool:
     except (McalcError, ZeroDivisionError, ArithmeticError, ValueError):
         return False
     return len(found) == _PLACES
+
+
+def nowhere_defined(left: Expr, right: Expr) -> bool:
+    """Whether the right-hand side has no value at any of many points at which the left-hand side has one."""
+    requirements = Requirements()
+    requirements.include(left, right)
+    unknowns = [n for n in postorder(left, right) if n.op in ("sym", "d")]
+    tried = 0
+    for sizes in islice(requirements.choices(), 2):
+        try:
+            evaluation = Evaluation(floats(unknowns, sizes, _MANY, 1), sizes)
+        except VerificationError:
+            continue
+        here = _finite(evaluation.value(left))
+        if (here & _finite(evaluation.value(right))).any():
+            return False
+        tried += int(here.sum())
+    return tried >= _FEW
+
+
+def _finite(value: Real) -> npt.NDArray[np.bool_]:
+    return np.asarray(np.isfinite(value).all(axis=(1, 2)))
 
 
 class Screen:

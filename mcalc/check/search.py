@@ -224,6 +224,9 @@ def right_answer(context: Context) -> str:
         x = claim.variable
         if claim.kind == "grad" and x is not None and x.op == "sym":
             return context.text(derive_gradients(claim.left, (x,), detail="none").answers[0].result)
+        if claim.kind in ("jac", "hess") and x is not None and x.op == "sym":
+            result = _derived(claim)
+            return "" if result is None else context.text(result)
         if claim.kind == "equality" and claim.left.op == "d":
             f = claim.left.args[0]
             if f.is_scalar and f.op != "d":
@@ -235,6 +238,22 @@ def right_answer(context: Context) -> str:
     except McalcError:
         return ""
     return ""
+
+
+def _derived(claim: Claim) -> Expr | None:
+    """mcalc's own derivative."""
+    from mcalc.kinds import derive_kind
+    from mcalc.pipeline import derive_gradients
+
+    x = claim.variable
+    assert x is not None
+    if claim.kind == "grad":
+        return derive_gradients(claim.left, (x,), detail="none").answers[0].result
+    kind = "hessian" if claim.kind == "hess" else "jacobian"
+    if kind == "jacobian" and not (x.is_column and claim.left.is_column):
+        kind = "vec-jacobian"
+    result = derive_kind(claim.left, (x,), kind, detail="none").answers[0].result
+    return result if result.shape == claim.shape else None
 
 
 # --- pieces of the true differential ----------------------------------------------------------------------------------
@@ -250,11 +269,10 @@ def pieces(context: Context) -> tuple[Expr, ...]:
             roots = [claim.left.args[0], *(e for e in context.proof.names if e in set(postorder(claim.left)))]
             for root in roots:
                 _collect(root, moving, context.proof.names, found)
-        elif claim.kind == "grad" and claim.variable is not None and claim.variable.op == "sym":
-            from mcalc.pipeline import derive_gradients
-
-            result = derive_gradients(claim.left, (claim.variable,), detail="none").answers[0].result
-            found.update(dict.fromkeys(_spread(result)))
+        elif claim.kind in ("grad", "jac", "hess") and claim.variable is not None and claim.variable.op == "sym":
+            result = _derived(claim)
+            if result is not None:
+                found.update(dict.fromkeys(_spread(result)))
     except McalcError:
         pass
     return tuple(found)[:_MOST_PIECES]

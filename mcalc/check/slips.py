@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from mcalc.algebra.expr import Expr, postorder
-from mcalc.algebra.operators import T, app, dimension_number, div, had, inv, mul, pow_, total
+from mcalc.algebra.operators import T, add, app, dimension_number, div, had, inv, mul, number, pow_, total
 from mcalc.algebra.shape import ONE
-from mcalc.check.edits import negative, places, put, scaled, transposed
+from mcalc.check.edits import at, negative, places, put, scaled, transposed
 from mcalc.check.guess import Guess, Wrong, moves
 from mcalc.check.product_slips import elementwise, hadamard, missing_terms, orders, symmetric
 from mcalc.errors import McalcError
@@ -63,17 +63,47 @@ def _differs_by_inverse(e: Expr) -> bool:
 
 
 def _factors(w: Wrong) -> Iterator[Guess]:
-    for path, node in _terms(w):
+    """A number in front of the whole, of a term, or of a product inside that has one."""
+    inside = _linear_places(w)
+    numbered = [(path, node) for path, node in inside if node.op == "mul" and node.args[0].op in ("num", "div")]
+    heads = [(path, node) for path, node in _terms(w) if path in dict(inside)]
+    for path, node in dict.fromkeys([*heads, *numbered]):
         for ratio in WHOLE_RATIOS:
             made = put(w.right, path, scaled(node, ratio))
             if made is not None:
                 yield Guess(factor_name(ratio), made)
-    for path, node in _terms(w):
+    for path, node in heads:
         for size in dict.fromkeys(s for x in w.proof.symbols.values() for s in x.shape if s.number is None):
             for new in (mul(dimension_number(size), node), div(node, dimension_number(size))):
                 made = put(w.right, path, new)
                 if made is not None:
                     yield Guess(f"factor {size}", made)
+
+
+def _linear_places(w: Wrong) -> list[tuple[tuple[int, ...], Expr]]:
+    """The places above which there are only sums and operators that a number passes through."""
+    found = places(w.right, w.leaves)
+    linear: set[tuple[int, ...]] = set()
+    for path, _ in found:
+        parent = path[:-1]
+        if not path or (parent in linear and _passes(at(w.right, parent).op, path[-1])):
+            linear.add(path)
+    return [(path, node) for path, node in found if path in linear]
+
+
+def _passes(op: str, k: int) -> bool:
+    return op == "add" or (op in _LINEAR and not (op in ("div", "hdiv") and k == 1))
+
+
+def _inner_factors(w: Wrong) -> Iterator[Guess]:
+    """A number in the argument of a function."""
+    outer = {path for path, _ in _linear_places(w)}
+    for path, node in _terms(w):
+        if path not in outer:
+            for ratio in WHOLE_RATIOS:
+                made = put(w.right, path, scaled(node, ratio))
+                if made is not None:
+                    yield Guess(factor_name(ratio), made)
 
 
 def factor_name(ratio: Fraction) -> str:
@@ -110,6 +140,10 @@ def _exponents(w: Wrong) -> Iterator[Guess]:
             k = node.attrs[0]
             others = [app(node.op, node.args[0], attrs=(Fraction(n),)) for n in (k + 1, k - 1, -k) if n not in (0, 1)]
             others += [node.args[0]]
+        elif node.op in ("power", "hpower"):
+            base, exponent = node.args
+            others = [app(node.op, base, add(exponent, c)) for c in (number(1), number(-1))]
+            others += [app(node.op, base, t) for t in exponent.args if exponent.op == "add"]
         elif node.is_scalar and node.op not in ("num", "add", "neg", "mul", "div", "d"):
             others = [pow_(node, 2), pow_(node, 3), pow_(node, -1)]
         for new in others:
@@ -187,7 +221,7 @@ def _symbols(w: Wrong) -> Iterator[Guess]:
 
 SLIPS: tuple[Callable[[Wrong], Iterator[Guess]], ...] = (
     _signs, _factors, _transposes, missing_terms, elementwise, hadamard, orders, symmetric, _exponents, _inverses,
-    _scalar_factors, _extras, _matrix_factors, _symbols,
+    _scalar_factors, _extras, _inner_factors, _matrix_factors, _symbols,
 )  # fmt: skip
 
 
