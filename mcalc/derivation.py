@@ -372,6 +372,8 @@ def _layout(answer: Answer, name: str) -> str:
             return f"{side}, vec(d{name}) = {label} vec(d{x.name})"
         case "hessian":
             return f"second derivative by vec({x.name}) and vec({answer.variables[-1].name})"
+        case "critical-point":
+            return f"the shape of {x.name}, where grad_{x.name} = 0"
         case "hvp":
             return f"the shape of {x.name}, d(grad_{x.name}) in the direction given"
     return f"the shape of {name}"

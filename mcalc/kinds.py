@@ -27,6 +27,7 @@ from mcalc.calculus.linear import differential_form, laws_used
 from mcalc.calculus.narrate import StepPolisher
 from mcalc.calculus.unfold import unfold
 from mcalc.calculus.vec_laws import entries, vec, zero
+from mcalc.critical_points import CRITICAL, derive_critical_points
 from mcalc.errors import NotSupported
 from mcalc.pipeline import derive_gradients
 from mcalc.rewrite.derivation import NUMERATOR, Answer, Derived, Obligation, Step
@@ -141,7 +142,9 @@ def _jacobian(
         if layout == "denominator" and not result.is_scalar:
             forms[NUMERATOR] = result
             result = desk.shorten(desk.context(T(result)))
-            lines = [*(Step(s.left, T(s.right), s.rules) for s in lines), Step(label, result, ("denominator layout",))]
+            *before, last = (Step(s.left, T(s.right), s.rules) for s in lines)
+            before += [last] if last.right is not result else []
+            lines = [*before, Step(label, result, (*(last.rules if not before else ()), "denominator layout"))]
         found = conditions(desk.root, [result], moving)
         answers.append(Answer((x,), kind, label, result, tuple(lines), forms, found))
     return Derived(root, name, kind, tuple(steps), tuple(answers))
@@ -227,7 +230,11 @@ def _second(answers: Sequence[Answer]) -> Expr | None:
         x, y = answer.variables[0], answer.variables[-1]
         if answer.result.op == "zeros" or (answer.result.op == "num" and answer.result.attrs[0] == 0):
             continue
-        form = mul(T(vec(d(x))) if not x.is_scalar else d(x), answer.result, vec(d(y)))
+        scalars, factors = [], [answer.result]
+        if answer.result.op == "mul" and not answer.result.is_scalar:
+            scalars = [a for a in answer.result.args if a.is_scalar]
+            factors = [a for a in answer.result.args if not a.is_scalar]
+        form = mul(*scalars, T(vec(d(x))) if not x.is_scalar else d(x), *factors, vec(d(y)))
         terms.append(form if x is y else mul(number(2), form))
     whole = add(*terms) if terms else number(0)
     return whole if whole.length < 200 else None
@@ -270,6 +277,10 @@ def _hvp(root: Expr, variables: tuple[Expr, ...], kind: str, name: str, detail: 
     return Derived(root, name, kind, _shared(told, desk), tuple(answers))
 
 
+def _critical(root: Expr, variables: tuple[Expr, ...], kind: str, name: str, detail: str, layout: str) -> Derived:
+    return derive_critical_points(root, variables, name, detail)
+
+
 Kind = Callable[[Expr, tuple[Expr, ...], str, str, str, str], Derived]
 KINDS: dict[str, Kind] = {
     # kind of derivative: the pipeline that makes it
@@ -278,6 +289,7 @@ KINDS: dict[str, Kind] = {
     "vec-jacobian": _jacobian,
     "hessian": _hessian,
     "hvp": _hvp,
+    CRITICAL: _critical,
 }
 
 __all__ = ["KINDS", "derive_kind", "direction"]

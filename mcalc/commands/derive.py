@@ -39,6 +39,7 @@ EXPRESSION may be - (standard input); without it, on a terminal, expressions are
 @click.option("--define", multiple=True, type=Text(), metavar="FUNCTION",
               help='An elementwise function: "swish(x) = x sigmoid(x)".')  # fmt: skip
 @click.option("--kind", type=click.Choice(KINDS), help="What kind of derivative (default: what fits).")
+@click.option("--solve", is_flag=True, help="Where the gradient vanishes, in closed form.")
 @click.option("--layout", type=click.Choice(("numerator", "denominator")), default="numerator", show_default=True,
               help="Of a Jacobian: m x n or its transpose.")  # fmt: skip
 @click.option("--steps", type=click.Choice(("brief", "full", "none")), default="brief", show_default=True,
@@ -74,7 +75,7 @@ def _run(expression: str, options: dict[str, Any]) -> None:
         expression,
         options["wrt"],
         options["where"],
-        kind=options["kind"],
+        kind="critical-point" if options["solve"] else options["kind"],
         define=options["define"],
         steps=options["steps"],
         layout=options["layout"],
