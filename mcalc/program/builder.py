@@ -18,6 +18,9 @@ from mcalc.program.settled import Settled
 
 Scalars = tuple[tuple[Array, int], ...]
 
+MOST_TERMS = 32
+"""Longer sums and elementwise products are made of parts: Python does not read lines of any length."""
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
@@ -83,9 +86,9 @@ class Builder(Graph):
             return 0.0
         return OPERATIONS[a.op].work([self._sizes(x.shape) for x in a.args], self._sizes(a.shape))
 
-    def cost(self, *roots: Array) -> float:
-        """The time of everything below the roots that is not computed yet."""
-        return sum(self.own_cost(a) for a in self._unpaid(roots))
+    def cost(self, root: Array, given: frozenset[Array] = frozenset()) -> float:
+        """The time of everything below an array that is not computed yet, nor given."""
+        return sum(self.own_cost(a) for a in self._unpaid([root], given))
 
     def cheaper(self, a: Array, b: Array, share: float) -> bool:
         """Whether what only `a` needs takes less than this share of the time of what only `b` needs."""
@@ -98,12 +101,16 @@ class Builder(Graph):
                 right.remove(other)
         return sum(map(self.own_cost, left)) < share * sum(map(self.own_cost, right))
 
-    def _unpaid(self, roots: Iterable[Array]) -> set[Array]:
+    def multiplies(self, a: Array) -> bool:
+        """Whether a product or a solve below the array is not computed yet."""
+        return any(x.op in ("matmul", "solve", "inv") for x in self._unpaid([a]))
+
+    def _unpaid(self, roots: Iterable[Array], given: frozenset[Array] = frozenset()) -> set[Array]:
         seen: set[Array] = set()
         pending = list(roots)
         while pending:
             a = pending.pop()
-            if a not in seen and not self.paid(a):
+            if a not in seen and a not in given and not self.paid(a):
                 seen.add(a)
                 pending.extend(a.args)
         return seen
@@ -199,6 +206,9 @@ class Builder(Graph):
         return self.find("sum", *(a for a, _ in pairs), attrs=tuple(c for _, c in pairs))
 
     def _sum(self, pairs: Sequence[tuple[Array, Fraction]]) -> Term:
+        if len(pairs) > MOST_TERMS:
+            parts = [self._sum(pairs[i : i + MOST_TERMS]) for i in range(0, len(pairs), MOST_TERMS)]
+            return self.sum((p.coefficient, self.array(replace(p, coefficient=Fraction(1)))) for p in parts)
         pairs = [p for p in pairs if p[1] > 0] + [p for p in pairs if p[1] < 0]
         return self.term(self.node("sum", *(a for a, _ in pairs), attrs=tuple(c for _, c in pairs)))
 
@@ -210,6 +220,8 @@ class Builder(Graph):
         kept = [f for f in kept if f.kind != "bool"] + [f for f in kept if f.kind == "bool"]
         if len(kept) == 2 and kept[0] is kept[1] and kept[0].kind == "float":
             return self.square(kept[0])
+        while len(kept) > MOST_TERMS:
+            kept = [self.times(*kept[i : i + MOST_TERMS]) for i in range(0, len(kept), MOST_TERMS)]
         return kept[0] if len(kept) == 1 else self.node("times", *kept)
 
     def square(self, a: Array) -> Array:
@@ -261,10 +273,16 @@ class Builder(Graph):
                 return self.node(a.op, attrs=a.attrs[::-1])
             case "matmul" if not self.paid(a):
                 left, right = a.args
-                flipped = (self.transpose(right), self.transpose(left))
+                flipped = (self.view(right), self.view(left))
                 if sum(x.op == "T" for x in flipped) <= sum(x.op == "T" for x in a.args):
                     return self.node("matmul", *flipped)
         return self.node("T", a)
+
+    def view(self, a: Array) -> Array:
+        """The transpose as it stands: a view of the array, nothing inside it turned round."""
+        if a.rank < 2 or a in self.symmetric:
+            return a
+        return a.args[0] if a.op == "T" else self.node("T", a)
 
     def inverse(self, a: Array) -> Array:
         """The inverse; of a diagonal matrix, the diagonal of reciprocals."""

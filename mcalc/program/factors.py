@@ -128,8 +128,18 @@ def scalars_of(low: Lowering, found: Factors) -> Routine:
     return outside
 
 
-def split(matrices: Sequence[Factor]) -> list[tuple[int, list[tuple[Fraction, Factors]]]]:
-    """For each factor that is a sum: its place, and its terms as coefficients and factors (scalars kept inside)."""
+@dataclass(slots=True)
+class Split:
+    """A factor that is a sum: its place, its terms as coefficients and factors, and whether it may be multiplied out
+    even where that takes new products."""
+
+    place: int
+    terms: list[tuple[Fraction, Factors]]
+    freely: bool
+
+
+def split(matrices: Sequence[Factor]) -> list[Split]:
+    """The factors that are sums."""
     found = []
     for place, factor in enumerate(matrices):
         e = factor.e
@@ -142,8 +152,7 @@ def split(matrices: Sequence[Factor]) -> list[tuple[int, list[tuple[Fraction, Fa
                 arg, sign = arg.args[0], -sign
             inner = factors_of(arg, factor.transposed)
             terms.append((sign * inner.coefficient, inner))
-        if _worthwhile(matrices, place, terms):
-            found.append((place, terms))
+        found.append(Split(place, terms, _worthwhile(matrices, place, terms)))
     return found
 
 
@@ -151,7 +160,7 @@ def _worthwhile(matrices: Sequence[Factor], place: int, terms: Sequence[tuple[Fr
     """Whether a sum may be multiplied out.
 
     A difference is kept, since its terms may nearly cancel, unless a term of it is the identity, has rank one or
-    cancels an inverse beside it.
+    cancels an inverse beside it (or the products are there anyway).
     """
     if all(c > 0 for c, _ in terms) or all(c < 0 for c, _ in terms):
         return True

@@ -44,11 +44,14 @@ def _worked_out(
     b = low.b
     best: Piece | None = None
     least = b.array(whole.term)
-    for place, terms in split(matrices):
+    for found in split(matrices):
+        place = found.place
         for start, stop in dict.fromkeys(((0, len(matrices)), (place, len(matrices)), (0, place + 1))):
             if stop - start == 1 or b.cost(least) == 0:
                 continue
-            total = yield from _distributed(low, matrices[start:place], terms, matrices[place + 1 : stop])
+            total = yield from _distributed(low, matrices[start:place], found.terms, matrices[place + 1 : stop])
+            if not found.freely and b.multiplies(b.array(total)):
+                continue
             rows, columns = _ends(matrices, start, stop)
             before = yield from pieces_of(low, matrices[:start])
             after = yield from pieces_of(low, matrices[stop:])
@@ -170,9 +173,10 @@ def trace_of_part(low: Lowering, part: Expr) -> Routine:
         made = trace_of(b, pieces[0])
     else:
         made = trace(b, pieces)
-        for place, terms in split(found.matrices):
+        for sum_at in split(found.matrices):
             if b.cost(b.array(made)) == 0:
                 break
+            place, terms = sum_at.place, sum_at.terms
             pairs: list[tuple[Fraction, Array]] = []
             for coefficient, inner in terms:
                 scale = yield from scalars_of(low, Factors(scalars=inner.scalars, coefficient=coefficient))
@@ -180,7 +184,8 @@ def trace_of_part(low: Lowering, part: Expr) -> Routine:
                 term = b.times_scalars(trace(b, (yield from pieces_of(low, parts))), scale)
                 pairs.append((term.coefficient, b.array(Term(term.core, scalars=term.scalars))))
             total = b.sum(pairs)
-            if b.cheaper(b.array(total), b.array(made), GAIN):
+            new = not sum_at.freely and b.multiplies(b.array(total))
+            if not new and b.cheaper(b.array(total), b.array(made), GAIN):
                 made = total
     return b.times_scalars(made, outside)
 

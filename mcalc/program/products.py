@@ -18,8 +18,8 @@ from mcalc.algebra.shape import ONE, Dim
 from mcalc.program.builder import Builder, Term
 from mcalc.program.ir import Array
 
-LONGEST = 40
-"""Chains of more factors are evaluated from left to right in runs of this many."""
+LONGEST = 16
+"""Longer chains are evaluated in runs of this many, from the end at which there is a vector."""
 
 TRANSPOSE = 1.0
 """What a transposed operand costs, in ns: enough to choose x^T (A x) over (A^T x)^T x."""
@@ -168,18 +168,14 @@ def _scaled_outer(b: Builder, u: Array, v: Term) -> Array:
 
 def _matmul(b: Builder, x: Array, y: Array) -> Array:
     """X Y, or the transpose of Y^T X^T where that is there or has fewer transposes."""
-    flipped = (b.transpose(y), b.transpose(x))
+    flipped = (b.view(y), b.view(x))
     more = (x.op == "T") + (y.op == "T") - sum(a.op == "T" for a in flipped)
     if more > 0 or (more == 0 and b.first_settled("matmul", (x, y), flipped) == 1):
-        return _view(b, b.node("matmul", *flipped))
+        return b.view(b.node("matmul", *flipped))
     result = b.node("matmul", x, y)
     if b.transpose(x) is y:
         b.symmetric.add(result)
     return result
-
-
-def _view(b: Builder, a: Array) -> Array:
-    return a if a in b.symmetric else b.node("T", a)
 
 
 def _step_cost(b: Builder, left: Piece, right: Piece, made: Piece) -> float:
@@ -204,20 +200,15 @@ def chain(b: Builder, pieces: Sequence[Piece]) -> Piece:
     """The product of the pieces, in the cheapest order."""
     run = list(pieces)
     while len(run) > LONGEST:
-        run[:LONGEST] = [_best(b, run[:LONGEST])[0, LONGEST].piece]
+        part = slice(-LONGEST, None) if run[-1].columns is ONE else slice(LONGEST)
+        run[part] = [_best(b, run[part])[0, LONGEST].piece]
     return _best(b, run)[0, len(run)].piece
 
 
-def _leaf(b: Builder, piece: Piece) -> _Best:
-    core = piece.term.core
-    base = b.inverse_base(core)
-    return _Best(b.cost(core if base is None else base), piece)
-
-
 def _best(b: Builder, pieces: Sequence[Piece], cyclic: bool = False) -> dict[tuple[int, int], _Best]:
-    """The cheapest way to form pieces[i : i + length], by (i, length); an inverse alone costs its base."""
+    """The cheapest way to form pieces[i : i + length], by (i, length), the pieces themselves given."""
     count = len(pieces)
-    best: dict[tuple[int, int], _Best] = {(i, 1): _leaf(b, piece) for i, piece in enumerate(pieces)}
+    best: dict[tuple[int, int], _Best] = {(i, 1): _Best(0.0, piece) for i, piece in enumerate(pieces)}
     for length in range(2, count + (0 if cyclic else 1)):
         for i in range(count if cyclic else count - length + 1):
             choice: _Best | None = None
@@ -264,6 +255,9 @@ def trace(b: Builder, pieces: Sequence[Piece]) -> Term:
             return chain(b, [*pieces[i:], *pieces[:i]]).term
     if count == 1:
         return trace_of(b, pieces[0])
+    if count > LONGEST:
+        return trace(b, [*(chain(b, pieces[i : i + LONGEST]) for i in range(0, count, LONGEST))])
+    given = frozenset(piece.term.core for piece in pieces if b.inverse_base(piece.term.core) is None)
     best = _best(b, pieces, cyclic=True)
     choice: tuple[float, Term] | None = None
     for i in range(count):
@@ -273,7 +267,7 @@ def trace(b: Builder, pieces: Sequence[Piece]) -> Term:
             if length < rest or (length == rest and i >= count // 2):
                 continue
             made = _contraction(b, left.piece, right.piece)
-            cost = b.cost(b.array(made))
+            cost = b.cost(b.array(made), given)
             if choice is None or cost < choice[0] - 1e-6:
                 choice = cost, made
     assert choice is not None

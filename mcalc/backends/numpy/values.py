@@ -9,6 +9,14 @@ from mcalc.algebra.printing import ascii_text
 from mcalc.backends.numpy.emit import Module, module_of
 from mcalc.backends.numpy.identifiers import identifiers
 
+LONGEST = 400
+"""Formulas of more operators and leaves are not written into docstrings."""
+
+
+def formula(e: Expr) -> str:
+    """An expression as a docstring shows it."""
+    return ascii_text(e) if e.length <= LONGEST else f"(a formula of {e.length} operators and leaves)"
+
 
 def value_and_grad_module(
     f: Expr, gradients: Mapping[Expr, Expr], *, arguments: Sequence[Expr], header: Sequence[str] = ()
@@ -19,10 +27,10 @@ def value_and_grad_module(
     outputs = {"value": f, **{labels[x]: g for x, g in gradients.items()}}
     one = len(gradients) == 1
     variables = " and ".join(x.name for x in gradients)
-    summary = [f"f = {ascii_text(f)} and its gradient{'' if one else 's'} with respect to {variables}.", ""]
+    summary = [f"f = {formula(f)} and its gradient{'' if one else 's'} with respect to {variables}.", ""]
     fields = ", ".join(f"{names[x.name]}=df/d{x.name}" for x in gradients)
     summary.append(f"Returns (f, {f'df/d{variables}' if one else f'Gradients({fields})'}):")
-    summary += [f"    df/d{x.name} = {ascii_text(g)}" for x, g in gradients.items()]
+    summary += [f"    df/d{x.name} = {formula(g)}" for x, g in gradients.items()]
     return module_of(
         "value_and_grad",
         outputs,
@@ -38,7 +46,7 @@ def derivative_module(
     name: str, result: Expr, *, arguments: Sequence[Expr], title: str, header: Sequence[str] = ()
 ) -> Module:
     """`name(…)` gives one array: a Jacobian, a Hessian, a Hessian-vector product, a differential."""
-    summary = [f"{title}:", "", f"    {ascii_text(result)}"]
+    summary = [f"{title}:", "", f"    {formula(result)}"]
     return module_of(
         name,
         {"result": result},
