@@ -121,13 +121,17 @@ PATTERNS: dict[str, Pattern] = {
 }
 # fmt: on
 
-KINKS = PATTERNS.keys() | {"norm"}
+KINKS = frozenset(PATTERNS) | {"norm"}
+JUMPS = frozenset({"sign", "eq", "ge", "gt", "le", "lt"})
+"""Kinks at which the value itself jumps."""
 
 
-def survey(evaluation: Evaluation, nodes: Sequence[Expr], count: int, *, kinks: bool = True) -> tuple[Real, Real]:
+def survey(
+    evaluation: Evaluation, nodes: Sequence[Expr], count: int, *, ignoring: frozenset[str] = frozenset()
+) -> tuple[Real, Real]:
     """The least margin over the nodes at each point (-inf where a value is not finite), the largest value there.
 
-    Without `kinks`, only singularities and edges of the domain count.
+    The margins of operators in `ignoring` do not count.
     """
     margin, largest = np.full(count, np.inf), np.zeros(count)
     with np.errstate(all="ignore"):
@@ -135,7 +139,7 @@ def survey(evaluation: Evaluation, nodes: Sequence[Expr], count: int, *, kinks: 
             size = np.abs(evaluation.values[node]).max(axis=(1, 2))
             largest = np.maximum(largest, np.where(np.isnan(size), np.inf, size))
             rule = MARGINS.get(node.op)
-            if rule is not None and (kinks or node.op not in KINKS):
+            if rule is not None and node.op not in ignoring:
                 margin = np.minimum(margin, rule(node, [evaluation.values[a] for a in node.args]))
     return np.where(np.isfinite(largest), margin, -np.inf), largest
 

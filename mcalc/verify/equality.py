@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-
 import numpy as np
 
 from mcalc.algebra.expr import Expr, postorder
 from mcalc.algebra.operators import add, neg
 from mcalc.algebra.shape import shape_text
 from mcalc.errors import NotSupported, VerificationError
-from mcalc.verify.domain import KINKS, places, survey
+from mcalc.verify.domain import JUMPS, KINKS, places, survey
 from mcalc.verify.exact import Differentials, Expand, Prover, Status
 from mcalc.verify.field import words
 from mcalc.verify.layout import Sizes
@@ -128,7 +127,7 @@ def _clearest(
     count = max((v.shape[0] for v in values.values()), default=1)
     evaluation = Evaluation(values, sizes)
     a, b = evaluation.value(left), evaluation.value(right)
-    margin, largest = survey(evaluation, nodes, count, kinks=not kinks)
+    margin, largest = survey(evaluation, nodes, count, ignoring=KINKS if kinks else KINKS - JUMPS)
     with np.errstate(all="ignore"):
         size = np.maximum(np.abs(a).max(axis=(1, 2)), np.abs(b).max(axis=(1, 2)))
         difference = np.abs(a - b).max(axis=(1, 2))

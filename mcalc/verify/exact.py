@@ -27,9 +27,8 @@ one evaluation of each distinct node for each set of points.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from mcalc.algebra.expr import Expr, fold, rebuild, symbols
 from mcalc.algebra.operators import d, mul, symbol, zeros
@@ -50,8 +49,7 @@ _DEEP = 3
 """The level for expressions that need more levels than there are: below three exponentials, nodes are variables."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The answer to one question. `method` is "same" (one node), "shape", "exact" (modulo primes), "exact and
     floating point" (with log|x| for log x, and at real points), "floating point" (a refutation), or "" where undecided;
     `detail` is for people."""

@@ -15,7 +15,7 @@ The error is relative to the largest derivative at the place. A value that is no
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,8 +44,7 @@ Claim = Callable[[Place, Directions], tuple[Real, str]]
 """The claimed derivative at a place along directions, and what is wrong with it in itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """The outcome: places used, the largest relative error, and what is wrong (empty where nothing is)."""
 
     points: int

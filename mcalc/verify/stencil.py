@@ -13,7 +13,7 @@ References: Richardson 1911; Brezinski & Redivo Zaglia, Extrapolation Methods, 2
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,8 +28,7 @@ _EPS = float(np.finfo(np.float64).eps)
 Directions = dict[Expr, Real]
 
 
-@dataclass(frozen=True, slots=True)
-class Slopes:
+class Slopes(NamedTuple):
     """Derivatives along directions, (directions, rows, columns); the rest is one number for each direction."""
 
     slope: Real

@@ -23,7 +23,7 @@ import numpy as np
 
 from mcalc.algebra.expr import Expr, fold, postorder
 from mcalc.errors import VerificationError
-from mcalc.verify.domain import TOLERABLE, survey
+from mcalc.verify.domain import JUMPS, KINKS, TOLERABLE, survey
 from mcalc.verify.field import FIELDS, Array, Mask, key_of
 from mcalc.verify.layout import Sizes
 from mcalc.verify.numeric import Evaluation, Real
@@ -185,7 +185,7 @@ class World:
         except VerificationError:
             return np.full(count, np.nan), np.zeros(count, dtype=np.bool_)
         a, b = evaluation.value(left), evaluation.value(right)
-        margin, largest = survey(evaluation, nodes, count)
+        margin, largest = survey(evaluation, nodes, count, ignoring=KINKS - JUMPS)
         with np.errstate(all="ignore"):
             size = np.maximum(np.abs(a).max(axis=(1, 2)), np.abs(b).max(axis=(1, 2))) + 1e-10 * largest
             difference = np.broadcast_to(np.abs(a - b).max(axis=(1, 2)), (count,))
