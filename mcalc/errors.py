@@ -6,11 +6,10 @@ with (2 unreadable, 3 not supported, 4 a limit, 1 the answer is no).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Where in a text: characters start (inclusive) to end (exclusive), in the text as the user gave it."""
 
     start: int

@@ -10,12 +10,10 @@ This module builds no expressions at import: the derivatives are functions of a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(NamedTuple):
     """An elementwise function."""
 
     name: str

@@ -10,7 +10,7 @@ gets a letter (R for a residual, H for an activation, P for probabilities, …).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, fold, postorder
 from mcalc.algebra.functions import FUNCTIONS
@@ -33,12 +33,11 @@ _LETTERS: dict[str, str] = {
 _ANY = "MQUZBCGHKLNPRSTVWFDEJYAX"
 
 
-@dataclass(frozen=True, slots=True)
-class Sharing:
+class Sharing(NamedTuple):
     """`names`: node to name; `definitions`: name to node, each after those that it uses."""
 
-    names: dict[Expr, str] = field(default_factory=dict)
-    definitions: dict[str, Expr] = field(default_factory=dict)
+    names: dict[Expr, str]
+    definitions: dict[str, Expr]
 
     def without(self, name: str) -> dict[Expr, str]:
         """The names that the definition of `name` may use."""

@@ -12,7 +12,7 @@ arXiv:1911.06491).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import T, add, app, div, eye, had, neg, number
@@ -299,8 +299,7 @@ _RULES: dict[str, Callable[[Expr], Facts]] = {
 # fmt: on
 
 
-@dataclass(frozen=True, slots=True)
-class Structure:
+class Structure(NamedTuple):
     """A linear subspace of matrices in which a variable may be declared to lie."""
 
     name: str

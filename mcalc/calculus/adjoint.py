@@ -8,7 +8,7 @@ The trace trick *is* this column: tr(A B) = tr(B A), tr(A^T) = tr(A), tr(A^T (B 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mcalc.algebra import operators as o
 from mcalc.algebra.expr import Expr
@@ -33,8 +33,7 @@ from mcalc.algebra.shape import ONE, SCALAR
 # --- adjoints -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Adjoint:
+class Adjoint(NamedTuple):
     """One row: the trace law's name, the law as the tables print it, and (node, k, C) to the cotangent of operand k."""
 
     rule: str

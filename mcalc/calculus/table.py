@@ -12,8 +12,8 @@ simplifies.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from mcalc.algebra import operators as o
 from mcalc.algebra.expr import Expr
@@ -47,8 +47,7 @@ CONSTANT = frozenset({"eq", "ge", "gt", "le", "lt", "sign"})
 LARGEST_POWER = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Differential:
+class Differential(NamedTuple):
     """One row: the rule's name, d(op) as the tables print it, and the differential."""
 
     rule: str

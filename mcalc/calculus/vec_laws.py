@@ -11,7 +11,7 @@ Reference: Magnus & Neudecker, Matrix Differential Calculus, ch. 2.4 and 3.7; th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import (
@@ -68,8 +68,7 @@ def kron(a: Expr, b: Expr) -> Expr:
 # --- the laws of vec ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class VecLaw:
+class VecLaw(NamedTuple):
     """One row: the law's name and statement, and (node, k) to the matrix L with vec(node) = L vec(operand k)."""
 
     rule: str

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.names import GREEK, latex_name, parts, unicode_name
@@ -45,8 +44,7 @@ class Notation(Protocol):
         """A reason or a condition, which comes as ASCII."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ascii:
+class Ascii(NamedTuple):
     """The ASCII form of the language."""
 
     def formula(self, e: Expr, names: Mapping[Expr, str] | None = None) -> str:
@@ -65,8 +63,7 @@ class Ascii:
         return text
 
 
-@dataclass(frozen=True, slots=True)
-class Unicode:
+class Unicode(NamedTuple):
     """Mathematical characters."""
 
     def formula(self, e: Expr, names: Mapping[Expr, str] | None = None) -> str:
@@ -100,8 +97,7 @@ class Unicode:
         return _GREEK_WORD.sub(lambda m: GREEK[m[0]], text)
 
 
-@dataclass(frozen=True, slots=True)
-class Latex:
+class Latex(NamedTuple):
     """LaTeX math; phrases are text mode."""
 
     def formula(self, e: Expr, names: Mapping[Expr, str] | None = None) -> str:

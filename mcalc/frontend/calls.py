@@ -7,7 +7,6 @@ expression once shapes are known. The elementwise functions of FUNCTIONS are row
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mcalc.algebra.expr import Expr
@@ -149,8 +148,7 @@ def _dot_product(a: Expr, b: Expr) -> Expr:
     return mul(a, b) if a.is_scalar else mul(T(a), b)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A function of the language."""
 
     least: int

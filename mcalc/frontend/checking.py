@@ -7,7 +7,6 @@ kinds; comes out: the most general types, or `Misfit`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from mcalc.algebra.shape import ONE, Shape, shape_text
@@ -25,8 +24,7 @@ class Checked(NamedTuple):
     symbols: dict[str, Type]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What is to be read: the program, the declared shapes, and the shape that the expression must have, if any."""
 
     program: Program

@@ -7,7 +7,7 @@ products, its quotients and powers elementwise, and a constant goes with every e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mcalc.algebra import operators as o
 from mcalc.algebra.expr import Expr, depends_on, fold, rebuild, substitute
@@ -18,8 +18,7 @@ ALLOWED = frozenset([*FUNCTIONS, "max", "min"])
 """The functions that a body may use, besides earlier functions of the user."""
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(NamedTuple):
     """An elementwise function: its name, its parameter (a scalar symbol), its body, and the other symbols in it."""
 
     name: str

@@ -5,8 +5,9 @@ text ─ characters, tokens, grammar ─▶ syntax tree ─ names ─▶ program
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from mcalc.algebra import operators as o
 from mcalc.algebra.expr import Expr
@@ -26,8 +27,7 @@ from mcalc.frontend.variables import check_absent, wanted
 from mcalc.frontend.words import Scope, key, runs_note
 
 
-@dataclass(frozen=True)
-class SymbolInfo:
+class SymbolInfo(NamedTuple):
     """A symbol of a text: the node, whether its shape was inferred, and why it has it."""
 
     expr: Expr
@@ -35,8 +35,7 @@ class SymbolInfo:
     reason: str
 
 
-@dataclass(frozen=True)
-class Parsed:
+class Parsed(NamedTuple):
     """A text that was read."""
 
     text: str
@@ -48,7 +47,7 @@ class Parsed:
     """In order, with earlier definitions put in."""
     notes: tuple[str, ...] = ()
     dimensions: tuple[str, ...] = ()
-    functions: dict[str, Function] = field(default_factory=dict)
+    functions: Mapping[str, Function] = MappingProxyType({})
 
 
 def parse(

@@ -11,8 +11,7 @@ The search tries kinds first, dimensions last: a rule of shapes is applied to ki
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcalc.algebra.names import GREEK, parts
 from mcalc.algebra.shape import ONE, Shape
@@ -132,8 +131,7 @@ def possible(question: Question, domains: Mapping[str, int]) -> int:
 # --- the search -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """The reading found: kinds of the undeclared names, and the checked types."""
 
     kinds: dict[str, int]
@@ -232,7 +230,7 @@ def read(question: Question, wrt: frozenset[str]) -> Reading:
         found = _only(_Search(question, kinds, others, 1 << SCALAR_KIND).find(), others)
     except LimitError:
         return habitual
-    return replace(found, aim="the expression is a scalar") if found else habitual
+    return found._replace(aim="the expression is a scalar") if found else habitual
 
 
 def _wanted(target: Shape | None) -> list[int]:

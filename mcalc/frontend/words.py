@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mcalc.algebra.names import GREEK, GREEK_WORDS
 from mcalc.errors import AmbiguityError, McalcError, NameProblem, Span
@@ -48,8 +49,7 @@ def key(name: str) -> str:
     return name.replace("{", "").replace("}", "") if "{" in name else name
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A part of a word: a name, a function or a constant."""
 
     kind: str

@@ -7,7 +7,7 @@ proved when every obligation and every line is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr
 from mcalc.rewrite.rules import rule
@@ -16,8 +16,7 @@ NUMERATOR = "numerator layout"
 """The name of the form of an answer in denominator layout that dF = J dx holds for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Obligation:
+class Obligation(NamedTuple):
     """before = after, by a rule."""
 
     rule: str
@@ -25,15 +24,14 @@ class Obligation:
     after: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """left = right, by `rules` from the line above. `left` is "f", "df", "grad_W", … ."""
 
     left: str
     right: Expr
     rules: tuple[str, ...]
     note: str = ""
-    obligations: tuple[Obligation, ...] = field(default=(), repr=False)
+    obligations: tuple[Obligation, ...] = ()
 
     @property
     def rule(self) -> str:
@@ -51,8 +49,7 @@ class Step:
         return "; ".join(dict.fromkeys(rule(name).reference for name in self.rules))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One closed-form derivative: `label` = `result`, its own lines, and the conditions under which it holds.
 
     `variables` are those of differentiation (two for a mixed second derivative); `forms` names the forms in use where
@@ -70,8 +67,7 @@ class Answer:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Derived:
+class Derived(NamedTuple):
     """One derivation: the lines that its answers share (f = …, df = …), and the answers."""
 
     root: Expr

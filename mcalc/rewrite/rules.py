@@ -8,13 +8,12 @@ error, and a derivation that cites one is rejected.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mcalc.errors import McalcError
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """A named law: what it says and where it is proved."""
 
     name: str

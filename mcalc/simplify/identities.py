@@ -7,7 +7,7 @@ side or None. They are applied to the expression before it is differentiated, in
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, fold, make
 from mcalc.algebra.operators import T, add, app, eye, hdiv, inv, mul, neg, number, ones, sub
@@ -15,8 +15,7 @@ from mcalc.algebra.shape import ONE, SCALAR
 from mcalc.simplify.normal_form import Rewrite
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """left = right; `match` applies it from left to right at the root of an expression."""
 
     name: str

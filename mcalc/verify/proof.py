@@ -13,7 +13,6 @@ any case (mcalc/verify/gradient.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, substitute, symbols
@@ -26,8 +25,7 @@ from mcalc.verify.exact import Prover
 from mcalc.verify.gradient import Check, check_gradient, check_linear
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(NamedTuple):
     """How an answer was verified: points and largest relative error of the measurement, lines and how many of them
     were proved exactly (the others agree in floating point)."""
 
