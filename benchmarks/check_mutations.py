@@ -158,10 +158,11 @@ def _printed(e: Expr, proof: Proof) -> str:
 
 
 def changes_meaning(mutant: Mutant) -> bool:
-    """Whether the independent evaluator finds this line false, and no other."""
+    """Whether the mutant can be read, and the independent evaluator finds its line false, and no other."""
     try:
+        read(problems(mutant.text)[0], mutant.text, mutant.file)
         return false_lines(mutant.text) == [mutant.line]
-    except (OracleError, ValueError, ZeroDivisionError, KeyError, AttributeError):
+    except (OracleError, ValueError, ZeroDivisionError, KeyError, AttributeError, McalcError):
         return False
 
 

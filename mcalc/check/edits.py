@@ -6,7 +6,7 @@ has a name for is one leaf: its inside is not edited.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from fractions import Fraction
 
 from mcalc.algebra.expr import Expr
@@ -37,23 +37,26 @@ def at(root: Expr, path: Path) -> Expr:
     return root
 
 
-def put(root: Expr, path: Path, new: Expr) -> Expr | None:
-    """The expression with another part at a place; None where it does not fit."""
+def put(root: Expr, path: Path, new: Expr, *, join: bool = True) -> Expr | None:
+    """The expression with another part at a place; None where it does not fit.
+
+    With `join`, a product that comes into a product (a sum into a sum) becomes part of it; without, places stay.
+    """
     chain = [root]
     for k in path:
         chain.append(chain[-1].args[k])
     result = new
     try:
         for node, k in zip(reversed(chain[:-1]), reversed(path), strict=True):
-            result = app(node.op, *_flat(node, k, result), attrs=node.attrs)
+            result = app(node.op, *_operands(node, k, result, join), attrs=node.attrs)
     except McalcError:
         return None
     return result
 
 
-def _flat(node: Expr, k: int, new: Expr) -> tuple[Expr, ...]:
-    """The operands with the k-th replaced; a product in a product, a sum in a sum are joined to it."""
-    joins = new.op == node.op and node.op in ("mul", "add") and not (node.op == "mul" and new.is_scalar)
+def _operands(node: Expr, k: int, new: Expr, join: bool) -> tuple[Expr, ...]:
+    """The operands with the k-th replaced."""
+    joins = join and new.op == node.op and node.op in ("mul", "add") and not (node.op == "mul" and new.is_scalar)
     return (*node.args[:k], *(new.args if joins else (new,)), *node.args[k + 1 :])
 
 
@@ -135,10 +138,3 @@ def times(weight: Expr, e: Expr) -> Expr:
 
 def _factors(e: Expr) -> tuple[Expr, ...]:
     return e.args if e.op == "had" else (e,)
-
-
-def is_linear_path(root: Expr, path: Path) -> Iterator[Expr]:
-    """The operators between the root and a place."""
-    for k in path:
-        yield root
-        root = root.args[k]

@@ -122,8 +122,8 @@ def _exchanges(w: Wrong) -> Iterator[Expr]:
     ]  # fmt: skip
     for (p, a), (q, b) in combinations(found[:24], 2):
         if a is not b and a.shape == b.shape and p[: len(q)] != q and q[: len(p)] != p:
-            half = put(w.right, p, b)
-            made = None if half is None else put(half, q, a)
+            half = put(w.right, p, b, join=False)
+            made = None if half is None else put(half, q, a, join=False)
             if made is not None:
                 yield made
 

@@ -183,6 +183,8 @@ class _Reader:
         """Takes the symbols of a text; what was inferred counts as declared from now on."""
         for name, info in parsed.symbols.items():
             if name not in self.symbols:
+                if self.definitions and info.inferred:
+                    self.notes[f"{name} is neither declared nor defined, so it stands for any value"] = None
                 self.symbols[name] = info.expr
                 if info.inferred and key(name) not in self.declared.shapes:
                     self.wheres.append(f"{name}: {shape_text(info.expr.shape)}")
@@ -294,7 +296,13 @@ class _Reader:
         if not self.values:
             error = UsageError("a derivative is that of the last definition, and nothing is defined before this line")
             raise placed(error, left.source, self.file, self.name)
-        return next(reversed(self.values.values()))
+        last = next(reversed(self.values.values()))
+        if left.kind in ("grad", "hess") and not last.is_scalar:
+            scalars = [(name, value) for name, value in self.values.items() if value.is_scalar]
+            if scalars:
+                self.notes[f"{left.source.text} is read as that of {scalars[-1][0]}, the last scalar defined"] = None
+                return scalars[-1][1]
+        return last
 
     def _variable(self, left: Left) -> Expr:
         name = left.variable

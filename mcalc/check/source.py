@@ -92,7 +92,7 @@ _ASIDE = re.compile(
     r"\\(?:text|intertext|shortintertext|mbox|textrm|textit|tag|label|qquad|quad|notag|nonumber|displaystyle)\*?"
     r"(?:\{(?:[^{}]|\{[^{}]{0,400}\}){0,2000}\})?|(?<!\\)%[^\n]*|&&(?!\s*=)[\s\S]*$|&"
 )
-_HASH = re.compile(r"#[^\n]*")
+_HASH = re.compile(r"(?:#|//)[^\n]*")
 _WHERE_LINE = re.compile(r"^[ \t%]*(?:\\text\{)?(?:where|let)\b[^\n]*", re.IGNORECASE | re.MULTILINE)
 _DECLARES = re.compile(r"\s*(?:where|let)\b.*(?::|\\in\b|∈)", re.IGNORECASE)
 _FENCE = re.compile(r"\s*(```+|~~~+)\s*([\w+-]*)")
@@ -144,12 +144,16 @@ def _lines(text: str) -> list[Source]:
         at += len(line) + 1
         if not source.text:
             continue
-        continues = source.text[0] == "=" or (source.text[0] in "+-*" and "=" not in source.text)
-        if continues and found:
+        if _continues(source.text) and found:
             found[-1] = found[-1].glue("\n") + source
         else:
             found.append(source)
     return found
+
+
+def _continues(text: str) -> bool:
+    """Whether a line goes on with the equation of the line above."""
+    return (text[0] == "=" and text[1:2] not in ("=", ">")) or (text[0] in "+-*" and "=" not in text)
 
 
 def _rows(text: str) -> list[Source]:
@@ -171,7 +175,7 @@ def _rows(text: str) -> list[Source]:
             source = source.replace(re.compile(r"(?:(?<!\d)[.,;])\s*$|(?<=\d)[.,;]\s*$"), _nothing).strip()
             if not source.text:
                 continue
-            if (source.text[0] == "=" or (source.text[0] in "+-" and "=" not in source.text)) and rows:
+            if _continues(source.text) and rows:
                 rows[-1] = rows[-1].glue("\n") + source
             else:
                 rows.append(source)

@@ -77,9 +77,20 @@ _LEFTS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 def statements(sources: tuple[Source, ...]) -> list[Statement]:
     """The statements of a problem. Raises ParseError (placed in the source) where a line is none."""
-    return [_statement(_plain(source)) for source in sources]
+    return [_statement(part) for source in sources for part in _parts(_plain(source)) if part.text]
 
 
+_LEAD = re.compile(
+    r"^(?:(?:=>|⇒|∴|→|\\(?:Rightarrow|implies|therefore|Longrightarrow)\b|[0-9]{1,4}[.)](?=\s)|\([0-9]+\)(?=\s))\s?)+"
+)
+_DEFINES = re.compile(r":=|≔|≡|\\(?:coloneqq|equiv|triangleq)\b")
+_END = re.compile(r"(?:[;,]|(?<![0-9.])\.)\s*$")
+_WORDS = "|".join(sorted((w for w in FUNCTION_WORDS if len(w) > 1), key=lambda w: (-len(w), w)))
+_D_OF = re.compile(
+    r"(?<![A-Za-zΑ-Ωα-ω_\\])(?:d\s+|(?:d|\\mathrm\s*\{d\})\s*(?=\\))"
+    rf"((?:\\operatorname\s*\{{(?:{_WORDS})\}}|\\?(?:{_WORDS}))\s*(?:\\left\s*)?\()"
+)
+_LONGEST_ARGUMENT = 2000
 _SPACES = re.compile(r"\s{2,}")
 _BOLD = re.compile(r"\\(?:mathbf|boldsymbol|bm|mathit|mathbfit|pmb)\s*\{\s*(\\?[A-Za-zΑ-Ωα-ω]+)\s*\}")
 _BRACKET = re.compile(r"[(\[{)\]},⟨⟩]|\\langle\b|\\rangle\b|<(?=[^\s=])|(?<![=<])>(?!=)")
@@ -90,7 +101,44 @@ _BARE_DECLARATION = re.compile(rf"\s*{_WORD}(?:\s*,\s*{_WORD})*\s*:\s*[^=]*$")
 
 
 def _plain(source: Source) -> Source:
-    return _inner_products(source.replace(_SPACES, lambda m: " ").replace(_BOLD, lambda m: m[1])).strip()
+    plain = source.replace(_SPACES, lambda m: " ").replace(_LEAD, lambda m: "").replace(_END, lambda m: "")
+    plain = plain.replace(_BOLD, lambda m: m[1]).replace(_DEFINES, lambda m: "=")
+    return _inner_products(_differentials(plain)).strip()
+
+
+def _differentials(source: Source) -> Source:
+    """`d logdet(S)` as d(logdet(S))."""
+    at = 0
+    while True:
+        found = _D_OF.search(source.text, at)
+        if found is None:
+            return source
+        end = _closing(source.text, found.end())
+        if end > 0:
+            source = source[: found.start(1)].glue("(") + source[found.start(1) : end].glue(")") + source[end:]
+        at = found.end() + 1
+
+
+def _closing(text: str, at: int) -> int:
+    """What follows the parenthesis that is open before `at`; 0 if it never closes."""
+    depth = 1
+    for i in range(at, min(len(text), at + _LONGEST_ARGUMENT)):
+        depth += (text[i] == "(") - (text[i] == ")")
+        if depth == 0:
+            return i + 1
+    return 0
+
+
+def _parts(source: Source) -> list[Source]:
+    """Equations that a semicolon parts on one line."""
+    if _PREFIX.match(source.text) or ";" not in source.text or _BARE_DECLARATION.match(source.text):
+        return [source]
+    depth, cuts = 0, [-1]
+    for i, c in enumerate(source.text):
+        depth += (c in "([{") - (c in ")]}")
+        if c == ";" and depth <= 0:
+            cuts.append(i)
+    return [source[a + 1 : b].strip() for a, b in zip(cuts, [*cuts[1:], len(source.text)], strict=True)]
 
 
 def _statement(source: Source) -> Statement:
@@ -159,7 +207,7 @@ def _name(text: str) -> str:
 # --- declarations -----------------------------------------------------------------------------------------------------
 
 _MEMBER = re.compile(r"\s*(?:\\in\b|∈)\s*(?:\\mathbb\s*\{?R\}?|\\R\b|ℝ|R)(?:\s*\^\s*(\{[^{}]*\}|[A-Za-z0-9]))?")
-_CLUTTER = re.compile(r"\$|\\,|\\;|\\!|\\quad|\\text\{|\}?\s*[.,;]?\s*$")
+_CLUTTER = re.compile(r"\$|\bbe\b|\\,|\\;|\\!|\\quad|\\text\{|\}?\s*[.,;]?\s*$")
 _AND = re.compile(r",?\s+and\s+")
 _BETWEEN = re.compile(r",(?=[^:]*?:)(?=\s*\\?[A-Za-zΑ-Ωα-ω]+[0-9_]*\w*\s*:)")
 
@@ -202,7 +250,8 @@ def _inner_products(source: Source) -> Source:
     """`<A, B>`, `⟨A, B⟩`, `\\langle A, B \\rangle` as tr((A)^T (B)); where < compares it is left alone."""
     changes: list[tuple[int, int, str]] = []
     for opening, close, end in _pairs(source.text):
-        changes += [(opening.start, opening.end, "tr(("), (opening.comma, opening.comma + 1, ")^T ("), (close, end, "))")]
+        comma = opening.comma
+        changes += [(opening.start, opening.end, "tr(("), (comma, comma + 1, ")^T ("), (close, end, "))")]
     at, pieces = 0, Source("", ())
     for start, end, made in sorted(changes):
         pieces = pieces + source[at:start] + source[start:end].replace(_ALL, partial(_instead, made))

@@ -203,3 +203,32 @@ def test_reports_for_programs() -> None:
         "line", "left", "right", "verdict", "follows", "method", "slip", "repair", "counterexample",
     }  # fmt: skip
     assert value["lines"][0]["verdict"] == "definition"
+
+
+AS_PEOPLE_WRITE = [
+    "where S: n x n spd\nd logdet(S) = tr(S^-1 dS)\nd tr(S^2) = 2 tr(S dS)",
+    "where X: n x d; y: n; w: d\nr := y - X w; f := r^T r\n=> df = 2 r^T dr\n1. df = -2 r^T X dw;\n(2) grad_w = -2 X^T r.",
+    "Let A ∈ R^{n×n} be symmetric, x ∈ R^n.\nf = x^T A x // quadratic\n⇒ ∇_x f = 2 A x\n∇²_x f = 2 A",
+    "f = x^T A x\ndf/dx = (A + A^T) x\nd²f = 2 dx^T A dx",
+    "f(x) = ||A x - b||^2\n∂f/∂x = 2 A' (A x - b)",
+    "where x: n\nf = logsumexp(x)\np = softmax(x)\nhess_x = diag(p) - p p^T",
+    "where A: n x n; B: n x n; X: n x n\nf = <A, X> + <B, <A, X> X>\ndf = <A, dX> + <B, <A, dX> X + <A, X> dX>",
+]
+
+
+@pytest.mark.parametrize("text", AS_PEOPLE_WRITE, ids=range(len(AS_PEOPLE_WRITE)))
+def test_as_people_write(text: str) -> None:
+    report = check(text)
+    assert report.ok, str(report)
+    assert any(line.verdict == P for line in report)
+
+
+def test_a_claim_without_a_value_is_refuted() -> None:
+    report = check("where x: n\nv = x^T x\nf = sqrt(v)\ndf = x^T dx / sqrt(-v)")
+    assert report.verdict == R
+    assert "no value" in report[-1].detail
+
+
+def test_factors_that_definitions_hide_can_be_exchanged() -> None:
+    report = check("where a: n; b: n; x: n; M: n x n\nu = M x\nf = a^T u b^T x\ndf = b^T dx a^T x + a^T M dx b^T x")
+    assert report.verdict == R
