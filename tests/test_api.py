@@ -42,8 +42,8 @@ def test_replay_rejects_a_false_line(place: int) -> None:
     found = derivation()
     steps = list(found.derived.steps)
     old = steps[place]
-    steps[place] = dataclasses.replace(old, right=o.mul(o.number(Fraction(3)), old.right))
-    forged = dataclasses.replace(found, derived=dataclasses.replace(found.derived, steps=tuple(steps)))
+    steps[place] = old._replace(right=o.mul(o.number(Fraction(3)), old.right))
+    forged = dataclasses.replace(found, derived=found.derived._replace(steps=tuple(steps)))
     with pytest.raises(VerificationError):
         forged.replay()
 
@@ -51,8 +51,8 @@ def test_replay_rejects_a_false_line(place: int) -> None:
 def test_replay_rejects_a_false_answer() -> None:
     found = derivation()
     wrong = o.neg(found.result)
-    answer = dataclasses.replace(found.answer, result=wrong, steps=(Step("grad_W", wrong, ("read off",)),))
-    forged = dataclasses.replace(found, derived=dataclasses.replace(found.derived, answers=(answer,)))
+    answer = found.answer._replace(result=wrong, steps=(Step("grad_W", wrong, ("read off",)),))
+    forged = dataclasses.replace(found, derived=found.derived._replace(answers=(answer,)))
     with pytest.raises(VerificationError):
         forged.replay()
     with pytest.raises(VerificationError):
@@ -61,8 +61,8 @@ def test_replay_rejects_a_false_answer() -> None:
 
 def test_replay_rejects_an_unknown_rule() -> None:
     found = derivation()
-    steps = (dataclasses.replace(found.derived.steps[0], rules=("magic",)), *found.derived.steps[1:])
-    forged = dataclasses.replace(found, derived=dataclasses.replace(found.derived, steps=steps))
+    steps = (found.derived.steps[0]._replace(rules=("magic",)), *found.derived.steps[1:])
+    forged = dataclasses.replace(found, derived=found.derived._replace(steps=steps))
     with pytest.raises(McalcError, match="magic"):
         forged.replay()
 
@@ -103,8 +103,8 @@ def test_nothing_that_is_refuted_comes_out(monkeypatch: pytest.MonkeyPatch) -> N
 
     def forged(*args: object, **options: object) -> object:
         found = honest(*args, **options)  # type: ignore[arg-type]
-        answer = dataclasses.replace(found.answers[0], result=o.neg(found.answers[0].result), steps=())
-        return dataclasses.replace(found, answers=(answer,))
+        answer = found.answers[0]._replace(result=o.neg(found.answers[0].result), steps=())
+        return found._replace(answers=(answer,))
 
     monkeypatch.setattr(mcalc.pipeline, "derive_gradients", forged)
     with pytest.raises(VerificationError):

@@ -18,11 +18,11 @@ LAYERS = [
     {"frontend", "rewrite"},
     {"simplify", "calculus"},
     {"pipeline"},
-    {"kinds"},
+    {"kinds", "critical_points"},
     {"program"},
     {"backends"},
     {"verify"},
-    {"derivation", "interop", "check", "formats", "critical_points"},
+    {"derivation", "interop", "check", "formats"},
     {"cli", "commands", "__main__"},
 ]
 LAZY = {("rewrite", "calculus"), ("rewrite", "simplify"), ("derivation", "formats")}

@@ -203,6 +203,8 @@ def _power(e: Expr) -> Facts:
     base, exponent = of(e.args[0]), e.attrs[0]
     if e.is_scalar:
         return base & {"positive"}
+    if exponent == 0:
+        return frozenset({"spd", "diagonal", "orthogonal"})
     known = set(base & {"symmetric", "spd", "diagonal", "lower", "upper", "orthogonal", "invertible"})
     if exponent < 0:
         known.add("invertible")
