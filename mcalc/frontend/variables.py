@@ -29,16 +29,16 @@ def _name(text: str) -> str:
 
 
 def check_absent(name: str, known: Sequence[str], definitions: Collection[str], dimensions: Collection[str]) -> None:
-    """Lets a letter pass that stands nowhere in the expression (its derivative is zero); refuses a likely slip."""
+    """Refuses a name that is neither in the expression nor declared: more likely a slip than a wish for a zero."""
     if name in definitions:
         raise NameProblem(f"{name} is defined, so it is no variable of differentiation", text=name)
     if name in dimensions:
         raise NameProblem(f"{name} is a dimension, so it is no variable of differentiation", text=name)
     word = parts(name)[0]
     related = [k for k in known if parts(k)[0].casefold() == word.casefold()]
-    if (len(word) == 1 or word in GREEK) and not related:
-        return
     hint = f"did you mean {related[0]}?" if related else suggest(name, known)
+    if not hint and (len(word) == 1 or word in GREEK):
+        hint = f"it has {', '.join(known[:12])}; to see that a derivative is zero, declare {shorten(name)}: n"
     raise NameProblem(
         f"there is no {shorten(name)} in the expression", text=name, hint=hint or f"it has {', '.join(known[:12])}"
     )
