@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+
 import numpy as np
 
 from mcalc.algebra.expr import Expr, postorder
