@@ -1,0 +1,1 @@
+"""NumPy modules that mcalc has written."""
