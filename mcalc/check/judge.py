@@ -15,12 +15,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from mcalc.algebra.expr import Expr, fold
+from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import d, mul
 from mcalc.algebra.shape import shape_text
 from mcalc.check.examples import counterexample_text
 from mcalc.check.numerics import agree_precisely, nowhere_defined
-from mcalc.check.questions import Calculus, Question, question, vec
+from mcalc.check.questions import Calculus, Question, has_differential, question, vec
 from mcalc.check.reading import Claim, Proof
 from mcalc.check.render import left_latex, right_latex
 from mcalc.check.report import Line, Report, Verdict
@@ -127,7 +127,7 @@ class Judge:
                 check = check_gradient(claim.left, {x: claim.right})
             elif claim.kind == "jac" and x is not None and x.op == "sym":
                 check = check_linear(vec(claim.left), mul(claim.right, vec(d(x))), [x])
-            elif claim.kind == "equality" and claim.left.op == "d" and not _has_differential(claim.left.args[0]):
+            elif claim.kind == "equality" and claim.left.op == "d" and not has_differential(claim.left.args[0]):
                 check = check_linear(claim.left.args[0], self._written(claim.right), self.proof.moving)
             if check is None:
                 return Decision("undecided", "", reason)
@@ -204,10 +204,6 @@ def decide(left: Expr, right: Expr, prover: Prover, written: Callable[[Expr], Ex
     if nowhere_defined(a, b):
         return Decision("refuted", "floating point", "the right side has no value where the left side has one")
     return Decision("undecided", "", verdict.detail)
-
-
-def _has_differential(e: Expr) -> bool:
-    return fold(e, lambda node, below: node.op == "d" or any(below))
 
 
 def _above(earlier: Claim, claim: Claim) -> bool:

@@ -60,7 +60,7 @@ class Calculus:
 
     def expand(self, variables: tuple[Expr, ...]) -> Callable[[Expr], Expr]:
         """The rule that replaces d(e) by differentials of the operands of e."""
-        return lambda e: self.claimed[e] if e in self.claimed else differential(e, variables)
+        return lambda e: self.claimed[e] if e in self.claimed else _differential(e, variables)
 
     def write_out(self, e: Expr, variables: tuple[Expr, ...]) -> Expr:
         """The expression in differentials of symbols."""
@@ -71,6 +71,21 @@ class Calculus:
         if known.free and any(node in known.free for node in postorder(written)):
             raise NotSupported("a differential in this line has no closed form")
         return written
+
+
+def has_differential(e: Expr) -> bool:
+    """Whether a differential stands in e."""
+    return any(node.op == "d" for node in postorder(e))
+
+
+def _differential(e: Expr, variables: tuple[Expr, ...]) -> Expr:
+    """d(e), the differentials in e being constant."""
+    if not has_differential(e):
+        return differential(e, variables)
+    inside = [node for node in postorder(e) if node.op == "d"]
+    stand_ins = {node: symbol(f"D{i}_", node.shape) for i, node in enumerate(inside)}
+    moved = differential(substitute(e, stand_ins), variables)
+    return substitute(moved, {stand_in: node for node, stand_in in stand_ins.items()})
 
 
 def direction(x: Expr, name: str) -> Expr:

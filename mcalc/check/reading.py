@@ -296,9 +296,10 @@ class _Reader:
         if not self.values:
             error = UsageError("a derivative is that of the last definition, and nothing is defined before this line")
             raise placed(error, left.source, self.file, self.name)
-        last = next(reversed(self.values.values()))
+        functions = {n: e for n, e in self.values.items() if all(node.op != "d" for node in postorder(e))}
+        last = next(reversed((functions or self.values).values()))
         if left.kind in ("grad", "hess") and not last.is_scalar:
-            scalars = [(name, value) for name, value in self.values.items() if value.is_scalar]
+            scalars = [(name, value) for name, value in functions.items() if value.is_scalar]
             if scalars:
                 self.notes[f"{left.source.text} is read as that of {scalars[-1][0]}, the last scalar defined"] = None
                 return scalars[-1][1]

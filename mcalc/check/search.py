@@ -19,7 +19,7 @@ from mcalc.calculus.gradient import differential
 from mcalc.check.edits import negative, scaled, transposed
 from mcalc.check.guess import Guess, Wrong
 from mcalc.check.numerics import Screen
-from mcalc.check.questions import Calculus, Question
+from mcalc.check.questions import Calculus, Question, has_differential
 from mcalc.check.reading import Claim, Proof
 from mcalc.check.slips import WHOLE_RATIOS, factor_name, guesses
 from mcalc.errors import McalcError
@@ -164,7 +164,8 @@ def _proves(context: Context, asked: Question, right: Expr) -> bool:
 def _example(context: Context, asked: Question) -> Expr:
     """An expression with all symbols that a guess may have, of any shape."""
     claim = context.claim
-    parts = [*context.proof.symbols.values(), *(d(x) for x in context.proof.moving), *context.proof.names]
+    named = [e for e in context.proof.names if not has_differential(e)]
+    parts = [*context.proof.symbols.values(), *(d(x) for x in context.proof.moving), *named]
     if claim.right.shape == claim.shape:
         wrapped = _wrapped(context, asked, claim.right)
         if wrapped is not None:
@@ -199,7 +200,7 @@ def _known_form(context: Context) -> str:
     """The other derivative of a structured variable that was given."""
     claim = context.claim
     x = claim.variable
-    if claim.kind != "grad" or x is None or x.op != "sym" or structure(x) is None:
+    if claim.kind != "grad" or x is None or x.op != "sym" or structure(x) is None or has_differential(claim.left):
         return ""
     try:
         from mcalc.pipeline import derive_gradients
@@ -218,6 +219,8 @@ def _known_form(context: Context) -> str:
 def right_answer(context: Context) -> str:
     """What the right-hand side should have been, if mcalc can derive it."""
     claim = context.claim
+    if has_differential(_function(claim)):
+        return ""
     try:
         from mcalc.pipeline import derive_gradients
 
@@ -238,6 +241,11 @@ def right_answer(context: Context) -> str:
     except McalcError:
         return ""
     return ""
+
+
+def _function(claim: Claim) -> Expr:
+    """What a claim differentiates."""
+    return claim.left.args[0] if claim.kind == "equality" and claim.left.op == "d" else claim.left
 
 
 def _derived(claim: Claim) -> Expr | None:
@@ -264,9 +272,12 @@ def pieces(context: Context) -> tuple[Expr, ...]:
     claim = context.claim
     moving = context.proof.moving
     found: dict[Expr, None] = {}
+    if has_differential(_function(claim)):
+        return ()
     try:
         if claim.kind == "equality" and claim.left.op == "d":
-            roots = [claim.left.args[0], *(e for e in context.proof.names if e in set(postorder(claim.left)))]
+            roots = [claim.left.args[0], *(e for e in context.proof.names if e in set(postorder(claim.left))
+                                             and not has_differential(e))]  # fmt: skip
             for root in roots:
                 _collect(root, moving, context.proof.names, found)
         elif claim.kind in ("grad", "jac", "hess") and claim.variable is not None and claim.variable.op == "sym":

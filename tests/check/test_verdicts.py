@@ -207,7 +207,8 @@ def test_reports_for_programs() -> None:
 
 AS_PEOPLE_WRITE = [
     "where S: n x n spd\nd logdet(S) = tr(S^-1 dS)\nd tr(S^2) = 2 tr(S dS)",
-    "where X: n x d; y: n; w: d\nr := y - X w; f := r^T r\n=> df = 2 r^T dr\n1. df = -2 r^T X dw;\n(2) grad_w = -2 X^T r.",
+    "where X: n x d; y: n; w: d\nr := y - X w; f := r^T r\n"
+    "=> df = 2 r^T dr\n1. df = -2 r^T X dw;\n(2) ∇_w f = -2 X^T r.",
     "Let A ∈ R^{n×n} be symmetric, x ∈ R^n.\nf = x^T A x // quadratic\n⇒ ∇_x f = 2 A x\n∇²_x f = 2 A",
     "f = x^T A x\ndf/dx = (A + A^T) x\nd²f = 2 dx^T A dx",
     "f(x) = ||A x - b||^2\n∂f/∂x = 2 A' (A x - b)",
@@ -229,6 +230,12 @@ def test_a_claim_without_a_value_is_refuted() -> None:
     assert "no value" in report[-1].detail
 
 
+def test_differentials_with_names() -> None:
+    report = check("f = x^T x\ng = 2 x^T dx\ndf = g\ndg = 2 dx^T dx\ngrad_x = 2 x")
+    assert report.ok, str(report)
+
+
 def test_factors_that_definitions_hide_can_be_exchanged() -> None:
-    report = check("where a: n; b: n; x: n; M: n x n\nu = M x\nf = a^T u b^T x\ndf = b^T dx a^T x + a^T M dx b^T x")
+    where = "where a: n; b: n; x: n; M: n x n"
+    report = check(f"{where}\nu = M x\nf = a^T u b^T x\ndf = b^T dx a^T x + a^T M dx b^T x")
     assert report.verdict == R
