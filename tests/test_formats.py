@@ -91,3 +91,9 @@ def test_every_result_of_json_has_true_lines() -> None:
         for result in found.get("results", [found]):
             if result["kind"] == "gradient":
                 assert check_steps(result) == [], case
+
+
+def test_conditions_keep_the_names_of_variables() -> None:
+    quotient = mcalc.derive("(x^T A x) / (x^T x)", wrt="x")
+    assert "xᵀ x ≠ 0" in quotient.text()
+    assert "×" not in next(line for line in quotient.markdown().splitlines() if line.startswith("Holds"))

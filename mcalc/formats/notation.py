@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _CLAIM = re.compile(r"(grad|jac|vecjac|hess|hvp)_(.+)")
 _GREEK_WORD = re.compile(rf"\b({'|'.join(GREEK)})(?=[0-9_]|\b)")
 _PRETTY = (("^-1", "⁻¹"), ("^-T", "⁻ᵀ"), ("^T", "ᵀ"), ("^2", "²"), ("!=", "≠"), (" - ", " − "), (".*", "∘"),
-           ("./", "⊘"), (" x ", " × "))  # fmt: skip
+           ("./", "⊘"))  # fmt: skip
 _SPECIAL = re.compile(r"([&%#$_{}])")
 _MATH_WORDS = {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}
 
