@@ -43,13 +43,14 @@ def function(results: Sequence[Derivation]) -> Callable[..., Any]:
 
 def _single(results: Sequence[Derivation], header: Sequence[str]) -> Module:
     from mcalc.backends.numpy.values import derivative_module
+    from mcalc.simplify.spread import spread
 
     first = results[0]
     if len(results) > 1 or first.kind == "differential":
         raise NotSupported(f"NumPy code of a {first.kind} is written for one variable at a time", code="python")
     title = f"The {first.kind} of {first.expression} by {first.variable.name}"
     return derivative_module(
-        _function_name(first), first.result, arguments=_arguments(first), title=title, header=header
+        _function_name(first), spread(first.result), arguments=_arguments(first), title=title, header=header
     )
 
 
