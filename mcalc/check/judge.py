@@ -81,7 +81,8 @@ class Judge:
         asked, decision = self._decide(claim)
         follows = self._follows(claim, decision.status)
         self.judged.append(_Judged(claim, decision.status))
-        if decision.status == "refuted" and claim.kind == "equality" and claim.left.op == "d":
+        refuted = decision.status == "refuted" and claim.right.shape == claim.left.shape
+        if refuted and claim.kind == "equality" and claim.left.op == "d":
             self.claimed[claim.left.args[0]] = claim.right
         common = (claim.line, claim.left_text, claim.right_text)
         if decision.status != "refuted":

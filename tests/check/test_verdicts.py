@@ -235,6 +235,11 @@ def test_differentials_with_names() -> None:
     assert report.ok, str(report)
 
 
+def test_a_false_differential_of_another_shape() -> None:
+    report = check("where A: m x n; x: n; c: m\nz = tanh(A x)\nf = c^T z\ndz = x\ndf = c^T dz\ndf = c^T z")
+    assert [line.verdict for line in report[2:]] == [R, P, R]
+
+
 def test_factors_that_definitions_hide_can_be_exchanged() -> None:
     where = "where a: n; b: n; x: n; M: n x n"
     report = check(f"{where}\nu = M x\nf = a^T u b^T x\ndf = b^T dx a^T x + a^T M dx b^T x")
