@@ -135,7 +135,7 @@ class Screen:
             value = evaluation.value(e)
         except (McalcError, np.linalg.LinAlgError, KeyError):
             return None
-        return value if np.isfinite(value).all() else None
+        return value if value.size and np.isfinite(value).all() else None
 
 
 def ratios() -> Iterator[tuple[int, int]]:

@@ -240,6 +240,10 @@ def test_a_false_differential_of_another_shape() -> None:
     assert [line.verdict for line in report[2:]] == [R, P, R]
 
 
+def test_an_entry_that_small_matrices_do_not_have() -> None:
+    assert check("where X: m x n\nf = X[1,2]\ndf = dX[11,2]").verdict == R
+
+
 def test_factors_that_definitions_hide_can_be_exchanged() -> None:
     where = "where a: n; b: n; x: n; M: n x n"
     report = check(f"{where}\nu = M x\nf = a^T u b^T x\ndf = b^T dx a^T x + a^T M dx b^T x")
