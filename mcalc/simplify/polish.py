@@ -334,8 +334,11 @@ class Polisher:
             saved = written_length(term.scalars) - written_length(rest) - original.length - 1
             if saved + (factors[0].length + 1 if factors else 0) <= 0:
                 continue
-            chain = tuple(original if factors and f is factors[0] else f for f in term.factors)
-            term = Term(term.coefficient, rest, chain)
+            chain = list(term.factors)
+            if factors:
+                # one factor for one share of the scalars
+                chain[chain.index(factors[0])] = original
+            term = Term(term.coefficient, rest, tuple(chain))
             found.append(original)
         return term, found
 

@@ -133,6 +133,11 @@ def test_not_supported(text: str, where: str, wrt: str, kind: str) -> None:
         derived(text, where, wrt, kind)
 
 
+def test_a_given_product_that_occurs_twice() -> None:
+    """diag(mean(B)) = diag(sum(B)) / m: one factor for one share of the scalars, in every line."""
+    derived("diag(mean(B, axis=1))^3", "B: n x m", "B", "differential")
+
+
 @pytest.mark.parametrize("detail", ["brief", "full", "none"])
 def test_every_detail_passes_the_gate(detail: str) -> None:
     where = "W1: k x n; W2: m x k; x: n; y: m"
