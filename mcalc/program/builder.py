@@ -57,6 +57,7 @@ class Builder(Graph):
         """What the earlier lowering made of the expression that is lowered now."""
         self._paid: set[Array] = set()
         self._lengths: dict[Dim, float] = {}
+        self._scalar_products: dict[Array, Term] = {}
 
     def node(self, op: str, *args: Array, attrs: tuple[Any, ...] = ()) -> Array:
         """As `Graph.node`; a stored diagonal matrix that is not taken apart is an operand as it is stored."""
@@ -172,12 +173,27 @@ class Builder(Graph):
                 return self.diagonal(self.array(replace(term, core=core.args[0])))
             case "zeros":
                 return core
+        term = self._through_known(term)
+        if term.plain and core is self.one:
+            return core
         scalars = tuple(sorted(term.scalars, key=lambda s: s[0].op not in ("arg", "size", "pi")))
         multiplied = term.coefficient == 1 and any(s.kind == "float" for s, _ in scalars)
         if core.kind == "bool" and not multiplied:
             core = self.number_of(core)
         attrs = (term.coefficient, tuple(e for _, e in scalars))
-        return self.node("scale", core, *(s for s, _ in scalars), attrs=attrs)
+        made = self.node("scale", core, *(s for s, _ in scalars), attrs=attrs)
+        if core is self.one and len(scalars) > 1:
+            self._scalar_products.setdefault(made, Term(core, term.coefficient, scalars))
+        return made
+
+    def _through_known(self, term: Term) -> Term:
+        """The term with some of its scalars replaced by a product of them that is computed anyway."""
+        for known, product in self._scalar_products.items():
+            same = term.core is self.one and len(product.scalars) == len(term.scalars)
+            if known in self.settled and not same and set(product.scalars) <= set(term.scalars):
+                rest = tuple(s for s in term.scalars if s not in product.scalars)
+                return Term(term.core, term.coefficient / product.coefficient, merged(rest, ((known, 1),)))
+        return term
 
     # --- sums and elementwise products --------------------------------------------------------------------------------
 

@@ -133,9 +133,8 @@ def _triangle(low: Lowering, e: Expr) -> Routine:
     if term.core.rank == 1:
         if (e.op == "tril") == (a.shape[1] is ONE):
             return term
-        first = b.term(b.node("entry", term.core, attrs=(1,)))
-        made = b.times_scalars(Term(b.node("unit", attrs=(1, term.core.shape[0]))), first)
-        return b.times_scalars(made, Term(b.one, term.coefficient, term.scalars))
+        first = b.node("unit", attrs=(1, term.core.shape[0]))
+        return b.times_scalars(Term(b.times(first, term.core)), Term(b.one, term.coefficient, term.scalars))
     return Term(b.node(e.op, term.core), term.coefficient, term.scalars)
 
 

@@ -34,8 +34,8 @@ def symbol_of(a: Array, name: str) -> Expr:
     return make("sym", (), (name, frozenset[str]()), shape_of(a))
 
 
-def expression_of(root: Array, names: Mapping[Array, str]) -> Expr:
-    """The expression of an array in the named arrays below it."""
+def expression_of(root: Array, names: Mapping[Array, str], by_name: bool = False) -> Expr:
+    """The expression of an array in the named arrays below it, or as its own name."""
     memo: dict[Array, Expr] = {}
     stack = [root]
     while stack:
@@ -43,7 +43,7 @@ def expression_of(root: Array, names: Mapping[Array, str]) -> Expr:
         if a in memo:
             stack.pop()
             continue
-        if a in names and a is not root:
+        if a in names and (by_name or a is not root):
             memo[a] = symbol_of(a, names[a])
             continue
         missing = [x for x in a.args if x not in memo]
@@ -213,6 +213,12 @@ def _product(a: Array, args: list[Expr]) -> Expr:
     return o.neg(o.mul(*flat)) if negative else o.mul(*flat)
 
 
+def _vdot(a: Array, args: list[Expr]) -> Expr:
+    if args[0] is args[1]:
+        return o.pow_(o.app("norm", args[0]), 2)
+    return o.app("tr", _product(a, [transpose(args[0]), args[1]]))
+
+
 def _solve(a: Array, args: list[Expr]) -> Expr:
     base = o.T(o.inv(args[0].args[0])) if args[0].op == "T" else o.inv(args[0])
     return _product(a, [base, args[1]])
@@ -236,6 +242,7 @@ _WRITERS: dict[str, Writer] = {
     **{name: _unary(name) for name in FUNCTIONS},
     "sigmoid_from": _unary("sigmoid"),
     "sigmoid_of_negative_from": lambda a, args: o.app("sigmoid", o.neg(args[0])),
+    "softplus_from": lambda a, args: o.app("softplus", args[0]),
     "softmax":  _softmax,          "logsumexp": _over("logsumexp"),
     "T":        lambda a, args: transpose(args[0]),           "flat":    lambda a, args: transpose(args[0]),
     "row":      lambda a, args: transpose(args[0]),           "column":  lambda a, args: args[0],
@@ -249,7 +256,7 @@ _WRITERS: dict[str, Writer] = {
     "first_max": _first("maxall"), "first_min": _first("minall"),
     "norm":     _unary("norm"),    "reciprocal_or_zero": lambda a, args: o.div(o.number(1), args[0]),
     "dot":      lambda a, args: _product(a, [transpose(args[0]), args[1]]),
-    "vdot":     lambda a, args: o.app("tr", _product(a, [transpose(args[0]), args[1]])),
+    "vdot":     _vdot,
     "trace":    _unary("tr"),
     "row_dots": lambda a, args: o.app("diagv", _product(a, [args[0], transpose(args[1])])),
     "outer":    lambda a, args: _product(a, [args[0], transpose(args[1])]),

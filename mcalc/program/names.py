@@ -30,6 +30,7 @@ _ROLES: Mapping[str, tuple[str, str, str]] = {
     # operation: the name of a matrix, of a vector, of a scalar
     "softmax": ("P", "p", "p"),          "sigmoid": ("P", "p", "p"),        "sigmoid_from": ("P", "p", "p"),
     "sigmoid_of_negative_from": ("Q", "q", "q"),
+    "softplus_from": ("S", "s", "s"),
     "relu": ("H", "h", "h"),             "tanh": ("H", "h", "h"),           "softplus": ("S", "s", "s"),
     "exp": ("E", "e", "e"),              "times": ("D", "v", "s"),          "quotient": ("Q", "q", "q"),
     "outer": ("C", "c", "c"),            "kron": ("K", "k", "k"),           "block": ("B", "b", "b"),
@@ -66,12 +67,12 @@ class Namer:
         return f"{candidates[-1]}{number}"
 
 
-def is_softmax(a: Array) -> bool:
-    """Whether this is exp(Z - max) over its sum."""
-    if a.op != "quotient" or a.args[0].op != "exp":
-        return False
+def softmax_of(a: Array) -> Array | None:
+    """Z where this is exp(Z - max) over its sum."""
+    if a.op != "quotient" or a.args[0].op != "exp" or a.args[0].args[0].op != "sum":
+        return None
     total = a.args[1].args[0] if a.args[1].op == "column" else a.args[1]
-    return total.op == "total" and total.args[0] is a.args[0]
+    return a.args[0].args[0].args[0] if total.op == "total" and total.args[0] is a.args[0] else None
 
 
 def _is_backward(a: Array) -> bool:
@@ -102,7 +103,7 @@ def short(a: Array, names: Mapping[Array, str]) -> str:
 
 def _joined(a: Array, names: Mapping[Array, str]) -> str:
     left, right = (short(x, names) for x in a.args)
-    made = f"{left}t{right}" if a.op == "vdot" else left + right
+    made = f"{left}t{right}" if a.op == "vdot" and left != right else left + right
     clean = made.isidentifier() and made.isascii() and "_" not in made
     return made if left and right and clean and len(made) <= COMPOUND else ""
 
@@ -121,7 +122,7 @@ def stems(a: Array, names: Mapping[Array, str], readers: Sequence[Array]) -> lis
             return ["delta"]
         case "power" if a.attrs[0] == 2:
             return [f"{first}{first}" if first and len(first) == 1 and a.rank == 0 else "squares"]
-        case "quotient" if is_softmax(a):
+        case "quotient" if softmax_of(a) is not None:
             return [_pick(a, ("P", "p", "p"))]
         case "matmul" | "dot" | "vdot":
             joined = _joined(a, names)

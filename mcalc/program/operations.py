@@ -10,13 +10,13 @@ over memory). Axis lengths are dimensions; `attrs` is what is not an array.
     times, quotient, maximum, minimum, eq, ge, gt, le, lt: broadcast     power: A; (Fraction,)     powers: A, t
     T: a matrix    flat: 1 x m to m    row: m to 1 x m    column: n to n x 1    rows: b; (n,) repeats b in n rows
     columns: a; (m,) repeats a in m columns      total, mean: A; (axis or None,)     entry: A; (i, j), None for all
-    dot: u, v      vdot: A, B    trace, trace_of_product: A, B    row_dots: A, B the diagonal of A B^T
+    dot: u, v      vdot: A, B    trace    row_dots: A, B the diagonal of A B^T
     outer: u, v    matmul        diagonal: u (and the matrix itself, where it is stored)   diagonal_of: A
     solve: A, B    inv, det, logdet, cholesky, pinv, adjugate, expm, matrix_power: A; (k,)    log_diagonal: L
     first_max, first_min: A marks the first extreme entry in the order of vec     permute: A; (m, n) is K(m,n) A
     lift: s; (axes) all of length one      reciprocal_or_zero: s      truth: a scalar indicator as a Python number
     float: an indicator or a Python number in the working precision
-    sigmoid_from, sigmoid_of_negative_from: z, exp(-|z|)
+    sigmoid_from, sigmoid_of_negative_from: z, exp(-|z|)      softplus_from: z, log1p(exp(-|z|))
 """
 
 from __future__ import annotations
@@ -215,6 +215,7 @@ OPERATIONS: Mapping[str, Operation] = {
     **{name: _row(_same, _pass(2.5), _meet, True) for name in FUNCTIONS},
     "sigmoid_from":  _row(_same, _pass(3), symmetric=True),
     "sigmoid_of_negative_from": _row(_same, _pass(3), symmetric=True),
+    "softplus_from": _row(_same, _pass(2), symmetric=True),
     "softmax": _row(_same, _pass(6)),
     "logsumexp": _row(_reduced, _pass(5)),
     "T":       _row(lambda s, a: s[0][::-1], _free, _meet),
@@ -232,7 +233,6 @@ OPERATIONS: Mapping[str, Operation] = {
     "norm":    _row(_none),                         "reciprocal_or_zero": _row(_same),
     "dot":     _row(_none, _product),               "vdot":     _row(_none, _pass(0.5)),
     "trace":   _row(_none, lambda o, r: CALL + ENTRY * o[0][0]),
-    "trace_of_product": _row(_none, _pass(1.5)),
     "row_dots": _row(lambda s, a: s[0][:1], _pass(0.5)),
     "outer":   _row(lambda s, a: s[0] + s[1], _pass()),
     "matmul":  _row(_matmul, _product),

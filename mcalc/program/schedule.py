@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.functions import FUNCTIONS
 from mcalc.program.ir import Array, Definition, Program, arrays
-from mcalc.program.names import Namer, is_softmax
+from mcalc.program.names import Namer, softmax_of
 from mcalc.program.operations import ATOMS, VIEWS
 
 LANDMARKS = frozenset(
@@ -29,6 +29,9 @@ REPEATING: Mapping[str, tuple[int, ...]] = {
 
 FACTORISED = frozenset(["solve", "inv", "cholesky", "det", "logdet", "pinv", "adjugate", "expm"])
 """Operations whose first operand is a matrix with a name."""
+
+UNNAMED = frozenset(["scale", "sum", "times"])
+"""Operations for which the label of an output is as good a name as any."""
 
 LONGEST = 5
 """The most operations on one line."""
@@ -50,7 +53,7 @@ def schedule(
     for label, output in outputs:
         for a in arrays(output):
             if a in named and a not in names:
-                own = labels.get(a) == label and a not in readers
+                own = labels.get(a) == label and (a not in readers or a.op in UNNAMED)
                 names[a] = label if own else namer.name(a, names, readers.get(a, ()))
                 definitions.append(Definition(names[a], a))
         if names.get(output) != label:
@@ -89,7 +92,7 @@ class _Choice:
                 pass
             if a.op in VIEWS or a.op in ATOMS:
                 continue
-            if a in labels or a in forced or uses.get(a, 0) > 1 or a.op in LANDMARKS or is_softmax(a):
+            if a in labels or a in forced or uses.get(a, 0) > 1 or a.op in LANDMARKS or softmax_of(a) is not None:
                 self.named.add(a)
 
     def _measure(self, a: Array) -> None:

@@ -43,8 +43,7 @@ def _logistic(b: Builder, a: Array, z: Array, small: Array) -> Array:
     negative = _unsigned(a.args[0])[1]
     if a.op == "sigmoid":
         return b.node("sigmoid_of_negative_from" if negative else "sigmoid_from", z, small)
-    positive_part = b.node("maximum", a.args[0], b.number(0))
-    return b.array(b.sum([(Fraction(1), positive_part), (Fraction(1), b.node("log1p", small))]))
+    return b.node("softplus_from", a.args[0], b.node("log1p", small))
 
 
 def _softmax(b: Builder, z: Array, axis: int | None) -> tuple[Array, Array]:

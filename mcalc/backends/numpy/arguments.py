@@ -39,8 +39,8 @@ def convert(arguments: Sequence[Argument]) -> str:
     """The line that makes the arguments arrays of one precision and checks their shapes."""
     names = [name for name, _ in arguments]
     given = ", ".join(f"{name}={name}" for name in names)
-    target = names[0] if len(names) == 1 else ", ".join(names)
-    return f"{target} = checked({given}){'[0]' if len(names) == 1 else ''}"
+    target = f"({names[0]},)" if len(names) == 1 else ", ".join(names)
+    return f"{target} = checked({given})"
 
 
 def read_sizes(arguments: Sequence[Argument], names: Mapping[str, str], wanted: Sequence[str]) -> list[str]:

@@ -12,16 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mcalc.algebra.expr import Expr
+from mcalc.algebra.operators import app
 from mcalc.algebra.printing import ascii_text
 from mcalc.algebra.shape import Dim, shape_text
 from mcalc.backends.numpy.arguments import convert, read_sizes, shapes_table
 from mcalc.backends.numpy.helpers import CHECKED, EXPECT, HELPERS, USES
 from mcalc.backends.numpy.identifiers import RESERVED, identifiers
-from mcalc.backends.numpy.text import COPYING, TEXTS, Place, Text
+from mcalc.backends.numpy.text import TEXTS, VIEWING, Place, Text
 from mcalc.errors import printable
 from mcalc.program import Array, Program, program_of
 from mcalc.program.ir import arrays
 from mcalc.program.mathematics import expression_of, shape_of
+from mcalc.program.names import softmax_of
 from mcalc.program.operations import ATOMS, VIEWS
 
 WIDTH = 100
@@ -148,6 +150,15 @@ class Body:
             if definition.array.op not in VIEWS and definition.array.op not in ATOMS:
                 self.names.setdefault(definition.array, definition.name)
 
+        self.copied: set[str] = set()
+        """Outputs that would share memory with an argument or with an output before them."""
+        owners: set[Array] = set()
+        for label, a in program.outputs:
+            owner = viewed(a)
+            if a.rank and (owner.op == "arg" or owner in owners):
+                self.copied.add(label)
+            owners.add(owner)
+
     def lines(self) -> list[str]:
         """The lines, not indented."""
         lines: list[str] = []
@@ -179,23 +190,26 @@ class Body:
         return list(wanted)
 
     def _statement(self, a: Array, name: str) -> tuple[str, str]:
-        if self.names.get(a, name) != name:
-            return f"{name} = {self.names[a]}", self._comment(a)
-        text = self._text(a)
-        code = text.code
-        outputs = {x for _, x in self.program.outputs}
-        if a in outputs and a.rank and _aliases(a):
-            code = f"{text.atom}.copy()"
+        text = Text(self.names[a]) if self.names.get(a, name) != name else self._text(a)
+        code = f"{text.atom}.copy()" if name in self.copied else text.code
         return f"{name} = {code}", self._comment(a)
 
     def _comment(self, a: Array) -> str:
-        if a.op == "cholesky":
-            factor = self.names[a]
-            math = f"{factor} {factor}^T = {ascii_text(expression_of(a, self.names))}"
+        z = softmax_of(a)
+        if z is not None:
+            a_axis = 0 if z.rank == 1 else 1 if a.args[1].op == "column" else 0 if a.args[1].rank else "all"
+            math = ascii_text(app("softmax", expression_of(z, self.names, z in self.names), attrs=(a_axis,)))
         else:
             math = ascii_text(expression_of(a, self.names))
-            if a.op == "reciprocal_or_zero":
+        match a.op:
+            case "cholesky":
+                factor = self.names[a]
+                math = f"{factor} {factor}^T = {math}"
+            case "reciprocal_or_zero":
                 math += ", 0 at the kink"
+            case "largest" if a.rank:
+                inner = ascii_text(expression_of(a.args[0], self.names, True))
+                math = f"max of each {'row' if a.attrs[0] == 1 else 'column'} of {inner}"
         if len(math) > LONGEST_FORMULA:
             math = f"{math[:LONGEST_FORMULA]}..."
         shown = shape_text(shape_of(a))
@@ -227,11 +241,11 @@ class Body:
         return memo[root]
 
 
-def _aliases(a: Array) -> bool:
-    """Whether the array may share memory with an argument."""
-    while a.op in COPYING and a.args:
+def viewed(a: Array) -> Array:
+    """The array whose memory an array shares."""
+    while a.op in VIEWING:
         a = a.args[0]
-    return a.op == "arg"
+    return a
 
 
 __all__ = ["Module", "module_of"]

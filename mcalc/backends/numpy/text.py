@@ -325,6 +325,7 @@ TEXTS: Mapping[str, Row] = {
     "relu":     _call("np.maximum", "0"),
     "sigmoid_from": _two_sided("{z} >= 0, 1, {e}"),
     "sigmoid_of_negative_from": _two_sided("{z} >= 0, {e}, 1"),
+    "softplus_from": lambda place, args: Text(f"np.maximum({args[0].code}, 0) + {args[1].code}", SUM),
     "softmax":  _over_axis("softmax"),         "logsumexp": _over_axis("logsumexp"),
     "T":        lambda place, args: Text(f"{args[0].atom}.T"),
     "flat":     lambda place, args: Text(f"{args[0].atom}[0]"),
@@ -358,5 +359,5 @@ TEXTS: Mapping[str, Row] = {
 }
 # fmt: on
 
-COPYING: Mapping[str, str] = {"diagonal_of": "{}.copy()", "entry": "{}.copy()", "T": "{}.copy()"}
-"""What would hand out a view of an argument is copied where it is a result."""
+VIEWING = frozenset(["T", "flat", "row", "column", "entry", "diagonal_of"])
+"""Operations whose text makes a view of their operand: a result must not share memory with an argument."""

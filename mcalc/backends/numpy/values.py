@@ -9,6 +9,7 @@ from mcalc.algebra.printing import ascii_text
 from mcalc.backends.numpy.emit import Module, module_of
 from mcalc.backends.numpy.identifiers import identifiers
 
+LONGEST_TITLE = 88
 LONGEST = 400
 """Formulas of more operators and leaves are not written into docstrings."""
 
@@ -26,8 +27,11 @@ def value_and_grad_module(
     labels = {x: f"grad_{names[x.name]}" for x in gradients}
     outputs = {"value": f, **{labels[x]: g for x, g in gradients.items()}}
     one = len(gradients) == 1
-    variables = " and ".join(x.name for x in gradients)
-    summary = [f"f = {formula(f)} and its gradient{'' if one else 's'} with respect to {variables}.", ""]
+    *others, last = (x.name for x in gradients)
+    variables = f"{', '.join(others)} and {last}" if others else last
+    what = f"its gradient{'' if one else 's'} with respect to {variables}"
+    title = f"f = {formula(f)} and {what}."
+    summary = [title, ""] if len(title) <= LONGEST_TITLE else [f"f and {what}.", "", f"    f = {formula(f)}", ""]
     fields = ", ".join(f"{names[x.name]}=df/d{x.name}" for x in gradients)
     summary.append(f"Returns (f, {f'df/d{variables}' if one else f'Gradients({fields})'}):")
     summary += [f"    df/d{x.name} = {formula(g)}" for x, g in gradients.items()]

@@ -1,0 +1,54 @@
+"""f = (y - X w)^T (y - X w) and its gradient with respect to w.
+
+Made by
+
+    mcalc derive '(y - X w)^T (y - X w)' --where 'X: n x d; y: n; w: d' --wrt w --format python
+"""
+
+import numpy as np
+
+SHAPES = {"y": ("n",), "X": ("n", "d"), "w": ("d",)}
+
+
+def value_and_grad(y, X, w):
+    """f = (y - X w)^T (y - X w) and its gradient with respect to w.
+
+    Returns (f, df/dw):
+        df/dw = 2 X^T (X w - y)
+
+    Arguments:
+        y : n
+        X : n x d
+        w : d
+    """
+    y, X, w = checked(y=y, X=X, w=w)
+
+    r = y - X @ w  # y - X w : n
+    value = r @ r  # r^T r
+    grad_w = -2 * (X.T @ r)  # -2 X^T r : d
+    return value, grad_w
+
+
+def checked(**arguments):
+    """The arguments as arrays of one precision: float32 if all arrays are, else float64.
+
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not as `SHAPES` declares it.
+    """
+    arrays = {name: np.asarray(value) for name, value in arguments.items()}
+    sizes = {}
+    for name, array in arrays.items():
+        declared = SHAPES[name]
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
+        expected = [
+            d if isinstance(d, int) else sizes.setdefault(d, s)
+            for d, s in zip(declared, array.shape)
+        ]
+        if array.ndim != len(declared) or list(array.shape) != expected:
+            wanted = " x ".join(map(str, declared)) or "scalar"
+            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
+            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+    judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
+    precision = np.float32 if single else np.float64
+    return [a.astype(precision, copy=False)[()] for a in arrays.values()]

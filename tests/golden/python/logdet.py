@@ -1,0 +1,52 @@
+"""f = logdet(X) and its gradient with respect to X.
+
+Made by
+
+    mcalc derive 'logdet(X)' --where 'X: n x n' --wrt X --format python
+"""
+
+import numpy as np
+
+SHAPES = {"X": ("n", "n")}
+
+
+def value_and_grad(X):
+    """f = logdet(X) and its gradient with respect to X.
+
+    Returns (f, df/dX):
+        df/dX = X^-T
+
+    Arguments:
+        X : n x n
+    """
+    (X,) = checked(X=X)
+
+    value = np.linalg.slogdet(X)[1]  # logdet(X)
+    X_inv = np.linalg.inv(X)  # X^-1 : n x n
+    grad_X = X_inv.T  # X_inv^T : n x n
+    return value, grad_X
+
+
+def checked(**arguments):
+    """The arguments as arrays of one precision: float32 if all arrays are, else float64.
+
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not as `SHAPES` declares it.
+    """
+    arrays = {name: np.asarray(value) for name, value in arguments.items()}
+    sizes = {}
+    for name, array in arrays.items():
+        declared = SHAPES[name]
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
+        expected = [
+            d if isinstance(d, int) else sizes.setdefault(d, s)
+            for d, s in zip(declared, array.shape)
+        ]
+        if array.ndim != len(declared) or list(array.shape) != expected:
+            wanted = " x ".join(map(str, declared)) or "scalar"
+            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
+            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+    judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
+    precision = np.float32 if single else np.float64
+    return [a.astype(precision, copy=False)[()] for a in arrays.values()]

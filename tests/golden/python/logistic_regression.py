@@ -1,0 +1,56 @@
+"""f = sum(softplus(X w)) - y^T X w and its gradient with respect to w.
+
+Made by
+
+    mcalc derive 'sum(softplus(X w)) - y^T X w' --where 'X: n x d; w: d; y: n' --wrt w --format python
+"""
+
+import numpy as np
+
+SHAPES = {"X": ("n", "d"), "w": ("d",), "y": ("n",)}
+
+
+def value_and_grad(X, w, y):
+    """f = sum(softplus(X w)) - y^T X w and its gradient with respect to w.
+
+    Returns (f, df/dw):
+        df/dw = X^T (sigmoid(X w) - y)
+
+    Arguments:
+        X : n x d
+        w : d
+        y : n
+    """
+    X, w, y = checked(X=X, w=w, y=y)
+
+    Xw = X @ w  # X w : n
+    e = np.exp(-np.abs(Xw))  # exp(-abs(Xw)) : n
+    value = np.sum(np.maximum(Xw, 0) + np.log1p(e)) - y @ Xw  # sum(softplus(Xw)) - y^T Xw
+    p = np.where(Xw >= 0, 1, e) / (1 + e)  # sigmoid(Xw) : n
+    grad_w = X.T @ (p - y)  # X^T (p - y) : d
+    return value, grad_w
+
+
+def checked(**arguments):
+    """The arguments as arrays of one precision: float32 if all arrays are, else float64.
+
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not as `SHAPES` declares it.
+    """
+    arrays = {name: np.asarray(value) for name, value in arguments.items()}
+    sizes = {}
+    for name, array in arrays.items():
+        declared = SHAPES[name]
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
+        expected = [
+            d if isinstance(d, int) else sizes.setdefault(d, s)
+            for d, s in zip(declared, array.shape)
+        ]
+        if array.ndim != len(declared) or list(array.shape) != expected:
+            wanted = " x ".join(map(str, declared)) or "scalar"
+            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
+            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+    judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
+    precision = np.float32 if single else np.float64
+    return [a.astype(precision, copy=False)[()] for a in arrays.values()]

@@ -1,0 +1,54 @@
+"""f = x^T A x / (x^T x) and its gradient with respect to x.
+
+Made by
+
+    mcalc derive 'x^T A x / (x^T x)' --where 'A: n x n symmetric; x: n' --wrt x --format python
+"""
+
+import numpy as np
+
+SHAPES = {"x": ("n",), "A": ("n", "n")}
+
+
+def value_and_grad(x, A):
+    """f = x^T A x / (x^T x) and its gradient with respect to x.
+
+    Returns (f, df/dx):
+        df/dx = 2 (A x - (x^T A x / (x^T x)) x) / (x^T x)
+
+    Arguments:
+        x : n
+        A : n x n symmetric
+    """
+    x, A = checked(x=x, A=A)
+
+    Ax = A @ x  # A x : n
+    xx = x @ x  # x^T x
+    value = (x @ Ax) / xx  # x^T Ax / xx
+    grad_x = (2 / xx) * (Ax - value * x)  # 2 (Ax - value x) / xx : n
+    return value, grad_x
+
+
+def checked(**arguments):
+    """The arguments as arrays of one precision: float32 if all arrays are, else float64.
+
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not as `SHAPES` declares it.
+    """
+    arrays = {name: np.asarray(value) for name, value in arguments.items()}
+    sizes = {}
+    for name, array in arrays.items():
+        declared = SHAPES[name]
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
+        expected = [
+            d if isinstance(d, int) else sizes.setdefault(d, s)
+            for d, s in zip(declared, array.shape)
+        ]
+        if array.ndim != len(declared) or list(array.shape) != expected:
+            wanted = " x ".join(map(str, declared)) or "scalar"
+            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
+            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+    judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
+    precision = np.float32 if single else np.float64
+    return [a.astype(precision, copy=False)[()] for a in arrays.values()]
