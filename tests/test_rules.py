@@ -46,24 +46,22 @@ def _written_out(root: Expr) -> Expr:
     return Differentials(_variables(root), differential, lambda a, b: False).write_out(d(root))
 
 
-@pytest.mark.parametrize("text", SAMPLES)
+def _moves(text: str) -> bool:
+    """Whether the sample is neither constant nor without a closed form (a matrix exponential by itself)."""
+    root = e(text)
+    return text not in SINGULAR and bool(_variables(root)) and root.op != "expm" and root.op not in CONSTANT
+
+
+@pytest.mark.parametrize("text", [text for text in SAMPLES if _moves(text)])
 def test_differential(text: str) -> None:
     """The differential of each sample against central differences."""
     root = e(text)
-    if (
-        text in SINGULAR
-        or not _variables(root)
-        or root.op == "expm"
-        or any(n.op in CONSTANT and n is root for n in postorder(root))
-    ):
-        pytest.skip("constant, or no closed form")
     assert check_linear(root, _written_out(root), _variables(root)).ok
 
 
-@pytest.mark.parametrize("text", SAMPLES)
+@pytest.mark.parametrize("text", [t for t in SAMPLES if any(n.op in ADJOINTS and n.args for n in postorder(e(t)))])
 def test_adjoint(text: str) -> None:
     """<C, L(Z)> = <L*(C), Z> for every operator that is linear in an operand."""
-    tested = 0
     for node in postorder(e(text)):
         row = ADJOINTS.get(node.op)
         places = range(1) if node.op in ("div", "hdiv") else range(len(node.args))
@@ -79,9 +77,6 @@ def test_adjoint(text: str) -> None:
             assert row is not None
             left, right = inner(C, image), inner(row.of(node, k, C), Z)
             assert Prover(left, right).prove(left, right).proved, f"{node.op}, operand {k}"
-            tested += 1
-    if not tested:
-        pytest.skip("not linear")
 
 
 def test_every_adjoint_is_sampled() -> None:
