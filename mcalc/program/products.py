@@ -21,8 +21,8 @@ from mcalc.program.ir import Array
 LONGEST = 16
 """Longer chains are evaluated in runs of this many, from the end at which there is a vector."""
 
-TRANSPOSE = 1.0
-"""What a transposed operand costs, in ns: enough to choose x^T (A x) over (A^T x)^T x."""
+TRANSPOSE = 500.0
+"""What a transposed operand counts, in ns: enough to prefer x^T (A y) to (A^T x)^T y."""
 
 
 class Piece(NamedTuple):
