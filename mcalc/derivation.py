@@ -331,6 +331,8 @@ def default_kind(root: Expr, variables: Sequence[Expr]) -> str:
 
 
 def _run(parsed: Parsed, kind: str, detail: str, layout: str) -> Derived:
+    from mcalc.pipeline import derive_gradients, division_by_zero
+
     root, name = parsed.expression, free_name(parsed)
     if kind == "gradient":
         if not root.is_scalar:
@@ -339,21 +341,23 @@ def _run(parsed: Parsed, kind: str, detail: str, layout: str) -> Derived:
                 hint="--kind differential or vec-jacobian, or a scalar of it",
                 code="shape",
             )
-        from mcalc.pipeline import derive_gradients
-
         return derive_gradients(root, parsed.wrt, name, detail)
     from mcalc.kinds import KINDS, derive_kind
 
     if kind not in KINDS:
         raise UsageError(f"there is no kind '{kind}'", hint=f"kinds: gradient, {', '.join(KINDS)}")
-    return derive_kind(root, parsed.wrt, kind, name, detail, layout)
+    try:
+        return derive_kind(root, parsed.wrt, kind, name, detail, layout)
+    except ZeroDivisionError:
+        raise division_by_zero() from None
 
 
 def free_name(parsed: Parsed) -> str:
-    """A letter for what is differentiated that the text does not use."""
+    """A letter for what is differentiated that the text does not use: f of a scalar, F of a vector or matrix."""
     used = {*parsed.symbols, *parsed.definitions, *parsed.dimensions, *parsed.functions}
     used.update(f"d{name}" for name in parsed.symbols)
-    letters: tuple[str, ...] = (*"fghFGHLJ", *(f"f{k}" for k in range(1, len(used) + 2)))
+    first = "fghFGHLJ" if parsed.expression.is_scalar else "FGHfghLJ"
+    letters: tuple[str, ...] = (*first, *(f"f{k}" for k in range(1, len(used) + 2)))
     return next(name for name in letters if name not in used and f"d{name}" not in used)
 
 

@@ -26,7 +26,12 @@ def derive_gradients(root: Expr, variables: tuple[Expr, ...], name: str = "f", d
     try:
         return _gradients(root, variables, name, detail)
     except ZeroDivisionError:
-        raise McalcError("the expression divides by zero, so it has no value anywhere", code="domain") from None
+        raise division_by_zero() from None
+
+
+def division_by_zero() -> McalcError:
+    """What is said of an expression with a zero divisor."""
+    return McalcError("the expression divides by zero, so it has no value anywhere", code="domain")
 
 
 def _gradients(root: Expr, variables: tuple[Expr, ...], name: str, detail: str) -> Derived:
