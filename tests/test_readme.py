@@ -23,7 +23,7 @@ _CONSOLE = re.compile(r"```console\n(\$ .*?\n)(.*?)```", re.DOTALL)
 def output(command: str) -> str:
     args = shlex.split(command.removeprefix("$ mcalc "))
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run([sys.executable, "-m", "mcalc", *args], capture_output=True, env=env, timeout=60)
+    done = subprocess.run([sys.executable, "-m", "mcalc", *args], capture_output=True, env=env, cwd=ROOT, timeout=60)
     return (done.stdout + done.stderr).decode()
 
 
