@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, overload
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.expr import symbols as symbols_of
-from mcalc.algebra.shape import shape_text
 from mcalc.algebra.structure import PROPERTIES
-from mcalc.errors import McalcError, NotSupported, Span, UsageError
+from mcalc.dispatch import default_kind, differentiate
+from mcalc.errors import McalcError, Span, UsageError
 from mcalc.rewrite.derivation import NUMERATOR, Answer, Derived, Step
 
 if TYPE_CHECKING:
@@ -309,7 +309,7 @@ def derive(
         parsed = parse(expression, where=where, wrt=wrt, define=define)
         if not parsed.wrt:
             raise UsageError("no variable of differentiation was given", hint="wrt='X', or --wrt X")
-        derived = _run(parsed, kind or default_kind(parsed.expression, parsed.wrt), steps, layout)
+        derived = differentiate(parsed, kind or default_kind(parsed.expression, parsed.wrt), steps, layout)
         verification = None
         if verify:
             from mcalc.verify.proof import verify as gate
@@ -319,46 +319,6 @@ def derive(
         raise error.at(Span(0, len(expression)), expression) from None
     results = [Derivation(parsed, derived, answer, verification) for answer in derived.answers]
     return results[0] if len(results) == 1 else Derivations(results)
-
-
-def default_kind(root: Expr, variables: Sequence[Expr]) -> str:
-    """The kind of derivative that fits the shapes."""
-    if root.is_scalar:
-        return "gradient"
-    if root.is_column and all(x.is_column for x in variables):
-        return "jacobian"
-    return "vec-jacobian"
-
-
-def _run(parsed: Parsed, kind: str, detail: str, layout: str) -> Derived:
-    from mcalc.pipeline import derive_gradients, division_by_zero
-
-    root, name = parsed.expression, free_name(parsed)
-    if kind == "gradient":
-        if not root.is_scalar:
-            raise NotSupported(
-                f"a gradient is that of a scalar, and the expression is {shape_text(root.shape)}",
-                hint="--kind differential or vec-jacobian, or a scalar of it",
-                code="shape",
-            )
-        return derive_gradients(root, parsed.wrt, name, detail)
-    from mcalc.kinds import KINDS, derive_kind
-
-    if kind not in KINDS:
-        raise UsageError(f"there is no kind '{kind}'", hint=f"kinds: gradient, {', '.join(KINDS)}")
-    try:
-        return derive_kind(root, parsed.wrt, kind, name, detail, layout)
-    except ZeroDivisionError:
-        raise division_by_zero() from None
-
-
-def free_name(parsed: Parsed) -> str:
-    """A letter for what is differentiated that the text does not use: f of a scalar, F of a vector or matrix."""
-    used = {*parsed.symbols, *parsed.definitions, *parsed.dimensions, *parsed.functions}
-    used.update(f"d{name}" for name in parsed.symbols)
-    first = "fghFGHLJ" if parsed.expression.is_scalar else "FGHfghLJ"
-    letters: tuple[str, ...] = (*first, *(f"f{k}" for k in range(1, len(used) + 2)))
-    return next(name for name in letters if name not in used and f"d{name}" not in used)
 
 
 def _layout(answer: Answer, name: str) -> str:

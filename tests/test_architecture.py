@@ -19,6 +19,7 @@ LAYERS = [
     {"simplify", "calculus"},
     {"pipeline"},
     {"kinds", "critical_points"},
+    {"dispatch"},
     {"program"},
     {"backends"},
     {"verify"},

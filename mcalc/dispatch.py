@@ -1,0 +1,59 @@
+"""From a kind of derivative to the passes that derive it.
+
+Goes in: a typed expression, the variables, the word for the kind. Comes out: the lines and answers. The passes are
+imported here when they are needed, so that the command line starts fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mcalc.algebra.expr import Expr
+from mcalc.algebra.shape import shape_text
+from mcalc.errors import NotSupported, UsageError
+from mcalc.rewrite.derivation import Derived
+
+if TYPE_CHECKING:
+    from mcalc.frontend import Parsed
+
+
+def default_kind(root: Expr, variables: Sequence[Expr]) -> str:
+    """The kind of derivative that fits the shapes."""
+    if root.is_scalar:
+        return "gradient"
+    if root.is_column and all(x.is_column for x in variables):
+        return "jacobian"
+    return "vec-jacobian"
+
+
+def differentiate(parsed: Parsed, kind: str, detail: str, layout: str) -> Derived:
+    """The derivation of a kind; raises NotSupported where the kind does not fit the shape."""
+    from mcalc.pipeline import derive_gradients, division_by_zero
+
+    root, name = parsed.expression, free_name(parsed)
+    if kind == "gradient":
+        if not root.is_scalar:
+            raise NotSupported(
+                f"a gradient is that of a scalar, and the expression is {shape_text(root.shape)}",
+                hint="--kind differential or vec-jacobian, or a scalar of it",
+                code="shape",
+            )
+        return derive_gradients(root, parsed.wrt, name, detail)
+    from mcalc.kinds import KINDS, derive_kind
+
+    if kind not in KINDS:
+        raise UsageError(f"there is no kind '{kind}'", hint=f"kinds: gradient, {', '.join(KINDS)}")
+    try:
+        return derive_kind(root, parsed.wrt, kind, name, detail, layout)
+    except ZeroDivisionError:
+        raise division_by_zero() from None
+
+
+def free_name(parsed: Parsed) -> str:
+    """A letter for what is differentiated that the text does not use: f of a scalar, F of a vector or matrix."""
+    used = {*parsed.symbols, *parsed.definitions, *parsed.dimensions, *parsed.functions}
+    used.update(f"d{name}" for name in parsed.symbols)
+    first = "fghFGHLJ" if parsed.expression.is_scalar else "FGHfghLJ"
+    letters: tuple[str, ...] = (*first, *(f"f{k}" for k in range(1, len(used) + 2)))
+    return next(name for name in letters if name not in used and f"d{name}" not in used)
