@@ -37,7 +37,7 @@ def derive_critical_points(
     context = Normaliser()
     recognised, _ = recognise(root)
     polish = Polisher(context, {context(n): n for n in postorder(recognised, root) if n.args})
-    gradients = backward(context, recognised, wanted, tell=False).gradients
+    gradients = backward(context, recognised, wanted).gradients
     moving = moving_nodes(recognised, wanted)
     answers = []
     for x, answer in zip(wanted, told.answers, strict=True):

@@ -30,9 +30,9 @@ from mcalc.calculus.vec_laws import entries, vec, zero
 from mcalc.critical_points import CRITICAL, derive_critical_points
 from mcalc.errors import NotSupported
 from mcalc.pipeline import derive_gradients
-from mcalc.rewrite.derivation import NUMERATOR, Answer, Derived, Obligation, Step
+from mcalc.rewrite.derivation import NUMERATOR, Answer, Derived, Step, owed
 from mcalc.simplify.identities import recognise
-from mcalc.simplify.normal_form import Normaliser, Rewrite
+from mcalc.simplify.normal_form import Normaliser
 from mcalc.simplify.polish import Polisher
 
 
@@ -45,7 +45,7 @@ class _Desk:
         self.steps: list[Step] = []
         if found:
             rules = tuple(dict.fromkeys(r.rule for r in found))
-            self.steps.append(Step(name, self.root, rules, "", _obligations(found)))
+            self.steps.append(Step(name, self.root, rules, "", owed(found)))
         # of the user's own ways of writing a part, those that are not longer: these answers are long enough
         given = {self.context(node): node for node in postorder(self.root, root) if node.args}
         bare = Polisher(self.context, {})
@@ -59,10 +59,6 @@ class _Desk:
         shown = [shorten_fully(self.context, self.polish, e)[0] for e in dict.fromkeys(candidates)]
         self.context.rewrites.clear()
         return min(shown, key=lambda e: e.length)
-
-
-def _obligations(rewrites: Iterable[Rewrite]) -> tuple[Obligation, ...]:
-    return tuple(Obligation(r.rule, r.before, r.after) for r in rewrites)
 
 
 def derive_kind(
@@ -162,8 +158,8 @@ def _identified(desk: _Desk, linear: Expr, x: Expr, label: str) -> tuple[list[St
     if kind is not None:
         laws = (*laws, "projection of a direction")
     if first.length <= result.length or first.length > 200:
-        return [Step(label, result, laws, "", _obligations(path))], result
-    return [Step(label, first, laws), Step(label, result, ("collect and factor",), "", _obligations(path))], result
+        return [Step(label, result, laws, "", owed(path))], result
+    return [Step(label, first, laws), Step(label, result, ("collect and factor",), "", owed(path))], result
 
 
 # --- second derivatives ---------------------------------------------------------------------------------------------
@@ -174,7 +170,7 @@ def _gradients(
 ) -> tuple[Derived, dict[Expr, list[Expr]]]:
     """The derivation of the gradients, and for each variable normal forms of its gradient (projected)."""
     told = derive_gradients(desk.root, variables, name, detail)
-    result = backward(desk.context, desk.root, variables, tell=False)
+    result = backward(desk.context, desk.root, variables)
     forms: dict[Expr, list[Expr]] = {}
     for x, answer in zip(variables, told.answers, strict=True):
         found = result.gradients[x]

@@ -13,7 +13,7 @@ from mcalc.calculus.conditions import conditions
 from mcalc.calculus.gradient import backward, moving_nodes, zero_of
 from mcalc.calculus.narrate import StepPolisher, narrate
 from mcalc.errors import McalcError
-from mcalc.rewrite.derivation import Answer, Derived, Obligation, Step
+from mcalc.rewrite.derivation import Answer, Derived, Obligation, Step, owed
 from mcalc.rewrite.rules import projection_rule
 from mcalc.simplify.identities import recognise
 from mcalc.simplify.normal_form import Normaliser, Rewrite
@@ -41,9 +41,9 @@ def _gradients(root: Expr, variables: tuple[Expr, ...], name: str, detail: str) 
     steps: list[Step] = []
     if found:
         rules = tuple(dict.fromkeys(r.rule for r in found))
-        steps.append(Step(name, recognised, rules, "", _obligations(found)))
+        steps.append(Step(name, recognised, rules, "", owed(found)))
     # one backward pass for all variables
-    result = backward(context, recognised, variables, tell=detail != "none")
+    result = backward(context, recognised, variables)
     moving = moving_nodes(recognised, variables)
     # the user's own way of writing a part is kept wherever it comes back
     given = {context(node): node for node in postorder(recognised, root) if node.args}
@@ -56,7 +56,7 @@ def _gradients(root: Expr, variables: tuple[Expr, ...], name: str, detail: str) 
         steps.extend(narrate(context, told, result, moving, f"d{name}", detail))
         context.rewrites.clear()
     else:
-        obligations = [o for peel in result.peels for o in _obligations(peel.rewrites)]
+        obligations = [o for peel in result.peels for o in owed(peel.rewrites)]
         steps.append(Step(f"d{name}", _total(result.gradients), ("differential",), "", tuple(obligations)))
     polish = Polisher(context, given)
     plain = StepPolisher(context, given)
@@ -133,7 +133,7 @@ def _read_off(
         else:
             note = ""
             shown = _untwisted(kind.projection(plain(cotangent)))
-        steps.append(Step(left, shown, rules, note, (*_obligations(made), *_obligations(extra))))
+        steps.append(Step(left, shown, rules, note, (*owed(made), *owed(extra))))
         start = projected
     result, path = shorten(context, polish, start)
     if kind is None:
@@ -141,10 +141,10 @@ def _read_off(
         if shown.length > result.length + 1 or not _same_but_sign(shown, result):
             steps.append(Step(left, shown, rules))
     if not steps:
-        steps.append(Step(left, result, rules, "", _obligations(path)))
+        steps.append(Step(left, result, rules, "", owed(path)))
     elif steps[-1].right is not result:
         names = _named(path)
-        steps.append(Step(left, result, names, "", _obligations(path)))
+        steps.append(Step(left, result, names, "", owed(path)))
     if kind is not None:
         forms["projected"] = result
         if kind.name == "symmetric":
@@ -191,7 +191,3 @@ def _named(path: list[Rewrite]) -> tuple[str, ...]:
     named = [r.rule for r in path if r.rule not in ("write out", "collect and factor", "collect terms", "like terms")]
     kept = tuple(dict.fromkeys(n for n in named if n in ("distribute", "common factor", "inverse cancels")))
     return kept or ("write out",)
-
-
-def _obligations(rewrites: list[Rewrite]) -> tuple[Obligation, ...]:
-    return tuple(Obligation(r.rule, r.before, r.after) for r in rewrites)

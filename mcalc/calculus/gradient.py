@@ -9,7 +9,7 @@ differentials of the variables are left, df = tr(G^T dX), and the gradient is re
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mcalc.algebra.expr import Expr, depends_on, postorder
 from mcalc.algebra.operators import add, d, inner, mul, number, zeros
@@ -31,8 +31,19 @@ class Peel:
     rule: str
     laws: tuple[str, ...]
     rewrites: list[Rewrite]
-    frontier: dict[Expr, tuple[Expr, ...]] = field(default_factory=dict)
-    """Node to the parts of its cotangent, after the peel (only kept where the derivation is to be told)."""
+    width: int = 0
+    """How many terms df has after the peel."""
+
+
+Frontier = dict[Expr, tuple[Expr, ...]]
+"""df as it stands: node N to the parts of its cotangent."""
+
+
+def advance(frontier: Frontier, peel: Peel) -> None:
+    """Take the peeled node off the frontier; its operands receive their parts."""
+    del frontier[peel.node]
+    for arg, part in peel.parts:
+        frontier[arg] = (*frontier.get(arg, ()), part)
 
 
 @dataclass(slots=True)
@@ -56,11 +67,11 @@ def moving_nodes(root: Expr, variables: Iterable[Expr]) -> set[Expr]:
     return result
 
 
-def backward(context: Normaliser, root: Expr, variables: Sequence[Expr], tell: bool = True) -> Backward:
+def backward(context: Normaliser, root: Expr, variables: Sequence[Expr]) -> Backward:
     """Peel a scalar expression down to the differentials of the variables."""
     moving = moving_nodes(root, variables)
     order = [node for node in postorder(root) if node in moving]
-    frontier: dict[Expr, tuple[Expr, ...]] = {}
+    frontier: Frontier = {}
     if root in moving:
         frontier[root] = (number(1),)
     stop = set(variables)
@@ -68,15 +79,13 @@ def backward(context: Normaliser, root: Expr, variables: Sequence[Expr], tell: b
     for node in reversed(order):
         if node in stop or node not in frontier:
             continue
-        cotangent, collected = collect(context, node, frontier.pop(node))
+        cotangent, collected = collect(context, node, frontier[node])
         peel = _peel(context, node, cotangent, moving)
-        for arg, part in peel.parts:
-            frontier[arg] = (*frontier.get(arg, ()), part)
+        advance(frontier, peel)
         peel.rewrites[:0] = collected
         peel.rewrites.extend(context.rewrites)
         context.rewrites.clear()
-        if tell:
-            peel.frontier = dict(frontier)
+        peel.width = len(frontier)
         peels.append(peel)
     gradients: dict[Expr, Expr | None] = {}
     last: list[Rewrite] = []

@@ -11,13 +11,12 @@ from collections.abc import Iterable
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import add, d
-from mcalc.calculus.gradient import Backward, Peel, collect, pairing
+from mcalc.calculus.gradient import Backward, Frontier, Peel, advance, collect, pairing
 from mcalc.calculus.table import DIFFERENTIALS
-from mcalc.rewrite.derivation import Obligation, Step
+from mcalc.rewrite.derivation import Obligation, Step, owed
 from mcalc.simplify.normal_form import Normaliser
 from mcalc.simplify.polish import Polisher
 
-Frontier = dict[Expr, tuple[Expr, ...]]
 MOST_LINES = 40
 """A longer derivation is told in about this many lines, each for several operators."""
 MOST_TERMS = 2000
@@ -33,10 +32,6 @@ class StepPolisher(Polisher):
     def flip(self, e: Expr) -> Expr | None:
         """Never moves a sign into a sum."""
         return None
-
-
-def _obligations(peel: Peel) -> list[Obligation]:
-    return [Obligation(r.rule, r.before, r.after) for r in peel.rewrites]
 
 
 class Narrator:
@@ -63,11 +58,7 @@ class Narrator:
 
     def pair(self, cotangent: Expr, moving: Expr) -> Expr:
         """tr(C^T dN) as it is written in a line."""
-        return self.polish_line(pairing(self.context, cotangent, moving))
-
-    def polish_line(self, e: Expr) -> Expr:
-        """A line's term, its cotangent polished."""
-        return self.polish(e)
+        return self.polish(pairing(self.context, cotangent, moving))
 
     def cotangent(self, node: Expr, parts: tuple[Expr, ...]) -> Expr:
         """The cotangent of a node that is not peeled yet."""
@@ -87,7 +78,7 @@ class Narrator:
         terms = []
         for node, parts in before.items():
             if node is peel.node:
-                terms.append(self.polish_line(pairing(self.context, peel.cotangent, peel.differential)))
+                terms.append(self.pair(peel.cotangent, peel.differential))
             elif node in self.moving:
                 terms.append(self.pair(self.cotangent(node, parts), d(node)))
         return add(*terms)
@@ -102,7 +93,7 @@ def narrate(
     if result.peels:
         first = result.peels[0]
         before = {first.node: (first.cotangent,)}
-    width = max((len(peel.frontier) for peel in result.peels), default=1)
+    width = max((peel.width for peel in result.peels), default=1)
     lines = max(2, min(MOST_LINES, MOST_TERMS // width))
     stride = max(1, -(-len(result.peels) // (3 * lines)))
     waited = 0
@@ -133,19 +124,18 @@ def narrate(
         movers = [a for a in peel.node.args if a in moving]
         product = len(movers) > 1 and op not in ("add", "block")
         if detail == "full":
-            told.open.extend(_obligations(peel))
+            told.open.extend(owed(peel.rewrites))
             told.line(told.written_out(peel, before), [peel.rule])
-            told.line(told.frontier(peel.frontier), peel.laws)
         elif (op in _SILENT or (op == "sum" and not told.lines)) and not (
             op == "tr" and peel.node.args[0].op == "expm"
         ):
-            told.open.extend(_obligations(peel))
+            told.open.extend(owed(peel.rewrites))
             if op == "T" and told.lines:
                 pending.extend(peel.laws)
         elif op in _STRUCTURAL and not product:
             if after_rule:
                 flush(before)
-            told.open.extend(_obligations(peel))
+            told.open.extend(owed(peel.rewrites))
             constants.update((a.name, None) for a in peel.node.args if a.op == "sym" and a not in moving)
             constants.update((a.args[0].name, None) for a in peel.node.args
                              if a.op == "T" and a.args[0].op == "sym" and a not in moving)  # fmt: skip
@@ -153,14 +143,16 @@ def narrate(
                 pending = pending or [DIFFERENTIALS[op].rule]
         else:
             flush(before)
-            told.open.extend(_obligations(peel))
+            told.open.extend(owed(peel.rewrites))
             if product and stride == 1:
                 told.line(told.written_out(peel, before), [peel.rule])
                 pending = list(peel.laws)
             else:
                 pending.extend([peel.rule, *(law for law in peel.laws if law == "Hadamard swap")])
             after_rule = True
-        before = peel.frontier
+        advance(before, peel)
+        if detail == "full":
+            told.line(told.frontier(before), peel.laws)
     if detail != "full":
         flush(before, last=True)
     return told.lines

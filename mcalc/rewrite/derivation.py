@@ -7,6 +7,7 @@ proved when every obligation and every line is.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr
@@ -22,6 +23,11 @@ class Obligation(NamedTuple):
     rule: str
     before: Expr
     after: Expr
+
+
+def owed(rewrites: Iterable[tuple[str, Expr, Expr]]) -> tuple[Obligation, ...]:
+    """What rewrites (rule, before, after) oblige a derivation to prove."""
+    return tuple(Obligation(*rewrite) for rewrite in rewrites)
 
 
 class Step(NamedTuple):
