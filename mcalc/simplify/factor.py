@@ -252,9 +252,7 @@ def _resolvent(context: Normaliser, terms: list[Term], shape: Shape, worth: Call
         return None
     for side in (-1, 0):
         base, transposed, exponent = base_and_exponent(rest[0].factors[side])
-        if exponent >= 0 or len({base_and_exponent(t.factors[side]) for t in rest}) != 1:
-            continue
-        if exponent != -1:
+        if exponent != -1 or len({base_and_exponent(t.factors[side]) for t in rest}) != 1:
             continue
         p = matrix_power(base, transposed, 1)
         if transposed and p.op == "T" and base.op == "add":

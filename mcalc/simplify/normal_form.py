@@ -144,23 +144,24 @@ class Normaliser:
         if content != 1:
             self.because("common factor")
         parts = [build(c / content, t.scalars, t.factors, shape) for c, t in terms]
-        return scaled(self._representative(parts, shape, content), *self._sign(parts, content))
+        known, same_sign = self._representative(parts, shape)
+        return scaled(known, content if same_sign else -content)
 
-    def _representative(self, parts: list[Expr], shape: Shape, content: Fraction) -> Expr:
+    def _representative(self, parts: list[Expr], shape: Shape) -> tuple[Expr, bool]:
+        """The sum of these terms that was met first, and whether it has their sign or the opposite one."""
         key = frozenset(parts)
         known = self.first.get(("sum", key))
-        if known is None:
-            known = self.first.get(("minus", key))
-        if known is None:
-            known = make("add", tuple(parts), (), shape)
-            self.first["sum", key] = known
-            opposite = frozenset(_negative(p) for p in parts)
-            if opposite != key:
-                self.first.setdefault(("minus", opposite), known)
-        return known
-
-    def _sign(self, parts: list[Expr], content: Fraction) -> tuple[Fraction]:
-        return (content if ("sum", frozenset(parts)) in self.first else -content,)
+        if known is not None:
+            return known, True
+        known = self.first.get(("minus", key))
+        if known is not None:
+            return known, False
+        known = make("add", tuple(parts), (), shape)
+        self.first["sum", key] = known
+        opposite = frozenset(_negative(p) for p in parts)
+        if opposite != key:
+            self.first.setdefault(("minus", opposite), known)
+        return known, True
 
     # --- products -------------------------------------------------------------------------------------------------
 
@@ -319,5 +320,4 @@ def _lone_sum(term: Term) -> Expr | None:
         if atom.op == "add" and exponent == 1:
             return atom
     return None
-# fmt: on
 

@@ -14,14 +14,17 @@ from mcalc.simplify.terms import ONE_Q, Scalars, Term, base_and_exponent, build,
 
 
 def whole(arg: Expr, shape: Shape) -> Expr:
+    """A scalar that a sum of matrices adds to every entry, as a multiple of ones."""
     return mul(arg, ones(*shape)) if arg.is_scalar and shape != SCALAR else arg
 
 
 def sum_of(context: Normaliser, terms: list[Term], shape: Shape) -> Expr:
+    """The normal form of the sum of terms."""
     return context.sum([build(*t, shape) for t in terms], shape)
 
 
 def settled(t: Term) -> Term:
+    """The term with integer powers of composite scalars written as their factors."""
     extra, scalars = settle(t.scalars)
     return Term(t.coefficient * extra, scalars, t.factors)
 
@@ -59,6 +62,7 @@ def common_factor(terms: list[Term], side: int) -> tuple[Expr, bool, int] | None
 
 
 def strip(t: Term, shared: tuple[Expr, bool, int], side: int) -> Term:
+    """The term without the shared power at its first (side 0) or last (side -1) factor."""
     base, transposed, exponent = shared
     _, _, own = base_and_exponent(t.factors[side])
     left = int(own) - exponent
@@ -68,6 +72,7 @@ def strip(t: Term, shared: tuple[Expr, bool, int], side: int) -> Term:
 
 
 def hadamard_view(t: Term, shape: Shape) -> dict[Expr, Fraction]:
+    """The matrix part of a term as an elementwise monomial; diag(v) M is (v 1^T) .* M."""
     powers: dict[Expr, Fraction] = {}
     factors = t.factors
     if shape[0] is not ONE and shape[1] is not ONE:
