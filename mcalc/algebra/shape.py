@@ -86,11 +86,12 @@ def _intern(total: Mapping[Monomial, int]) -> Dim:
 
 
 def _write(terms: Iterable[tuple[Monomial, int]]) -> str:
-    parts = []
+    text = ""
     for monomial, coefficient in terms:
-        factors = [str(coefficient)] if coefficient != 1 or not monomial else []
-        parts.append("*".join([*factors, *monomial]))
-    return "+".join(parts) or "0"
+        size = abs(coefficient)
+        factors = [str(size)] if size != 1 or not monomial else []
+        text += ("-" if coefficient < 0 else "+" if text else "") + "*".join([*factors, *monomial])
+    return text or "0"
 
 
 def dim(value: str | int) -> Dim:

@@ -1,0 +1,147 @@
+"""What a model is: arguments, definitions, loops over a free dimension, sums over one, and a loss.
+
+    Model      ::= arguments, statements, loss, outputs
+    Statement  ::= Define: N = E     Loop: for t in a..b: N[t] = E, …     Total: N = sum(t in a..b, E)
+
+Names in expressions are symbols (`operators.symbol`). The symbol of an element of a sequence is called `h[t-1]`,
+`h[0]`, `x[T]`; `elements` says of which sequence it is an element, and at which index. Ragged sequences (`W[l]` with
+l in 1..L, L a size) are unrolled: their symbols `W[1]`, `W[2]` are names like any other and not in `elements`; their
+dimensions `d[0]`, `d[1]` are names too. A statement reads only arguments and what statements before it define; in a
+loop also what the iteration before defined.
+
+An adjoint program (`Adjoint`) is made of the same statements. It reads the names of the forward program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from mcalc.algebra.expr import Expr
+from mcalc.algebra.shape import Dim, Shape
+from mcalc.errors import Span
+
+
+class Element(NamedTuple):
+    """One matrix of a sequence: `h[t-1]`. The index may hold the loop's index, dimensions and integers."""
+
+    sequence: str
+    index: Dim
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """Matrices of one shape, with the indices first..last (both count; T+1 of them for 0..T)."""
+
+    name: str
+    shape: Shape
+    first: Dim
+    last: Dim
+    properties: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An input or a parameter, by its declared name.
+
+    `symbols` is what it is made of: one symbol; for a ragged argument one for each index, in order; for a sequence
+    none (its elements are in `Model.elements`, the sequence itself in `Model.sequences`).
+    """
+
+    name: str
+    kind: str
+    """"input" or "param"."""
+    symbols: tuple[Expr, ...]
+    ragged: bool = False
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Define:
+    """target = value; the target is a symbol."""
+
+    target: Expr
+    value: Expr
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """for index in first..last (upwards, or downwards where `step` is -1): the body, whose targets are elements."""
+
+    index: str
+    first: Dim
+    last: Dim
+    step: int
+    body: tuple[Define, ...]
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """target = sum of the value over index in first..last (first <= last)."""
+
+    target: Expr
+    index: str
+    first: Dim
+    last: Dim
+    value: Expr
+    span: Span | None = None
+
+
+Statement: TypeAlias = Define | Loop | Total
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that was read and checked. `loss` is the symbol of the last statement's target."""
+
+    name: str
+    text: str
+    arguments: tuple[Argument, ...]
+    statements: tuple[Statement, ...]
+    loss: Expr
+    outputs: tuple[str, ...]
+    """Declared names: of a definition, of a sequence (all elements that its loops define), of a ragged sequence."""
+    sequences: Mapping[str, Sequence] = field(default_factory=dict)
+    elements: Mapping[Expr, Element] = field(default_factory=dict)
+    ragged: Mapping[str, tuple[Expr, ...]] = field(default_factory=dict)
+    """The symbols of every ragged name, arguments and definitions alike, in the order of their indices."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """`size` statements, with the values that were set."""
+    comment: str = ""
+    """The comment above the model's first line."""
+
+    @property
+    def parameters(self) -> tuple[Argument, ...]:
+        """The arguments with a gradient."""
+        return tuple(a for a in self.arguments if a.kind == "param")
+
+
+@dataclass(frozen=True, slots=True)
+class Adjoint:
+    """The reverse program of a model: run after `forward`, whose names it reads.
+
+    `forward` is the model as it was prepared for differentiation: stable forms recognised, what is inside an
+    elementwise function or read more than once a definition of its own. `gradients` maps each parameter to the
+    symbols of its gradient (one; for a ragged one several; for a sequence the name in `sequences` tells).
+    """
+
+    forward: Model
+    statements: tuple[Statement, ...]
+    gradients: Mapping[str, tuple[Expr, ...]]
+    sequences: Mapping[str, Sequence]
+    """Those of the forward program, and the cotangents."""
+    elements: Mapping[Expr, Element]
+    cotangents: Mapping[Expr, Expr]
+    """Target of a forward statement to the symbol of its cotangent (elements at the loop's own index: h[t])."""
+
+
+def definitions(statements: tuple[Statement, ...]) -> Iterator[Define | Total]:
+    """The definitions and sums in order, those in loops too."""
+    for statement in statements:
+        if isinstance(statement, Loop):
+            yield from statement.body
+        else:
+            yield statement
