@@ -16,14 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import Dim, Shape
 from mcalc.errors import Span
 
 
-class Element(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Element:
     """One matrix of a sequence: `h[t-1]`. The index may hold the loop's index, dimensions and integers."""
 
     sequence: str
