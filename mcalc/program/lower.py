@@ -36,6 +36,8 @@ class Lowering:
     def __init__(self, builder: Builder, roots: Sequence[Expr], earlier: Lowering | None = None) -> None:
         self.b = builder
         self.derivative = False
+        self.bound: dict[Expr, Array] = {}
+        """Symbols that stand for arrays of the same program."""
         self.kept = _kept_sums(roots)
         self.kinks: dict[Array, Array] = {}
         """A norm, or the square of one, to what it is the norm of."""
@@ -143,6 +145,8 @@ def done(term: Term) -> Routine:
 
 @rule("sym")
 def _symbol(low: Lowering, e: Expr) -> Routine:
+    if e in low.bound:
+        return done(low.b.term(low.bound[e]))
     rows, columns = e.shape
     stored = () if e.is_scalar else (rows,) if columns is ONE else (rows, columns)
     a = low.b.node("arg", attrs=(e.name, stored))
@@ -164,11 +168,14 @@ def _dimension(low: Lowering, e: Expr) -> Routine:
     return done(low.b.size(e.attrs[0]))
 
 
-@rule("eye", "K", "unit")
+_NAMES = {"K": "commutation", "dup": "duplication", "elim": "elimination"}
+
+
+@rule("eye", "K", "dup", "elim", "unit")
 def _constant(low: Lowering, e: Expr) -> Routine:
     if e.is_scalar:
         return done(Term(low.b.one))
-    return done(Term(low.b.node("commutation" if e.op == "K" else e.op, attrs=e.attrs)))
+    return done(Term(low.b.node(_NAMES.get(e.op, e.op), attrs=e.attrs)))
 
 
 @rule("ones", "zeros")

@@ -74,7 +74,7 @@ def module_of(
         taken=taken | RESERVED | {"length", "_"},
     )  # fmt: skip
     live = list(arrays(*(a for _, a in program.outputs)))
-    used = sorted({USES[a.op] for a in live if a.op in USES})
+    used = sorted({USES[a.op] for a in live if a.op in USES} | {a.attrs[0] for a in live if a.op in ("take", "put")})
     imports = ["import numpy as np"]
     blocks = [helper.code.strip() for helper in map(HELPERS.__getitem__, used) if helper.code]
     imports += [HELPERS[h].imports for h in used if HELPERS[h].imports]
@@ -182,7 +182,7 @@ class Body:
         wanted: dict[str, None] = {}
         for a in arrays(*(x for _, x in self.program.outputs)):
             dims: list[Dim] = []
-            if a.op in ("size", "eye", "unit", "rows", "columns", "commutation", "permute"):
+            if a.op in ("size", "eye", "unit", "rows", "columns", "commutation", "permute", "duplication", "elimination", "take", "put"):
                 dims += [d for d in a.attrs if isinstance(d, Dim)]
             if a.op in ("ones", "zeros"):
                 dims += a.attrs[0]
@@ -192,28 +192,7 @@ class Body:
     def _statement(self, a: Array, name: str) -> tuple[str, str]:
         text = Text(self.names[a]) if self.names.get(a, name) != name else self._text(a)
         code = f"{text.atom}.copy()" if name in self.copied else text.code
-        return f"{name} = {code}", self._comment(a)
-
-    def _comment(self, a: Array) -> str:
-        z = softmax_of(a)
-        if z is not None:
-            a_axis = 0 if z.rank == 1 else 1 if a.args[1].op == "column" else 0 if a.args[1].rank else "all"
-            math = ascii_text(app("softmax", expression_of(z, self.names, z in self.names), attrs=(a_axis,)))
-        else:
-            math = ascii_text(expression_of(a, self.names))
-        match a.op:
-            case "cholesky":
-                factor = self.names[a]
-                math = f"{factor} {factor}^T = {math}"
-            case "reciprocal_or_zero":
-                math += ", 0 at the kink"
-            case "largest" if a.rank:
-                inner = ascii_text(expression_of(a.args[0], self.names, True))
-                math = f"max of each {'row' if a.attrs[0] == 1 else 'column'} of {inner}"
-        if len(math) > LONGEST_FORMULA:
-            math = f"{math[:LONGEST_FORMULA]}..."
-        shown = shape_text(shape_of(a))
-        return _safe(math if a.rank == 0 else f"{math} : {shown}")
+        return f"{name} = {code}", mathematics(a, self.names)
 
     def _text(self, root: Array) -> Text:
         memo: dict[Array, Text] = {}
@@ -239,6 +218,29 @@ class Body:
             else:
                 memo[a] = TEXTS[a.op](Place(a, self.program.sizes), args)
         return memo[root]
+
+
+def mathematics(a: Array, names: Mapping[Array, str]) -> str:
+    """What an array is, in the arrays that have names, and its shape: a comment."""
+    z = softmax_of(a)
+    if z is not None:
+        axis = 0 if z.rank == 1 else 1 if a.args[1].op == "column" else 0 if a.args[1].rank else "all"
+        math = ascii_text(app("softmax", expression_of(z, names, z in names), attrs=(axis,)))
+    else:
+        math = ascii_text(expression_of(a, names))
+    match a.op:
+        case "cholesky":
+            factor = names[a]
+            math = f"{factor} {factor}^T = {math}"
+        case "reciprocal_or_zero":
+            math += ", 0 at the kink"
+        case "largest" if a.rank:
+            inner = ascii_text(expression_of(a.args[0], names, True))
+            math = f"max of each {'row' if a.attrs[0] == 1 else 'column'} of {inner}"
+    if len(math) > LONGEST_FORMULA:
+        math = f"{math[:LONGEST_FORMULA]}..."
+    shown = shape_text(shape_of(a))
+    return _safe(math if a.rank == 0 else f"{math} : {shown}")
 
 
 def viewed(a: Array) -> Array:

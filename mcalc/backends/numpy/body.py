@@ -1,0 +1,340 @@
+"""The body of a function of a generated module: the sections of one phase as lines of Python.
+
+In: a plan and the Python names of what it reads; out: the lines, and the buffers that they use. Sequences are arrays with
+one more axis in front. A loop runs over views of their elements: `for x_t, h_prev, h_t in zip(x, h[:-1], h[1:]):`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mcalc.algebra.expr import Expr
+from mcalc.algebra.printing import ascii_text
+from mcalc.algebra.shape import ONE, Dim, dim
+from mcalc.backends.numpy.buffers import Buffer, buffers
+from mcalc.backends.numpy.emit import mathematics
+from mcalc.backends.numpy.statements import Statements, Target
+from mcalc.model.ir import Sequence as Stored
+from mcalc.program.ir import Array
+from mcalc.program.operations import Axes
+from mcalc.program.plan import Line, Plan, Section
+from mcalc.program.procedure import Range, stored
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The elements first..last of a sequence, one below the other as a matrix, or as the rows of one."""
+
+    sequence: str
+    first: Dim
+    last: Dim
+
+
+@dataclass(slots=True)
+class Names:
+    """Python names: of arguments and definitions by symbol, of sequences, of dimensions."""
+
+    symbols: dict[Expr, str]
+    sequences: dict[str, str]
+    sizes: dict[str, str]
+    stacks: Mapping[Expr, Stack]
+    given: frozenset[str]
+    """The sequences that are arguments."""
+    taken: set[str]
+    variables: dict[tuple[str, int], str] = field(default_factory=dict)
+    """(sequence, offset) to the name of its element in a loop."""
+
+    def claim(self, stem: str) -> str:
+        """A name that is free."""
+        name, number = stem, 2
+        while name in self.taken:
+            name, number = f"{stem}{number}", number + 1
+        self.taken.add(name)
+        return name
+
+
+def size(d: Dim, sizes: Mapping[str, str]) -> str:
+    """A dimension as Python."""
+    text = ""
+    for monomial, coefficient in d.terms:
+        count = abs(coefficient)
+        factors = [str(count)] if count != 1 or not monomial else []
+        piece = " * ".join([*factors, *(sizes[name] for name in monomial)])
+        text += (" - " if coefficient < 0 else " + ") + piece if text else ("-" if coefficient < 0 else "") + piece
+    return text or "0"
+
+
+def axes_text(axes: Axes, sizes: Mapping[str, str]) -> str:
+    """The shape of an array."""
+    lengths = [size(d, sizes) for d in axes]
+    return f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
+
+
+class FunctionBody:
+    """Writes the sections of one phase."""
+
+    def __init__(self, plan: Plan, names: Names, phase: str, kept: Collection[Array], workspace: bool = True) -> None:
+        self.plan = plan
+        self.names = names
+        self.workspace = workspace
+        self.sections = [s for s in plan.sections if s.phase == phase]
+        self.lines: list[str] = []
+        self.fields: dict[str, tuple[Axes, str]] = {}
+        """Buffers of the workspace: axes and kind."""
+        self.local: dict[Array, str] = {}
+        """Arrays that a loop names while it is written."""
+        self.allocated: set[str] = set()
+        self.stacked: dict[Array, str] = {}
+        self.statements = Statements(plan.procedure.builder, self.local, self.leaf, names.sizes)
+        self.local.update(plan.names)
+        self.shown: dict[Array, str] = dict(plan.names)
+        """What arrays are called in comments: as in the model."""
+        self._range: Range | None = None
+        events: list[Line | Section] = []
+        for section in self.sections:
+            events += [section] if section.range is not None else section.lines
+        self.buffers = buffers(events, self.local, kept)
+
+    def write(self, guards: Mapping[int, str] = {}) -> list[str]:
+        """The lines; `guards` are conditions on lines of straight code, by the identity of the line."""
+        guard = ""
+        for section in self.sections:
+            if section.range is not None:
+                self._loop(section)
+                guard = ""
+                continue
+            for line in section.lines:
+                wanted = guards.get(id(line), "")
+                start = len(self.lines)
+                self._straight(line)
+                if wanted:
+                    new = self.lines[start:]
+                    head = [] if wanted == guard else [f"if {wanted}:"]
+                    self.lines[start:] = [*head, *(f"    {text}" for text in new)]
+                guard = wanted
+        return self.lines
+
+    # --- leaves -------------------------------------------------------------------------------------------------------
+
+    def leaf(self, a: Array) -> str:
+        """The text of an argument, an element or a stacked sequence."""
+        e = self.plan.procedure.leaves[a]
+        if e in self.names.stacks:
+            return self._rows(e)
+        element = self.plan.procedure.elements.get(e)
+        if element is None:
+            return self.names.symbols[e]
+        if self._range is not None and self._range.index in element.index.names():
+            return self._variable(element.sequence, element.index)
+        return self._fixed(element.sequence, element.index)
+
+    def _variable(self, sequence: str, index: Dim) -> str:
+        assert self._range is not None
+        offset = _offset(index, self._range.index)
+        key = (sequence, offset)
+        if key not in self.names.variables:
+            word = {0: "t", -1: "prev", 1: "next"}.get(offset, f"{'minus' if offset < 0 else 'plus'}{abs(offset)}")
+            self.names.variables[key] = self.names.claim(f"{self.names.sequences[sequence]}_{word}")
+        self._used[key] = None
+        return self.names.variables[key]
+
+    def _fixed(self, sequence: str, index: Dim) -> str:
+        found = self.plan.sequences[sequence]
+        name = self.names.sequences[sequence]
+        if index is found.last:
+            return f"{name}[-1]"
+        place = index + dim(-1) * found.first if found.first.terms else index
+        return f"{name}[{size(place, self.names.sizes)}]"
+
+    def _rows(self, e: Expr) -> str:
+        stack = self.names.stacks[e]
+        name = self.names.sequences[stack.sequence]
+        part = _slice(self.plan.sequences[stack.sequence], stack.first, stack.last, self.names.sizes)
+        axes = stored(e)
+        sequence = self.plan.sequences[stack.sequence]
+        if len(axes) == len(_axes_of(sequence)) + 1 and not (sequence.shape[0] is ONE):
+            return f"{name}{part}"
+        key = self.plan.procedure.builder.find("arg", attrs=(e.name, axes))
+        assert key is not None
+        if key not in self.stacked:
+            made = self.names.claim(f"{name}_rows") if not part else self.names.claim(f"{name}_part")
+            self.lines.append(f"{made} = {name}{part}.reshape{axes_text(axes, self.names.sizes)}")
+            self.stacked[key] = made
+        return self.stacked[key]
+
+    # --- lines --------------------------------------------------------------------------------------------------------
+
+    def _straight(self, line: Line) -> None:
+        target = line.target
+        self._note(line)
+        if target is not None and target in self.names.stacks:
+            self._define_stack(line, target)
+            return
+        if target is not None and target in self.plan.procedure.elements:
+            element = self.plan.procedure.elements[target]
+            self._storage(element.sequence)
+            place = self._fixed(element.sequence, element.index)
+            text = self.statements.text(line.array)
+            self.lines.append(f"{place} = {'0' if line.array.op == 'zeros' else text.code}")
+            return
+        buffer = self.buffers.get(line.array)
+        self.lines += self.statements.write(line.array, Target(line.name, self._buffer(buffer, line.array)))
+
+    def _note(self, line: Line) -> None:
+        """The mathematics of a line, as a comment."""
+        name = ascii_text(line.target) if line.target is not None else line.name
+        self.lines.append(f"# {name} = {mathematics(line.array, self.shown)}")
+        if line.target is not None:
+            self.shown[line.array] = name
+
+    def _buffer(self, buffer: Buffer | None, a: Array) -> str:
+        if buffer is None:
+            return ""
+        if not buffer.fresh:
+            return buffer.name
+        if not self.workspace:
+            return ""
+        self.fields[buffer.name] = (a.shape, a.kind)
+        return f"ws.{buffer.name}"
+
+    def _space(self, name: str, axes: Axes, kind: str = "float") -> str:
+        """Memory that is there before it is written to."""
+        kind_text = "bool" if kind == "bool" else "dtype"
+        shape = axes_text(axes, self.names.sizes)
+        if not self.workspace:
+            return f"np.empty({shape}, {kind_text})"
+        self.fields[name] = (axes, kind)
+        return f"space(ws.{name}, {shape}, {kind_text})"
+
+    def _storage(self, sequence: str) -> None:
+        name = self.names.sequences[sequence]
+        if name in self.allocated or sequence in self.names.given:
+            return
+        self.allocated.add(name)
+        found = self.plan.sequences[sequence]
+        self.lines.append(f"{name} = {self._space(name, _axes_of(found))}")
+
+    def _define_stack(self, line: Line, target: Expr) -> None:
+        stack = self.names.stacks[target]
+        self._storage(stack.sequence)
+        sequence = self.plan.sequences[stack.sequence]
+        name = self.names.sequences[stack.sequence]
+        part = _slice(sequence, stack.first, stack.last, self.names.sizes)
+        axes = stored(target)
+        whole = f"{name}{part}"
+        same = len(axes) == len(_axes_of(sequence)) and sequence.shape[0] is not ONE
+        self.lines.append(f"{line.name} = {whole if same else f'{whole}.reshape{axes_text(axes, self.names.sizes)}'}")
+        self.lines += self.statements.write(line.array, Target(line.name, "", view=True))
+
+    # --- loops --------------------------------------------------------------------------------------------------------
+
+    def _loop(self, section: Section) -> None:
+        r = section.range
+        assert r is not None
+        before = dict(self.local)
+        for line in section.lines:
+            if not line.total:
+                self.local.setdefault(line.array, line.name)
+                self.shown.setdefault(line.array, line.name)
+        elements = self.plan.procedure.elements
+        for line in section.lines:
+            if line.target is not None and line.target in elements:
+                self._storage(elements[line.target].sequence)
+        kept = {x.array for x in section.lines if x.target is not None}
+        inner = buffers(list(section.lines), self.local, kept)
+        for line in section.lines:
+            if line.total:
+                self._begin_total(line)
+        self._range, self._used = r, dict[tuple[str, int], None]()
+        outer, self.lines = self.lines, []
+        spaces: dict[str, tuple[Axes, str]] = {}
+        for line in section.lines:
+            self._inside(line, inner, spaces)
+        body, self.lines = self.lines, outer
+        for name, (axes, kind) in spaces.items():
+            self.lines.append(f"{name} = {self._space(name, axes, kind)}")
+        self.lines.append(self._header(r))
+        self.lines += [f"    {text}" for text in body]
+        self._range = None
+        self.local.clear()
+        self.local.update(before)
+
+    def _begin_total(self, line: Line) -> None:
+        a = line.array
+        if not a.rank:
+            self.lines.append(f"{line.name} = 0.0")
+            return
+        self.lines.append(f"{line.name} = {self._space(line.name, a.shape)}")
+        self.lines.append(f"{line.name}[...] = 0")
+
+    def _inside(self, line: Line, inner: Mapping[Array, Buffer], spaces: dict[str, tuple[Axes, str]]) -> None:
+        elements = self.plan.procedure.elements
+        if line.total:
+            self.lines.append(f"{line.name} += {self.statements.text(line.array).code}")
+            return
+        self._note(line)
+        if line.target is not None and line.target in elements:
+            element = elements[line.target]
+            name = self._variable(element.sequence, element.index)
+            if not line.array.rank:
+                text = self.statements.text(line.array, by_name=self.local.get(line.array) != name)
+                self.lines.append(f"{name}[...] = {text.code}")
+                return
+            if self.local.get(line.array) != name:
+                self.lines.append(f"{name}[...] = {self.statements.text(line.array).code}")
+                return
+            self.lines += self.statements.write(line.array, Target(name, name, view=True))
+            return
+        buffer = inner.get(line.array)
+        if buffer is not None and buffer.fresh:
+            spaces[line.name] = (line.array.shape, line.array.kind)
+            self.lines += self.statements.write(line.array, Target(line.name, line.name, view=True))
+            return
+        self.lines += self.statements.write(line.array, Target(line.name, buffer.name if buffer else ""))
+
+    def _header(self, r: Range) -> str:
+        first, last = (r.first, r.last) if r.step > 0 else (r.last, r.first)
+        names, parts = [], []
+        for sequence, offset in self._used:
+            found = self.plan.sequences[sequence]
+            name = self.names.sequences[sequence]
+            part = _slice(found, first + dim(offset), last + dim(offset), self.names.sizes)
+            if not _axes_of(found)[1:]:
+                part += "[..., None]"
+            names.append(self.names.variables[sequence, offset])
+            parts.append(f"{name}{part}{'[::-1]' if r.step < 0 else ''}")
+        if len(names) == 1:
+            return f"for {names[0]} in {parts[0]}:"
+        return f"for {', '.join(names)} in zip({', '.join(parts)}):"
+
+
+def _offset(index: Dim, name: str) -> int:
+    rest = index + dim(-1) * dim(name)
+    number = rest.number
+    assert number is not None
+    return number
+
+
+def _axes_of(sequence: Stored) -> Axes:
+    count = sequence.last + dim(-1) * sequence.first + dim(1)
+    rows, columns = sequence.shape
+    inner: Axes = () if rows is ONE and columns is ONE else (rows,) if columns is ONE else (rows, columns)
+    return (count, *inner)
+
+
+def _slice(sequence: Stored, first: Dim, last: Dim, sizes: Mapping[str, str]) -> str:
+    """The elements first..last of the storage of a sequence."""
+    low = first + dim(-1) * sequence.first
+    rest = sequence.last + dim(-1) * last
+    start = "" if low.number == 0 else size(low, sizes)
+    if rest.number == 0:
+        stop = ""
+    elif rest.number is not None:
+        stop = str(-rest.number)
+    else:
+        stop = size(low + last + dim(-1) * first + dim(1), sizes)
+    return f"[{start}:{stop}]" if start or stop else ""
+
+
+__all__ = ["FunctionBody", "Names", "Stack", "axes_text", "size"]

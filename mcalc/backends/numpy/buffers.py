@@ -1,0 +1,102 @@
+"""Which buffer each line writes into: memory is used again as soon as nobody reads it.
+
+In: lines in the order of execution, and the arrays that outlive the function; out: for each line the name of the array
+whose memory it takes over, or a buffer of its own. A line takes over an operand where its first operation is done
+entry by entry and nothing else on the line reads the operand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from mcalc.backends.numpy.statements import ENTRYWISE, WITH_OUT
+from mcalc.program.ir import Array
+from mcalc.program.operations import VIEWS
+from mcalc.program.plan import Line, Section, computed
+from mcalc.program.schedule import base
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """Memory of a line: `fresh` is whether it is a buffer of its own, of that name."""
+
+    name: str
+    fresh: bool
+
+
+def tree(a: Array, names: Mapping[Array, str]) -> list[Array]:
+    """What is read on the line of an array: named arrays and leaves, as often as they are read."""
+    found: list[Array] = []
+    stack = list(a.args)
+    while stack:
+        x = stack.pop()
+        if x in names or x.op == "arg":
+            found.append(x)
+        else:
+            stack.extend(x.args)
+    return found
+
+
+def buffers(
+    lines: Sequence[Line | Section], names: Mapping[Array, str], kept: Collection[Array]
+) -> dict[Array, Buffer]:
+    """The buffers of the lines that write into one; a loop among the lines reads, and has buffers of its own."""
+    last: dict[Array, int] = {}
+    for place, item in enumerate(lines):
+        for line in [item] if isinstance(item, Line) else item.lines:
+            reads = [line.array] if line.total or names.get(line.array, line.name) != line.name else []
+            for x in (*tree(line.array, names), *reads):
+                last[x] = place
+    own = {item.array for item in lines if isinstance(item, Line) and not item.total}
+    free: dict[tuple[object, ...], list[str]] = {}
+    found: dict[Array, Buffer] = {}
+    ending: dict[int, list[Array]] = {}
+    for a, place in last.items():
+        if a in own and a not in kept:
+            ending.setdefault(place, []).append(a)
+    for place, item in enumerate(lines):
+        taken: Array | None = None
+        if isinstance(item, Line):
+            a = item.array
+            if not item.total and a not in found and a.rank and a.op in WITH_OUT and names.get(a) == item.name:
+                taken = _operand(a, names, [x for x in ending.get(place, ()) if x in found])
+                pool = free.get(_memory(a), [])
+                if taken is not None:
+                    found[a] = Buffer(names[taken], False)
+                elif pool:
+                    found[a] = Buffer(pool.pop(), False)
+                else:
+                    found[a] = Buffer(names[a], True)
+        for x in ending.get(place, ()):
+            if x is not taken and x in found:
+                free.setdefault(_memory(x), []).append(names[x])
+    return found
+
+
+def _memory(a: Array) -> tuple[object, ...]:
+    return (*a.shape, a.kind)
+
+
+def _operand(a: Array, names: Mapping[Array, str], ending: Sequence[Array]) -> Array | None:
+    """An array that is read here for the last time, and whose memory the line may take over."""
+    if not ending:
+        return None
+    first = a
+    while (inner := _inner(first, names)) is not None:
+        first = inner
+    if first.op not in ENTRYWISE or first.op in ("softplus_from", "sigmoid_from", "sigmoid_of_negative_from", "sigmoid",
+                                                 "softplus"):
+        return None
+    reads = [base(x) for x in tree(a, names)]
+    for x in first.args:
+        if x in ending and reads.count(x) == 1 and _memory(x) == _memory(a):
+            return x
+    return None
+
+
+def _inner(a: Array, names: Mapping[Array, str]) -> Array | None:
+    for x in a.args:
+        if computed(x) and x not in names and x.op not in VIEWS and x.rank and x.op in WITH_OUT:
+            return x
+    return None

@@ -1,0 +1,263 @@
+"""Lines of a plan as statements that write into buffers.
+
+In: a line `name = array`; out: statements of Python, of which the first writes into a buffer and the others go on in
+it:  `Z = np.dot(X, W, out=ws.Z)`, `Z += b`. What cannot write into a buffer is one expression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from mcalc.algebra.functions import FUNCTIONS
+from mcalc.backends.numpy.text import TEXTS, Place, Text, number
+from mcalc.program.builder import Builder
+from mcalc.program.ir import Array
+from mcalc.program.operations import VIEWS
+from mcalc.program.plan import computed
+
+COMPARISONS = {"eq": "equal", "ge": "greater_equal", "gt": "greater", "le": "less_equal", "lt": "less"}
+WITH_OUT = frozenset(
+    (
+        "sum", "scale", "times", "quotient", "maximum", "minimum", "power", "powers", "matmul", "outer", "softmax",
+        "logsumexp", "total", "largest", "row_dots", "softplus_from", "sigmoid_from", "sigmoid_of_negative_from",
+        *COMPARISONS, *FUNCTIONS,
+    )
+)  # fmt: skip
+"""Operations that can write into a buffer."""
+
+ENTRYWISE = WITH_OUT - {"matmul", "outer", "logsumexp", "total", "largest", "row_dots"}
+"""Those whose buffer may be one of their operands."""
+
+_HELPERS = {"sigmoid": "sigmoid", "softplus": "softplus", "erf": "erf"}
+
+
+@dataclass(slots=True)
+class Target:
+    """Where a line writes: the name, and the buffer that the first statement writes to ("" for a fresh array)."""
+
+    name: str
+    buffer: str
+    view: bool = False
+    """Whether the name is a view of memory that is there already (an element of a sequence)."""
+    lines: list[str] = field(default_factory=list)
+    started: bool = False
+
+    def call(self, function: str, *arguments: str, options: str = "") -> None:
+        """`name = function(…, out=buffer)`."""
+        place = self.name if self.started or self.view else self.buffer
+        tail = f", {options}" if options else ""
+        out = f", out={place}" if place else ""
+        text = f"{function}({', '.join(arguments)}{tail}{out})"
+        self.lines.append(text if self.started or self.view else f"{self.name} = {text}")
+        self.started = True
+
+    def update(self, operator: str, operand: Text) -> None:
+        """`name += operand`, on what is there."""
+        self.lines.append(f"{self.name} {operator}= {operand.code}")
+
+    def assign(self, text: Text) -> None:
+        """`name = text`, or into the view."""
+        place = f"{self.name}[...]" if self.view else self.name
+        self.lines.append(f"{place} = {text.code}")
+        self.started = True
+
+
+class Statements:
+    """Writes lines; `leaf` gives the text of an argument or element, `names` those of named arrays."""
+
+    def __init__(
+        self, builder: Builder, names: Mapping[Array, str], leaf: Callable[[Array], str], sizes: Mapping[str, str]
+    ) -> None:
+        self.b = builder
+        self.names = names
+        self.leaf = leaf
+        self.sizes = sizes
+        self.helpers: set[str] = set()
+        """Operations whose text calls a function of the module."""
+
+    # --- operands -----------------------------------------------------------------------------------------------------
+
+    def text(self, root: Array, by_name: bool = True) -> Text:
+        """An operand: names, views, numbers, scalars."""
+        memo: dict[Array, Text] = {}
+        stack = [root]
+        while stack:
+            a = stack[-1]
+            if a in memo:
+                stack.pop()
+                continue
+            if a.op == "arg":
+                memo[a] = Text(self.leaf(a))
+                continue
+            if a in self.names and (by_name or a is not root):
+                memo[a] = Text(self.names[a])
+                continue
+            missing = [x for x in a.args if x not in memo]
+            if missing:
+                stack.extend(missing)
+                continue
+            args = [memo[x] for x in a.args]
+            self.helpers.add(a.op)
+            memo[a] = args[1] if a.op == "diagonal" and len(args) == 2 else TEXTS[a.op](Place(a, self.sizes), args)
+        return memo[root]
+
+    # --- lines --------------------------------------------------------------------------------------------------------
+
+    def write(self, a: Array, target: Target) -> list[str]:
+        """The statements that compute an array."""
+        if a.rank and a.op in WITH_OUT:
+            self._into(a, target)
+        else:
+            target.assign(self.text(a, by_name=a.op in VIEWS))
+        return target.lines
+
+    def _into(self, root: Array, target: Target) -> None:
+        """From the innermost operation outwards, each in the buffer of the one before."""
+        chain = [root]
+        while (inner := self._inner(chain[-1])) is not None:
+            chain.append(inner)
+        before: Array | None = None
+        for a in reversed(chain):
+            self._step(a, before, target)
+            before = a
+
+    def _inner(self, a: Array) -> Array | None:
+        """The operand that is computed on the line of a."""
+        for x in a.args:
+            if computed(x) and x not in self.names and x.op not in VIEWS and x.rank and x.op in WITH_OUT:
+                return x
+        return None
+
+    def _step(self, a: Array, done: Array | None, t: Target) -> None:
+        here = Text(t.name)
+        args = [here if x is done else self._operand(x) for x in a.args]
+        match a.op:
+            case "sum":
+                self._sum(a, done, t)
+            case "scale":
+                factor = self._factor(a)
+                if factor.code == "-1":
+                    t.call("np.negative", args[0].code)
+                elif done is not None:
+                    t.update("*", factor)
+                else:
+                    t.call("np.multiply", args[0].code, factor.code)
+            case "times":
+                self._fold(a, done, t)
+            case "quotient":
+                if done is not None and a.args[0] is done:
+                    t.update("/", args[1])
+                else:
+                    t.call("np.divide", args[0].code, args[1].code)
+            case "maximum" | "minimum":
+                t.call(f"np.{a.op}", args[0].code, args[1].code)
+            case "power":
+                self._power(args[0].code, a.attrs[0], t)
+            case "powers":
+                t.call("np.power", args[0].code, args[1].code)
+            case "relu":
+                t.call("np.maximum", args[0].code, "0")
+            case "softplus_from":
+                t.call("np.maximum", args[0].code, "0")
+                t.update("+", args[1])
+            case "matmul":
+                t.call("np.dot", args[0].code, args[1].code)
+            case "outer":
+                t.call("np.outer", args[0].code, args[1].code)
+            case "total" | "largest":
+                function = "sum" if a.op == "total" else "max"
+                t.call(f"{args[0].atom}.{function}", options=f"axis={a.attrs[0]}")
+            case "row_dots":
+                t.call("np.einsum", '"ij,ij->i"', args[0].code, args[1].code)
+            case "softmax" | "logsumexp":
+                self.helpers.add(a.op)
+                t.call(a.op, args[0].code, options="" if a.attrs[0] is None else f"axis={a.attrs[0]}")
+            case "sigmoid_from" | "sigmoid_of_negative_from":
+                self.helpers.add(a.op)
+                t.call(a.op, args[0].code, args[1].code)
+            case op if op in COMPARISONS:
+                t.call(f"np.{COMPARISONS[op]}", args[0].code, args[1].code)
+            case op:
+                self.helpers.add(op)
+                t.call(_HELPERS.get(op, f"np.{op}"), args[0].code)
+
+    def _operand(self, x: Array) -> Text:
+        return self.text(x)
+
+    def _power(self, x: str, exponent: Fraction, t: Target) -> None:
+        if exponent == 2:
+            t.call("np.square", x)
+        elif exponent == -1:
+            t.call("np.reciprocal", x)
+        elif exponent == 3:
+            t.call("np.square", x)
+            t.update("*", Text(x))
+        elif exponent == 4:
+            t.call("np.square", x)
+            t.call("np.square", t.name)
+        else:
+            t.call("np.power", x, number(exponent).code)
+
+    def _factor(self, a: Array) -> Text:
+        """What multiplies the array of a scaling."""
+        return self.text(self.b.node("scale", self.b.one, *a.args[1:], attrs=a.attrs)) if len(a.args) > 1 else number(
+            a.attrs[0]
+        )
+
+    def _sum(self, a: Array, done: Array | None, t: Target) -> None:
+        pairs = list(zip(a.args, a.attrs, strict=True))
+        first = next((p for p in pairs if p[0] is done), None)
+        if first is None:
+            pairs.sort(key=lambda p: (p[0].shape != a.shape, p[1] < 0))
+            first = pairs[0]
+        rest = [p for p in pairs if p is not first]
+        if first[0] is done:
+            sign = first[1]
+            if sign < 0:
+                x, c = next((p for p in rest if p[1] > 0), (None, Fraction(0)))
+                if x is not None and (c == 1 or x.op == "number"):
+                    rest = [p for p in rest if p[0] is not x]
+                    self._scaled(-sign, t)
+                    t.call("np.subtract", self._multiple(x, c).code, t.name)
+                else:
+                    self._scaled(sign, t)
+            else:
+                self._scaled(sign, t)
+        else:
+            x, c = first
+            if c == 1 and x.op != "number":
+                y, e = rest.pop(0)
+                function = "np.subtract" if e < 0 else "np.add"
+                t.call(function, self.text(x).code, self._multiple(y, abs(e)).code)
+            elif c == -1 and rest and rest[0][1] > 0:
+                y, e = rest.pop(0)
+                t.call("np.subtract", self._multiple(y, e).code, self.text(x).code)
+            else:
+                t.call("np.multiply", self.text(x).code, number(c).code)
+        for x, c in rest:
+            t.update("-" if c < 0 else "+", self._multiple(x, abs(c)))
+
+    def _scaled(self, c: Fraction, t: Target) -> None:
+        if c == -1:
+            t.call("np.negative", t.name)
+        elif c != 1:
+            t.update("*", number(c))
+
+    def _multiple(self, x: Array, c: Fraction) -> Text:
+        if x.op == "number":
+            return number(c * x.attrs[0])
+        return self.text(x) if c == 1 else self.text(self.b.node("scale", x, attrs=(c, ())))
+
+    def _fold(self, a: Array, done: Array | None, t: Target) -> None:
+        rest = [x for x in a.args if x is not done]
+        if done is None:
+            rest.sort(key=lambda x: x.shape != a.shape)
+            first, second = rest[0], rest[1]
+            if first.kind == "bool" and second.kind != "bool":
+                first, second = second, first
+            t.call("np.multiply", self.text(first).code, self.text(second).code)
+            rest = rest[2:]
+        for x in rest:
+            t.update("*", self.text(x))

@@ -1,0 +1,277 @@
+"""From blocks of arrays to lines: which arrays get a name and a buffer, where each is computed, what is kept.
+
+In: a `Procedure`; out: a `Plan`, in which every line computes one named array from named arrays, leaves and numbers by
+operations that can write into one buffer one after another: of the operands of an elementwise operation at most one is
+computed on the same line, the first, and it has the shape of the result.
+
+Arrays of a loop's body that are the same in every iteration are computed before it. What a forward loop computes and a
+backward loop reads again, and is dear, is kept in a sequence of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from mcalc.algebra.expr import Expr
+from mcalc.algebra.functions import FUNCTIONS
+from mcalc.algebra.operators import symbol
+from mcalc.algebra.shape import dim
+from mcalc.model.ir import Element
+from mcalc.model.ir import Sequence as Stored
+from mcalc.program.ir import Array, arrays
+from mcalc.program.mathematics import shape_of
+from mcalc.program.names import Namer
+from mcalc.program.operations import ATOMS, VIEWS
+from mcalc.program.procedure import Block, Cell, Procedure, Range, stored, varying
+from mcalc.program.schedule import base
+from mcalc.program.share import substituted
+
+DEAR = frozenset(
+    (
+        "matmul", "solve", "inv", "cholesky", "softmax", "logsumexp", "sigmoid_from", "sigmoid_of_negative_from",
+        "softplus_from", "expm", "pinv", "powers", "outer", "kron", *(set(FUNCTIONS) - {"relu", "abs", "sign"}),
+    )
+)  # fmt: skip
+"""Operations whose result a backward loop reads rather than computes again."""
+
+LONGEST_SCALAR = 6
+"""The most operations in one line of scalars."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`name = array`."""
+
+    name: str
+    array: Array
+    target: Expr | None
+    total: bool = False
+
+
+@dataclass(slots=True)
+class Section:
+    """Lines in order; those of a loop's body where there is a range."""
+
+    phase: str
+    range: Range | None
+    lines: list[Line] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Plan:
+    """Sections in order."""
+
+    procedure: Procedure
+    sections: list[Section]
+    names: dict[Array, str]
+    """The arrays that straight code names."""
+    sequences: dict[str, Stored]
+    """Sequences with storage, those that the plan added too."""
+
+
+def plan(
+    procedure: Procedure,
+    sequences: dict[str, Stored],
+    namer: Namer,
+    named: Callable[[Expr], str],
+) -> Plan:
+    """The lines of a procedure; `named` gives the name of a symbol that straight code defines or an element."""
+    _keep(procedure, sequences, namer)
+    blocks = _hoisted(procedure)
+    chosen = _Choice(blocks).named
+    readers = _readers(blocks)
+    names: dict[Array, str] = {}
+    sections: list[Section] = []
+    for block in blocks:
+        section = Section(block.phase, block.range)
+        here: dict[Array, str] = {}
+        moving = varying(procedure, block)
+        targets = _owners(procedure, block)
+        for cell in block.cells:
+            for a in arrays(cell.array):
+                if a not in chosen or a in here or a in names or (block.range is not None and a not in moving):
+                    continue
+                owner = targets.get(a)
+                name = namer.name(a, {**names, **here}, readers.get(a, ())) if owner is None else named(owner)
+                here[a] = name
+                section.lines.append(Line(name, a, owner))
+            kept = cell.target is not None and (block.range is not None or cell.target in procedure.elements)
+            if kept and (cell.total or targets.get(cell.array) is not cell.target or cell.array not in here):
+                assert cell.target is not None
+                section.lines.append(Line(named(cell.target), cell.array, cell.target, cell.total))
+        if block.range is None:
+            names.update(here)
+        sections.append(section)
+    return Plan(procedure, sections, names, sequences)
+
+
+def _owners(procedure: Procedure, block: Block) -> dict[Array, Expr]:
+    """The symbols that arrays are computed for: of several, the first; where it is a view, of what it looks at."""
+    owners: dict[Array, Expr] = {}
+    for cell in block.cells:
+        if cell.target is None or cell.total or (block.range is None and cell.target in procedure.elements):
+            continue
+        owners.setdefault(cell.array, cell.target)
+        if block.range is None and cell.array.op == "row" and base(cell.array).op not in ATOMS:
+            owners.setdefault(base(cell.array), cell.target)
+    return owners
+
+
+# --- loops ------------------------------------------------------------------------------------------------------------
+
+
+def _keep(procedure: Procedure, sequences: dict[str, Stored], namer: Namer) -> None:
+    """Keep what an earlier loop computes and a later one over the same indices reads again, where that is dear."""
+    b = procedure.builder
+    elements = dict(procedure.elements)
+    earlier: list[Block] = []
+    for block in procedure.blocks:
+        if block.range is None:
+            continue
+        moving = varying(procedure, block)
+        for before in earlier:
+            if before.range is None or before.range.indices != block.range.indices:
+                continue
+            shared = moving & varying(procedure, before)
+            wanted = [
+                a for a in _maximal(block, shared) if base(a).op in DEAR and a.op not in VIEWS and a.kind == "float"
+            ]
+            replacement: dict[Array, Array] = {}
+            for a in wanted:
+                name = namer.name(a, {}, ())
+                index, low, high = block.range.indices
+                shape = shape_of(a)
+                element = symbol(f"{name}[{index}]", shape)
+                elements[element] = Element(name, dim(index))
+                sequences[name] = Stored(name, shape, low, high)
+                leaf = b.node("arg", attrs=(element.name, stored(element)))
+                procedure.leaves[leaf] = element
+                replacement[a] = leaf
+                before.cells.insert(_place(before, a), Cell(a, element))
+            procedure.elements = elements
+            if replacement:
+                for cell in block.cells:
+                    cell.array = substituted(b, cell.array, replacement)
+        earlier.append(block)
+
+
+def _place(block: Block, a: Array) -> int:
+    """Before the first definition that is made of an array."""
+    for place, cell in enumerate(block.cells):
+        if any(x is a for x in arrays(cell.array)):
+            return place
+    return len(block.cells)
+
+
+def _maximal(block: Block, shared: set[Array]) -> list[Array]:
+    """The shared arrays that something unshared reads, or that the block defines."""
+    found: dict[Array, None] = {}
+    for cell in block.cells:
+        for a in arrays(cell.array):
+            if a not in shared:
+                found.update(dict.fromkeys(base(x) for x in a.args if x in shared))
+        if cell.array in shared:
+            found[cell.array] = None
+    return [a for a in found if a.op not in ATOMS]
+
+
+def _hoisted(procedure: Procedure) -> list[Block]:
+    """The blocks, with what does not vary in a loop in straight code before it."""
+    blocks: list[Block] = []
+    for block in procedure.blocks:
+        if block.range is not None:
+            moving = varying(procedure, block)
+            still: dict[Array, None] = {}
+            for cell in block.cells:
+                for a in arrays(cell.array):
+                    if a in moving:
+                        still.update(dict.fromkeys(x for x in map(base, a.args) if x not in moving))
+                if cell.array not in moving:
+                    still[base(cell.array)] = None
+            cells = [Cell(a) for a in still if a.op not in ATOMS and a.rank]
+            if cells:
+                if blocks and blocks[-1].range is None and blocks[-1].phase == block.phase:
+                    blocks[-1] = Block(block.phase, None, [*blocks[-1].cells, *cells])
+                else:
+                    blocks.append(Block(block.phase, None, cells))
+        blocks.append(block)
+    return blocks
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def inplace(a: Array) -> bool:
+    """Whether an operation can write into a buffer that holds its first operand."""
+    return a.op in _INPLACE
+
+
+_INPLACE = frozenset(
+    ("sum", "scale", "times", "quotient", "maximum", "minimum", "power", "powers", *FUNCTIONS, "softplus_from")
+)
+
+
+def computed(a: Array) -> bool:
+    """Whether an array is more than a leaf, a number or a view of one."""
+    return base(a).op not in ATOMS
+
+
+class _Choice:
+    """Which arrays get a name."""
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self.named: set[Array] = set()
+        roots = [cell.array for block in blocks for cell in block.cells]
+        order = list(arrays(*roots))
+        uses: dict[Array, int] = {}
+        for a in order:
+            if a.op not in VIEWS:
+                for x in a.args:
+                    uses[base(x)] = uses.get(base(x), 0) + 1
+        for root in roots:
+            uses[base(root)] = uses.get(base(root), 0) + 2
+        weights: dict[Array, int] = {}
+        for a in order:
+            if a.op in VIEWS or a.op in ATOMS:
+                weights[a] = weights[base(a)] if a.op in VIEWS and base(a) not in self.named else 0
+                continue
+            self._name_operands(a)
+            weights[a] = 1 + sum(0 if base(x) in self.named else weights[x] for x in a.args)
+            trivial = a.op == "scale" and all(x.op in ATOMS for x in a.args) and a.rank == 0
+            if (uses.get(a, 0) > 1 and not trivial) or (a.rank == 0 and weights[a] > LONGEST_SCALAR):
+                self.named.add(a)
+
+    def _name_operands(self, a: Array) -> None:
+        room = inplace(a) and a.kind == "float" and a.rank > 0
+        for x in a.args:
+            if not computed(x) or base(x) in self.named or not x.rank:
+                continue
+            if room and x.op not in VIEWS and x.shape == a.shape and x.kind == "float" and not _twice(a, x):
+                room = False
+                continue
+            if _scaled_constant(base(x)):
+                continue
+            self.named.add(base(x))
+
+
+def _twice(a: Array, x: Array) -> bool:
+    return a.op in ("powers", "softplus_from") or sum(y is x for y in a.args) > 1 or (
+        a.op == "power" and a.attrs[0] not in (2,)
+    )
+
+
+def _scaled_constant(a: Array) -> bool:
+    return a.op == "scale" and a.args[0].op in ATOMS and not a.args[0].op == "arg"
+
+
+def _readers(blocks: Sequence[Block]) -> dict[Array, list[Array]]:
+    readers: dict[Array, list[Array]] = {}
+    for a in arrays(*(cell.array for block in blocks for cell in block.cells)):
+        if a.op not in VIEWS:
+            for x in a.args:
+                readers.setdefault(base(x), []).append(a)
+    return readers
+
+
+__all__ = ["Line", "Plan", "Section", "computed", "inplace", "plan"]

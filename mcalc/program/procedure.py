@@ -1,0 +1,207 @@
+"""Lowering a model and its adjoint program: from statements to blocks of arrays.
+
+In: statements of a forward and of a backward phase; out: a `Procedure`, blocks in order. A block is straight code or the
+body of a loop; all of them live in one graph, so that what the backward phase shares with the forward phase is one
+array. In straight code a name of the model is the array of its value. In a loop it is a leaf: what `c[t]` is made of
+matters to the iteration that defines it, and everybody else reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mcalc.algebra.expr import Expr
+from mcalc.algebra.shape import ONE, Dim
+from mcalc.model.ir import Define, Element, Loop, Statement, Total
+from mcalc.program.builder import Builder
+from mcalc.program.ir import Array, arrays
+from mcalc.program.lower import Lowering
+from mcalc.program.operations import Axes
+from mcalc.program.share import share_exponentials, substituted
+from mcalc.program.stable import stable
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The iterations of a loop: index in first..last, upwards or downwards."""
+
+    index: str
+    first: Dim
+    last: Dim
+    step: int
+
+    @property
+    def indices(self) -> tuple[str, Dim, Dim]:
+        """The iterations, whatever their order."""
+        low, high = (self.first, self.last) if self.step > 0 else (self.last, self.first)
+        return self.index, low, high
+
+
+@dataclass(slots=True)
+class Cell:
+    """What a block defines: an array, and the symbol of the program that stands for it, if any."""
+
+    array: Array
+    target: Expr | None = None
+    total: bool = False
+    """Whether the array is added to what the target holds: a sum over the loop."""
+
+
+@dataclass(slots=True)
+class Block:
+    """Straight code, or the body of a loop."""
+
+    phase: str
+    range: Range | None
+    cells: list[Cell] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Procedure:
+    """Blocks in order, and the arrays of the symbols that straight code defines."""
+
+    builder: Builder
+    blocks: list[Block]
+    leaves: dict[Array, Expr]
+    """Leaf arrays to their symbols: arguments, elements, stacked sequences."""
+    bound: dict[Expr, Array]
+    elements: Mapping[Expr, Element]
+
+
+def stored(e: Expr) -> Axes:
+    """The axes of a symbol as it is stored: a column has one, a row vector two."""
+    if e.is_scalar:
+        return ()
+    return e.shape[:1] if e.shape[1] is ONE else e.shape
+
+
+def lower_procedure(
+    phases: Mapping[str, Sequence[Statement]], elements: Mapping[Expr, Element], outputs: Sequence[Expr]
+) -> Procedure:
+    """The blocks of several phases; in every phase but the first, values are derivatives (conventions at kinks).
+
+    `outputs` are symbols that are given back: a 1 x m output is a matrix with two axes.
+    """
+    memo: dict[Expr, Expr] = {}
+    plans = [(phase, s, [stable(d.value, memo) for d in _body(s)]) for phase, found in phases.items() for s in found]
+    first = next(iter(phases), "")
+    builder = Builder()
+    roots = tuple(value for _, _, values in plans for value in values)
+    made: list[list[Array]] = []
+    lowering: Lowering | None = None
+    for _ in range(2):
+        builder.settle(tuple(a for found in made for a in found))
+        lowering = Lowering(builder, roots, lowering)
+        made = []
+        for phase, statement, values in plans:
+            lowering.derivative = phase != first
+            here = []
+            for definition, value in zip(_body(statement), values, strict=True):
+                a = lowering.array(value)
+                builder.pay(a)
+                if isinstance(statement, Define):
+                    lowering.bound[definition.target] = a
+                here.append(_as_stored(builder, definition.target, a, statement, outputs))
+            made.append(here)
+    assert lowering is not None
+    flat = share_exponentials(builder, [a for found in made for a in found])
+    blocks: list[Block] = []
+    position = 0
+    for phase, statement, values in plans:
+        here = flat[position : position + len(values)]
+        position += len(values)
+        cells = [
+            Cell(a, d.target, isinstance(statement, Total)) for d, a in zip(_body(statement), here, strict=True)
+        ]
+        if isinstance(statement, Define):
+            if not blocks or blocks[-1].range is not None or blocks[-1].phase != phase:
+                blocks.append(Block(phase, None))
+            blocks[-1].cells += cells
+        elif isinstance(statement, Loop):
+            found = Range(statement.index, statement.first, statement.last, statement.step)
+            blocks.append(Block(phase, found, cells))
+        else:
+            blocks.append(Block(phase, Range(statement.index, statement.first, statement.last, 1), cells))
+    symbols = {node for _, _, values in plans for value in values for node in _symbols(value)}
+    symbols |= {d.target for _, s, _ in plans for d in _body(s)}
+    leaves = {}
+    for e in symbols:
+        leaf = builder.find("arg", attrs=(e.name, stored(e)))
+        if leaf is not None:
+            leaves[leaf] = e
+    bound = {cell.target: cell.array for block in blocks if block.range is None for cell in block.cells if cell.target}
+    procedure = Procedure(builder, blocks, leaves, bound, elements)
+    _read_targets(procedure)
+    return procedure
+
+
+def _symbols(e: Expr) -> list[Expr]:
+    from mcalc.algebra.expr import symbols
+
+    return list(symbols(e))
+
+
+def _body(statement: Statement) -> Sequence[Define | Total]:
+    return statement.body if isinstance(statement, Loop) else (statement,)
+
+
+def _as_stored(b: Builder, target: Expr, a: Array, statement: Statement, outputs: Sequence[Expr]) -> Array:
+    """A result in the working precision; one that is given back or an element of a sequence has its stored axes."""
+    a = b.number_of(a)
+    if a.op == "diagonal" and len(a.args) == 2:
+        a = a.args[1]
+    if a.rank == 1 and len(stored(target)) == 2 and (target in outputs or not isinstance(statement, Define)):
+        return _as_row(b, a)
+    return a
+
+
+def _as_row(b: Builder, a: Array) -> Array:
+    match a.op:
+        case "flat":
+            return a.args[0]
+        case "scale":
+            return b.node("scale", _as_row(b, a.args[0]), *a.args[1:], attrs=a.attrs)
+    return b.node("row", a)
+
+
+def _read_targets(procedure: Procedure) -> None:
+    """Read what a loop defines by its name, in later definitions of loops over the same indices."""
+    b = procedure.builder
+    known: dict[tuple[str, Dim, Dim], dict[Array, Array]] = {}
+    for block in procedure.blocks:
+        if block.range is None:
+            continue
+        aliases = known.setdefault(block.range.indices, {})
+        for cell in block.cells:
+            array = _without_root(b, cell.array, aliases)
+            if not cell.total and cell.target is not None and array.op not in ("arg", "number", "zeros", "ones"):
+                leaf = b.node("arg", attrs=(cell.target.name, stored(cell.target)))
+                procedure.leaves[leaf] = cell.target
+                inner = array.args[0] if array.op == "row" else array
+                aliases[array] = leaf
+                aliases.setdefault(cell.array, leaf)
+                if inner is not array:
+                    aliases[inner] = b.flat(leaf)
+            cell.array = array
+
+
+def _without_root(b: Builder, a: Array, aliases: dict[Array, Array]) -> Array:
+    """The array with its operands replaced; where it is itself known, its name."""
+    return substituted(b, a, aliases) if aliases else a
+
+
+def varying(procedure: Procedure, block: Block) -> set[Array]:
+    """The arrays of a loop's body that differ from one iteration to the next."""
+    if block.range is None:
+        return set()
+    index = block.range.index
+    result: set[Array] = set()
+    for a in arrays(*(cell.array for cell in block.cells)):
+        if a.op == "arg":
+            element = procedure.elements.get(procedure.leaves[a])
+            if element is not None and index in element.index.names():
+                result.add(a)
+        elif any(x in result for x in a.args):
+            result.add(a)
+    return result
