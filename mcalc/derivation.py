@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.expr import symbols as symbols_of
-from mcalc.algebra.structure import PROPERTIES
+from mcalc.algebra.structure import PROPERTIES, holds
 from mcalc.dispatch import default_kind, differentiate
 from mcalc.errors import McalcError, Span, UsageError
 from mcalc.rewrite.derivation import NUMERATOR, Answer, Derived, Step
@@ -288,6 +288,7 @@ def derive(
     define: Sequence[str] = (),
     steps: str = "brief",
     layout: str = "numerator",
+    vech: bool = False,
     verify: bool = True,
 ) -> Derivation | Derivations:
     """The derivative of an expression in closed form, proved and checked.
@@ -295,7 +296,8 @@ def derive(
     `expression` is a text of the language; `wrt` the variable, or several (then the result is `Derivations`); `where`
     declares shapes and properties (`"X: n x m; S: n x n spd"`); `kind` is "gradient", "jacobian", … (None: what fits
     the expression); `define` holds elementwise functions (`"swish(x) = x sigmoid(x)"`); `steps` is "brief", "full" or
-    "none".
+    "none"; with `vech`, the Jacobian of vec and the Hessian are those by the independent entries of a matrix that is
+    declared symmetric, spd, psd, lower or upper.
 
     Raises `McalcError`: `ParseError`, `NameProblem`, `ShapeError`, `AmbiguityError` where the text cannot be read,
     `NotSupported` where there is no closed form, `VerificationError` where an answer does not pass its check.
@@ -309,7 +311,7 @@ def derive(
         parsed = parse(expression, where=where, wrt=wrt, define=define)
         if not parsed.wrt:
             raise UsageError("no variable of differentiation was given", hint="wrt='X', or --wrt X")
-        derived = differentiate(parsed, kind or default_kind(parsed.expression, parsed.wrt), steps, layout)
+        derived = differentiate(parsed, kind or default_kind(parsed.expression, parsed.wrt, vech), steps, layout, vech)
         verification = None
         if verify:
             from mcalc.verify.proof import verify as gate
@@ -333,14 +335,23 @@ def _layout(answer: Answer, name: str) -> str:
         case "jacobian":
             return f"{side}, d{name} = {label} d{x.name}"
         case "vec-jacobian":
-            return f"{side}, vec(d{name}) = {label} vec(d{x.name})"
+            above = "vech" if answer.label.startswith("vech") else "vec"
+            return f"{side}, {above}(d{name}) = {label} {_stack(f'd{x.name}', x, answer)}"
         case "hessian":
-            return f"second derivative by vec({x.name}) and vec({answer.variables[-1].name})"
+            first, second = (_stack(z.name, z, answer) for z in (x, answer.variables[-1]))
+            return f"second derivative by {first} and {second}"
         case "critical-point":
             return f"the shape of {x.name}, where grad_{x.name} = 0"
         case "hvp":
             return f"the shape of {x.name}, d(grad_{x.name}) in the direction given"
     return f"the shape of {name}"
+
+
+def _stack(text: str, x: Expr, answer: Answer) -> str:
+    """vec or vech of a variable or its differential; of an upper triangular one, of its transpose."""
+    if x not in answer.vech:
+        return f"vec({text})"
+    return f"vech({text}^T)" if holds(x, "upper") else f"vech({text})"
 
 
 def _symbols(parsed: Parsed, result: Expr) -> dict[str, Symbol]:

@@ -18,20 +18,26 @@ if TYPE_CHECKING:
     from mcalc.frontend import Parsed
 
 
-def default_kind(root: Expr, variables: Sequence[Expr]) -> str:
-    """The kind of derivative that fits the shapes."""
+def default_kind(root: Expr, variables: Sequence[Expr], vech: bool = False) -> str:
+    """The kind of derivative that fits the shapes; with `vech`, one that stacks matrices."""
     if root.is_scalar:
-        return "gradient"
+        return "vec-jacobian" if vech else "gradient"
     if root.is_column and all(x.is_column for x in variables):
         return "jacobian"
     return "vec-jacobian"
 
 
-def differentiate(parsed: Parsed, kind: str, detail: str, layout: str) -> Derived:
+def differentiate(parsed: Parsed, kind: str, detail: str, layout: str, vech: bool = False) -> Derived:
     """The derivation of a kind; raises NotSupported where the kind does not fit the shape."""
     from mcalc.pipeline import derive_gradients, division_by_zero
 
     root, name = parsed.expression, free_name(parsed)
+    if kind == "gradient" and vech:
+        raise NotSupported(
+            "vech stacks a matrix, and a gradient has the shape of its variable",
+            hint="--kind vec-jacobian gives the derivative by vech; the gradient names that by independent entries",
+            code="vech",
+        )
     if kind == "gradient":
         if not root.is_scalar:
             raise NotSupported(
@@ -45,7 +51,7 @@ def differentiate(parsed: Parsed, kind: str, detail: str, layout: str) -> Derive
     if kind not in KINDS:
         raise UsageError(f"there is no kind '{kind}'", hint=f"kinds: gradient, {', '.join(KINDS)}")
     try:
-        return derive_kind(root, parsed.wrt, kind, name, detail, layout)
+        return derive_kind(root, parsed.wrt, kind, name, detail, layout, vech)
     except ZeroDivisionError:
         raise division_by_zero() from None
 

@@ -84,7 +84,8 @@ def _elementwise(sp: Any, function: Any, node: Expr, arg: Any) -> Any:
 def _size(sp: Any, d: Dim) -> Any:
     total = sp.Integer(0)
     for monomial, coefficient in d.terms:
-        total += sp.Mul(sp.Integer(coefficient), *(sp.Symbol(n, integer=True, positive=True) for n in monomial))
+        names = (sp.Symbol(n, integer=True, positive=True) for n in monomial)
+        total += sp.Mul(_rational(sp, Fraction(coefficient)), *names)
     return total
 
 

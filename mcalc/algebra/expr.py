@@ -92,6 +92,8 @@ _OWN_LENGTH: dict[str, Callable[[tuple[Any, ...], int], int]] = {
     "zeros": lambda attrs, n: 2 if attrs[1] is ONE else 3,
     "unit":  lambda attrs, n: 3,
     "K":     lambda attrs, n: 3,
+    "dup":   lambda attrs, n: 2,
+    "elim":  lambda attrs, n: 2,
     "index": lambda attrs, n: 1 + sum(a is not None for a in attrs),
     "sum":   lambda attrs, n: 1 + (attrs[0] is not None),
     "mean":  lambda attrs, n: 1 + (attrs[0] is not None),

@@ -22,6 +22,7 @@ GREEK: dict[str, str] = {
 GREEK_WORDS: dict[str, str] = {letter: word for word, letter in GREEK.items()}
 """Letter to word."""
 
+_FACTOR = re.compile(r"[^-+*/()]+")
 _PARTS = re.compile(r"([A-Za-z]+)([0-9]*)(?:_(?:\{([^{}]*)\}|(.+)))?")
 
 
@@ -53,3 +54,8 @@ def latex_name(name: str) -> str:
     if not below:
         return stem
     return f"{stem}_{below}" if len(below) == 1 else f"{stem}_{{{below}}}"
+
+
+def latex_dimension(text: str) -> str:
+    """A dimension as LaTeX math: names and their products, sums and halves."""
+    return _FACTOR.sub(lambda m: latex_name(m[0]), text).replace("*", " ")

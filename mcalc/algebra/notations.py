@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.functions import FUNCTIONS
-from mcalc.algebra.names import latex_name, parts, unicode_name
+from mcalc.algebra.names import latex_dimension, latex_name, parts, unicode_name
 from mcalc.algebra.shape import ONE, Dim
 from mcalc.algebra.writer import ATOM, LIKE_SIZE, POWER, PRODUCT, Text, Writer, plain
 
@@ -64,7 +64,7 @@ class LatexWriter(Writer):
         return rf"\left({text}\right)" if tall else f"({text})"
 
     def dimension(self, d: Dim) -> str:
-        return "+".join(" ".join(latex_name(f) for f in term.split("*")) for term in str(d).split("+"))
+        return latex_dimension(str(d))
 
     def function(self, word: str) -> str:
         if word in FUNCTIONS:
@@ -110,6 +110,9 @@ class LatexWriter(Writer):
 
     def commutation(self, node: Expr, args: list[Text]) -> Text:
         return plain(f"K_{{{','.join(self.dimension(d) for d in node.attrs)}}}")
+
+    def of_one_size(self, node: Expr, args: list[Text]) -> Text:
+        return plain(f"{'D' if node.op == 'dup' else 'L'}_{{{self.dimension(node.attrs[0])}}}")
 
     def div(self, node: Expr, args: list[Text]) -> Text:
         return self.variants(node, args, lambda t: rf"\frac{{{t[0]}}}{{{t[1]}}}", POWER)

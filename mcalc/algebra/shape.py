@@ -1,24 +1,31 @@
 """Dimensions and shapes.
 
-A dimension is a polynomial with integer coefficients in named dimensions: `n`, `3`, `n+1`, `2*q`, `m*n`
-(blocks add dimensions, Kronecker products multiply them). Dimensions are interned, so `is` is equality.
+A dimension is a polynomial in named dimensions whose values are integers: `n`, `3`, `n+1`, `2*q`, `m*n`
+(blocks add dimensions, Kronecker products multiply them), and `n*(n+1)/2`, the independent entries of a symmetric
+matrix. Its coefficients are rational. Dimensions are interned, so `is` is equality.
 A shape is a pair (rows, columns); a scalar is `(ONE, ONE)`, a column vector `(n, ONE)`.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from typing import TypeAlias
 
 Monomial: TypeAlias = tuple[str, ...]
 """A product of dimension names, sorted; the empty tuple is 1."""
+Coefficient: TypeAlias = int | Fraction
+
+_MOST_CASES = 4096
 
 
 class Dim:
     """A dimension; make one with `dim`."""
 
     __slots__ = ("terms", "text")
-    terms: tuple[tuple[Monomial, int], ...]
+    terms: tuple[tuple[Monomial, Coefficient], ...]
     text: str
 
     def __add__(self, other: Dim) -> Dim:
@@ -28,7 +35,7 @@ class Dim:
         return _intern(total)
 
     def __mul__(self, other: Dim) -> Dim:
-        total: dict[Monomial, int] = {}
+        total: dict[Monomial, Coefficient] = {}
         for left, a in self.terms:
             for right, b in other.terms:
                 monomial = tuple(sorted(left + right))
@@ -41,13 +48,29 @@ class Dim:
 
     def value(self, sizes: Mapping[str, int]) -> int:
         """The number this dimension is when each name has the given size."""
-        total = 0
+        total: Coefficient = 0
         for monomial, coefficient in self.terms:
             product = coefficient
             for name in monomial:
                 product *= sizes[name]
             total += product
-        return total
+        return int(total)
+
+    def over(self, divisor: int) -> Dim | None:
+        """The dimension divided by a positive integer; None where that is not an integer at every size."""
+        if divisor == 1:
+            return self
+        names, period = self.names(), divisor * self.denominator
+        cases = itertools.islice(itertools.product(range(period), repeat=len(names)), _MOST_CASES + 1)
+        for count, sizes in enumerate(cases):
+            if count == _MOST_CASES or self.value(dict(zip(names, sizes, strict=True))) % divisor:
+                return None
+        return _intern({monomial: Fraction(c) / divisor for monomial, c in self.terms})
+
+    @property
+    def denominator(self) -> int:
+        """What all coefficients have in common as a denominator."""
+        return math.lcm(*(c.denominator for _, c in self.terms))
 
     @property
     def number(self) -> int | None:
@@ -56,7 +79,7 @@ class Dim:
             case ():
                 return 0
             case (((), coefficient),):
-                return coefficient
+                return int(coefficient)
         return None
 
     def __str__(self) -> str:
@@ -71,11 +94,12 @@ class Dim:
 
 Shape: TypeAlias = tuple[Dim, Dim]
 
-_DIMS: dict[tuple[tuple[Monomial, int], ...], Dim] = {}
+_DIMS: dict[tuple[tuple[Monomial, Coefficient], ...], Dim] = {}
 
 
-def _intern(total: Mapping[Monomial, int]) -> Dim:
-    terms = tuple(sorted(((m, c) for m, c in total.items() if c), key=lambda t: (-len(t[0]), t[0])))
+def _intern(total: Mapping[Monomial, Coefficient]) -> Dim:
+    whole = ((m, int(c) if c.denominator == 1 else c) for m, c in total.items() if c)
+    terms = tuple(sorted(whole, key=lambda t: (-len(t[0]), t[0])))
     known = _DIMS.get(terms)
     if known is None:
         known = Dim()
@@ -85,7 +109,17 @@ def _intern(total: Mapping[Monomial, int]) -> Dim:
     return known
 
 
-def _write(terms: Iterable[tuple[Monomial, int]]) -> str:
+def _write(terms: tuple[tuple[Monomial, Coefficient], ...]) -> str:
+    divisor = math.lcm(*(c.denominator for _, c in terms))
+    if divisor == 1:
+        return _sum(terms)
+    whole = tuple((m, int(c * divisor)) for m, c in terms)
+    name = whole[-1][0][0] if whole[-1][0] else ""
+    product = f"{name}*({name}+1)" if whole == (((name, name), 1), ((name,), 1)) else f"({_sum(whole)})"
+    return f"{product}/{divisor}"
+
+
+def _sum(terms: Iterable[tuple[Monomial, Coefficient]]) -> str:
     text = ""
     for monomial, coefficient in terms:
         size = abs(coefficient)
@@ -94,11 +128,16 @@ def _write(terms: Iterable[tuple[Monomial, int]]) -> str:
     return text or "0"
 
 
-def dim(value: str | int) -> Dim:
-    """The dimension with this name, or this nonnegative integer."""
-    if isinstance(value, int):
-        return _intern({(): value} if value else {})
-    return _intern({(value,): 1})
+def dim(value: str | Coefficient) -> Dim:
+    """The dimension with this name, or this nonnegative number (a fraction as a factor of others)."""
+    if isinstance(value, str):
+        return _intern({(value,): 1})
+    return _intern({(): value} if value else {})
+
+
+def triangular(n: Dim) -> Dim:
+    """n (n + 1) / 2, the number of entries on and below the diagonal."""
+    return n * (n + ONE) * dim(Fraction(1, 2))
 
 
 ONE = dim(1)

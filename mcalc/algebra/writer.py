@@ -202,6 +202,9 @@ class Writer:
     def commutation(self, node: Expr, args: list[Text]) -> Text:
         return plain(f"K({','.join(self.dimension(d) for d in node.attrs)})")
 
+    def of_one_size(self, node: Expr, args: list[Text]) -> Text:
+        return plain(f"{node.op}({self.dimension(node.attrs[0])})")
+
     # --- operators --------------------------------------------------------------------------------------------------
 
     def add(self, node: Expr, args: list[Text]) -> Text:
@@ -334,7 +337,7 @@ _METHODS: dict[str, str] = {
     # operator: the method of `Writer` that writes it; any other operator is written as a function call
     **dict.fromkeys(("sym", "num", "pi", "dim", "eye", "unit", "add", "neg", "mul", "div", "had", "hdiv"), ""),
     **dict.fromkeys(("T", "kron", "norm", "block", "index", "d"), ""),
-    "ones": "filled", "zeros": "filled", "K": "commutation",
+    "ones": "filled", "zeros": "filled", "K": "commutation", "dup": "of_one_size", "elim": "of_one_size",
     "pow": "power_literal", "hpow": "power_literal", "power": "power_symbolic", "hpower": "power_symbolic",
     **dict.fromkeys(Writer.relations, "compare"), **dict.fromkeys(_CALLED, "renamed"),
     **dict.fromkeys(("sum", "mean", "logsumexp", "softmax"), "over_axis"), "norm1": "norm",

@@ -2,7 +2,8 @@
 
 J is read off dF by the laws of vec (mcalc/calculus/linear.py). Of one J there are several ways to write it: read off
 the collected or the written-out dF, K to the left or to the right of the Kronecker products; the shortest is the
-answer. Where X lies in a subspace (symmetric, diagonal, …) dX = P dX, so that J is J P, P being the projection.
+answer. Where X lies in a subspace (symmetric, diagonal, …) dX = P dX, so that J is J P, P being the projection; by the
+independent entries (mcalc/calculus/vech.py) it is J D.
 
 Reference: Magnus & Neudecker, Matrix Differential Calculus, ch. 9 (second identification table).
 """
@@ -16,6 +17,7 @@ from mcalc.algebra.operators import add, app, d, div, mul, neg, number, ones
 from mcalc.algebra.structure import Structure, structure
 from mcalc.calculus.linear import coefficient
 from mcalc.calculus.vec_laws import identity, swap, vec
+from mcalc.calculus.vech import Frame
 from mcalc.simplify.expand import expand
 from mcalc.simplify.kronecker import gather_swaps
 from mcalc.simplify.normal_form import Normaliser, Rewrite
@@ -41,19 +43,20 @@ def _projection(kind: Structure, x: Expr) -> Expr:
     return app("diagm", vec(kind.projection(ones(n, m))))
 
 
-def read_off(context: Normaliser, linear: Expr, x: Expr) -> Expr:
-    """J in normal form: vec(linear) = J vec(dX)."""
-    found = coefficient(context, linear, d(x))
-    kind = projection(x)
-    return found if kind is None else context(mul(found, kind))
+def read_off(context: Normaliser, linear: Expr, x: Expr, frame: Frame) -> Expr:
+    """J in normal form: vec(linear) = J vec(dX), within the frame."""
+    factors = [e for e in (frame.left, coefficient(context, linear, d(x)), frame.right) if e is not None]
+    return factors[0] if len(factors) == 1 else context(mul(*factors))
 
 
-def shortest(context: Normaliser, polish: Polisher, linear: Expr, x: Expr) -> tuple[Expr, Expr, list[Rewrite]]:
+def shortest(
+    context: Normaliser, polish: Polisher, linear: Expr, x: Expr, frame: Frame
+) -> tuple[Expr, Expr, list[Rewrite]]:
     """(J in normal form, its shortest display form, rewrites from the one to the other)."""
-    first = read_off(context, linear, x)
+    first = read_off(context, linear, x, frame)
     best: Expr | None = None
     path: list[Rewrite] = []
-    for candidate in _candidates(context, linear, x, first):
+    for candidate in _candidates(context, linear, x, frame, first):
         context.rewrites.clear()
         shown, rewrites = shorten_fully(context, polish, candidate)
         if best is None or shown.length < best.length:
@@ -75,7 +78,7 @@ def shorten_fully(context: Normaliser, polish: Polisher, e: Expr) -> tuple[Expr,
     return shown, path
 
 
-def _candidates(context: Normaliser, linear: Expr, x: Expr, first: Expr) -> Iterator[Expr]:
+def _candidates(context: Normaliser, linear: Expr, x: Expr, frame: Frame, first: Expr) -> Iterator[Expr]:
     yield first
     if first.length > 1500:
         return
@@ -83,7 +86,7 @@ def _candidates(context: Normaliser, linear: Expr, x: Expr, first: Expr) -> Iter
     starts = [first]
     spread = expand(context, linear)
     if spread is not linear:
-        starts.append(read_off(context, spread, x))
+        starts.append(read_off(context, spread, x, frame))
     for start in starts:
         if start not in seen:
             seen.add(start)

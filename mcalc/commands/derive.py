@@ -42,6 +42,7 @@ EXPRESSION may be - (standard input); without it, on a terminal, expressions are
 @click.option("--solve", is_flag=True, help="Where the gradient vanishes, in closed form.")
 @click.option("--layout", type=click.Choice(("numerator", "denominator")), default="numerator", show_default=True,
               help="Of a Jacobian: m x n or its transpose.")  # fmt: skip
+@click.option("--vech", is_flag=True, help="Jacobian of vec, or Hessian, by the independent entries of a structured X.")
 @click.option("--steps", type=click.Choice(("brief", "full", "none")), default="brief", show_default=True,
               help="How much of the derivation to show.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="What to write.")
@@ -79,6 +80,7 @@ def _run(expression: str, options: dict[str, Any]) -> None:
         define=options["define"],
         steps=options["steps"],
         layout=options["layout"],
+        vech=options["vech"],
         verify=not options["no_verify"],
     )
     if options["debug"]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mcalc.algebra.sharing import Sharing
-from mcalc.formats.notation import Latex, sharing
+from mcalc.formats.notation import Latex, sharing, variables_of
 
 if TYPE_CHECKING:
     from mcalc.derivation import Derivation
@@ -31,17 +31,18 @@ def rows(results: Sequence[Derivation]) -> list[str]:
         shape = _NOTATION.shape([str(d) for d in node.shape])
         formula = _NOTATION.formula(node, names.without(name))
         found.append(rf"{_NOTATION.name(name)} &= {formula} && {shape}")
-    found += _chain(first.derived.steps, first.name, names)
+    variables = variables_of(results)
+    found += _chain(first.derived.steps, first.name, variables, names)
     for result in results:
-        found += _chain(result.answer.steps, result.name, names)
+        found += _chain(result.answer.steps, result.name, variables, names)
     return found
 
 
-def _chain(steps: Iterable[Step], function: str, names: Sharing) -> list[str]:
+def _chain(steps: Iterable[Step], function: str, variables: Collection[str], names: Sharing) -> list[str]:
     found: list[str] = []
     last = ""
     for step in steps:
-        left = "" if step.left == last else _NOTATION.label(step.left, function) + " "
+        left = "" if step.left == last else _NOTATION.label(step.left, function, variables) + " "
         last = step.left
         formula = _NOTATION.formula(step.right, names.names)
         found.append(rf"{left}&= {formula} && \text{{{_NOTATION.phrase(step.reason)}}}")

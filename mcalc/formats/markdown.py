@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mcalc.formats.latex import render as latex
-from mcalc.formats.notation import Latex, Unicode
+from mcalc.formats.notation import Latex, Unicode, variables_of
 
 if TYPE_CHECKING:
     from mcalc.derivation import Derivation
@@ -29,7 +29,7 @@ def render(results: Sequence[Derivation]) -> str:
         text.append(f"| ${_MATH.name(name)}$ | ${_MATH.shape(symbol.shape)}$ | {remarks} |")
     text += ["", "## Derivation", "", "$$", latex(results, "aligned").rstrip(), "$$", "", "## Answer", ""]
     for result in results:
-        label = _MATH.label(result.label, result.name)
+        label = _MATH.label(result.label, result.name, variables_of(results))
         text += [f"$${label} = {_MATH.formula(result.result)}$$", ""]
         text += [f"Shape: ${_MATH.shape(result.shape)}$.", ""]
         if len(result.forms) > 1:
@@ -38,5 +38,7 @@ def render(results: Sequence[Derivation]) -> str:
             text.append("")
         if result.conditions:
             text += [f"Holds where {'; '.join(_PLAIN.phrase(c) for c in result.conditions)}.", ""]
+        for note in result.answer.notes:
+            text += [f"{_PLAIN.phrase(note)}.", ""]
     verdict = str(first.verification) if first.verification else "not verified"
     return "\n".join([*text, f"*{verdict}*", ""])

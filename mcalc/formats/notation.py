@@ -6,23 +6,59 @@ Every format writes through one of these three objects; what differs between the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.names import GREEK, latex_name, parts, unicode_name
+from mcalc.algebra.names import GREEK, latex_dimension, latex_name, unicode_name
 from mcalc.algebra.printing import ascii_text, latex_text, unicode_text
 from mcalc.algebra.sharing import Sharing, share
 
 if TYPE_CHECKING:
     from mcalc.derivation import Derivation
 
-_CLAIM = re.compile(r"(grad|jac|vecjac|hess|hvp)_(.+)")
+_CLAIM = re.compile(r"(?P<above>vec(?:ht?)?)?(?P<kind>grad|jac|hess|hvp)(?P<below>(?:vec(?:ht?)?)*)_(?P<names>.+)")
+_STACK = re.compile("vec(?:ht?)?")
 _GREEK_WORD = re.compile(rf"\b({'|'.join(GREEK)})(?=[0-9_]|\b)")
 _PRETTY = (("^-1", "⁻¹"), ("^-T", "⁻ᵀ"), ("^T", "ᵀ"), ("^2", "²"), ("!=", "≠"), (" - ", " − "), (".*", "∘"),
            ("./", "⊘"))  # fmt: skip
 _SPECIAL = re.compile(r"([&%#$_{}])")
 _MATH_WORDS = {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}
+
+
+class _Claim(NamedTuple):
+    """A label taken apart: the kind, how the function is stacked ("", "vec", "vech"), the variables, how they are."""
+
+    kind: str
+    above: str
+    names: list[str]
+    stacks: list[str]
+
+
+def _read(left: str, variables: Collection[str]) -> _Claim | None:
+    """What a label says; None of one that is no derivative's."""
+    found = _CLAIM.fullmatch(left)
+    if found is None:
+        return None
+    kind, above, stacks = found["kind"], found["above"] or "", _STACK.findall(found["below"])
+    names = [found["names"]]
+    if kind == "hess":
+        parts = names[0].split("_")
+        pairs = [("_".join(parts[:i]), "_".join(parts[i:])) for i in range(1, len(parts))]
+        names = next((list(p) for p in pairs if set(p) <= set(variables)), names)
+    elif above and not stacks:
+        stacks = ["vec"]
+    return _Claim(kind, above, names, stacks or [""] * len(names))
+
+
+def _stacked(word: str, text: str) -> str:
+    whole = f"{text}ᵀ" if word.endswith("t") else text
+    return f"{word.rstrip('t')}({whole})" if word else text
+
+
+def _stack(word: str, text: str) -> str:
+    whole = rf"{text}^\top" if word.endswith("t") else text
+    return rf"\operatorname{{{word.rstrip('t')}}} {whole}" if word else text
 
 
 class Notation(Protocol):
@@ -34,8 +70,8 @@ class Notation(Protocol):
     def name(self, name: str) -> str:
         """A symbol's name."""
 
-    def label(self, left: str, function: str) -> str:
-        """A left-hand side: "f", "df", "grad_X", …"""
+    def label(self, left: str, function: str, variables: Collection[str] = ()) -> str:
+        """A left-hand side: "f", "df", "grad_X", …; the variables' names tell hess_x_y from hess_{x_y}."""
 
     def shape(self, shape: Sequence[str]) -> str:
         """A shape; a column vector is n × 1."""
@@ -53,7 +89,7 @@ class Ascii(NamedTuple):
     def name(self, name: str) -> str:
         return name
 
-    def label(self, left: str, function: str) -> str:
+    def label(self, left: str, function: str, variables: Collection[str] = ()) -> str:
         return left
 
     def shape(self, shape: Sequence[str]) -> str:
@@ -72,21 +108,18 @@ class Unicode(NamedTuple):
     def name(self, name: str) -> str:
         return unicode_name(name)
 
-    def label(self, left: str, function: str) -> str:
-        claim = _CLAIM.fullmatch(left)
+    def label(self, left: str, function: str, variables: Collection[str] = ()) -> str:
+        claim = _read(left, variables)
         if claim is None:
             return f"d²{left[2:]}" if left.startswith("d2") else left
-        x = unicode_name(claim[2])
-        match claim[1]:
-            case "hess" if "_" in claim[2]:
-                return "∂²{}/∂{}∂{}".format(function, *map(unicode_name, claim[2].split("_", 1)))
+        names = [unicode_name(name) for name in claim.names]
+        below = [_stacked(stack, x) for stack, x in zip(claim.stacks, names, strict=True)]
+        match claim.kind:
             case "hess":
-                return f"∂²{function}/∂{x}²"
-            case "vecjac":
-                return f"∂vec({function})/∂vec({x})"
+                return f"∂²{function}/∂{'∂'.join(below)}" + ("²" if len(below) == 1 else "")
             case "hvp":
-                return f"H{x}[V]"
-        return f"∂{function}/∂{x}"
+                return f"H{names[0]}[V]"
+        return f"∂{_stacked(claim.above, function)}/∂{below[0]}"
 
     def shape(self, shape: Sequence[str]) -> str:
         return "scalar" if tuple(shape) == ("1", "1") else " × ".join(shape)
@@ -106,8 +139,8 @@ class Latex(NamedTuple):
     def name(self, name: str) -> str:
         return latex_name(name)
 
-    def label(self, left: str, function: str) -> str:
-        claim = _CLAIM.fullmatch(left)
+    def label(self, left: str, function: str, variables: Collection[str] = ()) -> str:
+        claim = _read(left, variables)
         if claim is None:
             return (
                 rf"\mathrm{{d}}{left[1:]}"
@@ -116,20 +149,22 @@ class Latex(NamedTuple):
                 if left == f"d2{function}"
                 else left
             )
-        x = latex_name(claim[2])
-        match claim[1]:
+        names = [latex_name(name) for name in claim.names]
+        below = [_stack(stack, x) for stack, x in zip(claim.stacks, names, strict=True)]
+        match claim.kind:
+            case "hess" if len(below) == 1:
+                base = rf"({below[0]})" if claim.stacks[0] else below[0]
+                return rf"\frac{{\partial^2 {function}}}{{\partial {base}^2}}"
             case "hess":
-                return rf"\frac{{\partial^2 {function}}}{{\partial {x}^2}}"
-            case "vecjac":
-                return rf"\frac{{\partial \operatorname{{vec}} {function}}}{{\partial \operatorname{{vec}} {x}}}"
+                return rf"\frac{{\partial^2 {function}}}{{\partial {below[0]} \, \partial {below[1]}}}"
             case "hvp":
-                return rf"H_{{{x}}}[V]"
-        return rf"\frac{{\partial {function}}}{{\partial {x}}}"
+                return rf"H_{{{names[0]}}}[V]"
+        return rf"\frac{{\partial {_stack(claim.above, function)}}}{{\partial {below[0]}}}"
 
     def shape(self, shape: Sequence[str]) -> str:
         if tuple(shape) == ("1", "1"):
             return r"\text{scalar}"
-        return r" \times ".join(" + ".join(_monomial(t) for t in d.split("+")) for d in shape)
+        return r" \times ".join(latex_dimension(d).replace("+", " + ") for d in shape)
 
     def phrase(self, text: str) -> str:
         text = "".join(_MATH_WORDS.get(c, c) for c in _SPECIAL.sub(r"\\\1", text).replace("\\_", "\0"))
@@ -137,8 +172,9 @@ class Latex(NamedTuple):
         return text.replace("<", r"\(<\)").replace(">", r"\(>\)")
 
 
-def _monomial(text: str) -> str:
-    return " ".join(latex_name(f) if parts(f)[0] else f for f in text.split("*"))
+def variables_of(results: Sequence[Derivation]) -> tuple[str, ...]:
+    """The names of the variables of differentiation."""
+    return tuple(dict.fromkeys(x.name for a in results[0].derived.answers for x in a.variables))
 
 
 def sharing(results: Sequence[Derivation]) -> Sharing:

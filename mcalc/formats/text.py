@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mcalc.algebra.sharing import Sharing
-from mcalc.formats.notation import Ascii, Notation, Unicode, sharing
+from mcalc.formats.notation import Ascii, Notation, Unicode, sharing, variables_of
 
 if TYPE_CHECKING:
     from mcalc.derivation import Derivation
@@ -41,7 +41,7 @@ def render(results: Sequence[Derivation], *, unicode: bool = True, width: int = 
     first = results[0]
     names = sharing(results)
     lines = [_BLANK, *_given(names, notation)]
-    lines += _chain(first.derived.steps, first.name, notation, names)
+    lines += _chain(first.derived.steps, first, notation, names)
     for result in results:
         lines += [_BLANK, *_answer(result, notation, names)]
     text = [_header(first, notation, width), *_table(lines, width)]
@@ -93,19 +93,19 @@ def _given(names: Sharing, notation: Notation) -> list[Line]:
     return [*lines, _BLANK] if lines else []
 
 
-def _chain(steps: Iterable[Step], function: str, notation: Notation, names: Sharing) -> list[Line]:
+def _chain(steps: Iterable[Step], derivation: Derivation, notation: Notation, names: Sharing) -> list[Line]:
     """Lines, a repeated left-hand side written once."""
     lines: list[Line] = []
-    last = ""
+    last, variables = "", variables_of([derivation])
     for step in steps:
-        left = "" if step.left == last else notation.label(step.left, function)
+        left = "" if step.left == last else notation.label(step.left, derivation.name, variables)
         last = step.left
         lines.append(Line(left, notation.formula(step.right, names.names), notation.phrase(step.reason)))
     return lines
 
 
 def _answer(result: Derivation, notation: Notation, names: Sharing) -> list[Line]:
-    lines = _chain(result.answer.steps, result.name, notation, names)
+    lines = _chain(result.answer.steps, result, notation, names)
     if not lines:
         return []
     shape = notation.shape(result.shape)
@@ -141,7 +141,7 @@ def _remarks(result: Derivation, notation: Notation, names: Sharing, width: int,
         ]  # fmt: skip
         text += _table(rows, width)
     if result.conditions:
-        about = f" ({notation.label(result.label, result.name)})" if several else ""
+        about = f" ({notation.label(result.label, result.name, variables_of([result]))})" if several else ""
         lines = _fill([notation.phrase(c) for c in result.conditions], "; ", width - 10)
         text += ["", f"holds where{about} {lines[0]}", *("            " + line for line in lines[1:])]
     for note in result.answer.notes:

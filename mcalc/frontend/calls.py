@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.functions import FUNCTIONS
-from mcalc.algebra.operators import T, app, d, diag, inv, mul
-from mcalc.algebra.shape import ONE, Dim
+from mcalc.algebra.operators import T, app, d, diag, elimination, inv, mul
+from mcalc.algebra.shape import ONE, Dim, triangular
 from mcalc.frontend.dimensions import Dimensions, Misfit, times
 
 
@@ -117,6 +117,11 @@ def _vec(s: Dimensions, word: str, axis: Any, a: Type) -> Type:
     return Type(times(s.value(a.rows), s.value(a.columns)), ONE)
 
 
+def _vech(s: Dimensions, word: str, axis: Any, a: Type) -> Type:
+    s.equate(a.rows, a.columns, f"{word} needs a square matrix", (0,))
+    return Type(triangular(s.value(a.rows)), ONE)
+
+
 def _kron(s: Dimensions, word: str, axis: Any, a: Type, b: Type) -> Type:
     return kronecker(s, a, b)
 
@@ -194,6 +199,7 @@ CALLS: dict[str, Call] = {
     "inv":       Call(1, 1, _square, lambda axis, a: inv(a)),
     "adj":       _unary("adj", _square),                "expm":   _unary("expm", _square),
     "pinv":      _unary("pinv", _transposed),           "vec":    _unary("vec", _vec),
+    "vech":      Call(1, 1, _vech, lambda axis, a: mul(elimination(a.shape[0]), app("vec", a))),
     "tril":      _unary("tril", _same),                 "triu":   _unary("triu", _same),
     "diag":      Call(1, 1, _diag, lambda axis, a: diag(a)),
     "kron":      Call(2, 2, _kron, lambda axis, a, b: app("kron", a, b)),
@@ -209,8 +215,10 @@ SIZED: dict[str, tuple[int, int]] = {
     "zeros": (1, 2),
     "e": (2, 2),
     "K": (2, 2),
+    "dup": (1, 1),
+    "elim": (1, 1),
 }
 """Functions of dimensions: least and most arguments."""
 
-FUNCTION_WORDS = frozenset(CALLS) | {"eye", "ones", "zeros"}
+FUNCTION_WORDS = frozenset(CALLS) | {"eye", "ones", "zeros", "dup", "elim"}
 """Every word that is a function (one-letter words only with their arguments)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from mcalc.algebra.shape import ONE, Shape, shape_text
+from mcalc.algebra.shape import ONE, Shape, shape_text, triangular
 from mcalc.frontend.calls import SCALAR, Type
 from mcalc.frontend.dimensions import Dimensions, Misfit
 from mcalc.frontend.program import Program, Step
@@ -111,5 +111,8 @@ def leaf(s: Dimensions, step: Step) -> Type:
         if op == "K":
             size = attrs[0] * attrs[1]
             return Type(size, size, False)
+        if op in ("dup", "elim"):
+            long, short = attrs[0] * attrs[0], triangular(attrs[0])
+            return Type(long, short, False) if op == "dup" else Type(short, long, False)
         return Type(attrs[0], attrs[-1], False)
     return SCALAR

@@ -154,6 +154,7 @@ def _sized(step: Step, args: list[Expr]) -> Expr:
     op, attrs = step.value
     makers: dict[str, Any] = {
         "eye": o.eye, "ones": o.ones, "zeros": o.zeros, "unit": o.unit, "K": o.commutation,
+        "dup": o.duplication, "elim": o.elimination,
     }  # fmt: skip
     made: Expr = makers[op](*attrs)
     return made

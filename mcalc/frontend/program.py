@@ -98,7 +98,9 @@ class Resolver:
         count = len(node.args)
         if not least <= count <= most or node.value[1] is not None:
             wanted = f"{least} or {most}" if most > least else str(least)
-            example = {"K": "K(m,n)", "e": "e(1,n)", "I": "I(n)", "eye": "eye(n)"}.get(word, f"{word}(n,m)")
+            example = {"K": "K(m,n)", "e": "e(1,n)", "I": "I(n)", "eye": "eye(n)"}.get(
+                word, f"{word}({'n' if most == 1 else 'n,m'})"
+            )
             raise ShapeError(f"{word} needs {wanted} argument{'s' if most > 1 else ''}", node.span, hint=example)
         if word == "e":
             position = literal(node.args[0])
@@ -109,7 +111,7 @@ class Resolver:
         else:
             dims = tuple(self._size(arg) for arg in node.args)
             op = {"I": "eye", "eye": "eye", "K": "K"}.get(word, word)
-            attrs = dims if op in ("eye", "K") or len(dims) == 2 else (*dims, ONE)
+            attrs = dims if op in ("eye", "K", "dup", "elim") or len(dims) == 2 else (*dims, ONE)
         node.kind, node.args, node.value = "sized", (), (op, attrs)
 
     def _size(self, tree: Node) -> Dim:
@@ -128,17 +130,10 @@ class Resolver:
                 for d in operands[1:]:
                     total = total + d
                 values.append(total)
-            elif node.kind == "product" and all(op in ("", "*") for op in node.value):
-                total = operands[0]
-                for d in operands[1:]:
-                    total = times(total, d)
-                values.append(total)
+            elif node.kind == "product" and (product := _dimension_product(node, operands)) is not None:
+                values.append(product)
             else:
-                raise ParseError(
-                    "a dimension is a name, a positive integer, or a sum or product of such",
-                    node.span,
-                    hint="n, 3, n+1",
-                )
+                raise ParseError(_NO_DIMENSION, node.span, hint="n, 3, n+1")
         return values[0]
 
     def _dimension(self, name: str, span: Span) -> Dim:
@@ -240,6 +235,16 @@ class Resolver:
             if op == "/" and node.value[i + 1] == "" and literal(node.args[i + 1]) is None:
                 self.program.notes.append("a / b c is read as (a / b) c: from left to right")
                 return
+
+
+def _dimension_product(node: Node, operands: list[Dim]) -> Dim | None:
+    """The product, or a quotient by a number that is an integer at every size: `n*(n+1)/2`."""
+    total: Dim | None = operands[0]
+    for op, d in zip(node.value, operands[1:], strict=True):
+        if total is None or op not in ("", "*", "/") or (op == "/" and not d.number):
+            return None
+        total = total.over(d.number) if op == "/" and d.number else times(total, d)
+    return total
 
 
 def _power(node: Node) -> tuple[str, Any]:

@@ -264,6 +264,10 @@ class Builder:
     def dimension_product(self, c: list[Any]) -> Dim:
         left, right = c[0], c[2]
         assert isinstance(left, Dim) and isinstance(right, Dim)
+        if c[1] == "/" and right.number:
+            quotient = left.over(right.number)
+            if quotient is not None:
+                return quotient
         if c[1] != "*":
             raise ParseError(
                 "a dimension is a name, an integer, or a sum or product of such",

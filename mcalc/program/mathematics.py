@@ -213,6 +213,11 @@ def _product(a: Array, args: list[Expr]) -> Expr:
     return o.neg(o.mul(*flat)) if negative else o.mul(*flat)
 
 
+def _selection(a: Array) -> Expr:
+    name, n = a.attrs
+    return o.duplication(n) if name == "duplication" else o.elimination(n)
+
+
 def _vdot(a: Array, args: list[Expr]) -> Expr:
     if args[0] is args[1]:
         return o.pow_(o.app("norm", args[0]), 2)
@@ -233,6 +238,7 @@ _WRITERS: dict[str, Writer] = {
     "ones":     lambda a, args: o.ones(*shape_of(a)),         "zeros":   lambda a, args: o.zeros(*shape_of(a)),
     "unit":     lambda a, args: o.unit(*a.attrs),
     "commutation": lambda a, args: o.commutation(*a.attrs),
+    "duplication": lambda a, args: o.duplication(*a.attrs),   "elimination": lambda a, args: o.elimination(*a.attrs),
     "float":    lambda a, args: args[0],                      "truth":   lambda a, args: args[0],
     "sum":      _sum,              "scale":    _scale,        "times":   _times,          "quotient": _quotient,
     "maximum":  _pair("max"),      "minimum":  _pair("min"),
@@ -250,6 +256,8 @@ _WRITERS: dict[str, Writer] = {
     "columns":  lambda a, args: o.mul(args[0], transpose(o.ones(a.attrs[0]))),
     "entry":    _entry,            "lift":     lambda a, args: args[0],
     "permute":  lambda a, args: _product(a, [o.commutation(*a.attrs), args[0]]),
+    "take":     lambda a, args: _product(a, [_selection(a), args[0]]),
+    "put":      lambda a, args: _product(a, [o.T(_selection(a)), args[0]]),
     "vec":      _unary("vec"),
     "total":    _over("sum"),      "mean":     _over("mean"),
     "largest":  _extreme("maxall"), "smallest": _extreme("minall"),

@@ -5,7 +5,8 @@ nanoseconds at nominal sizes, as NumPy on one core takes it (what counts is the 
 over memory). Axis lengths are dimensions; `attrs` is what is not an array.
 
     arg: (name, axes)      number: (Fraction,)      size: (Dim,)     eye: (n,)    ones, zeros: (axes)
-    unit: (i, n)           commutation: (m, n)       sum: A, B, …; coefficients, broadcast
+    unit: (i, n)           commutation: (m, n)       duplication, elimination: (n,)
+    sum: A, B, …; coefficients, broadcast            take, put: A; (name, n) M A, M^T A, M the matrix of this name
     scale: A, s, …; (coefficient, exponents of s, …)
     times, quotient, maximum, minimum, eq, ge, gt, le, lt: broadcast     power: A; (Fraction,)     powers: A, t
     T: a matrix    flat: 1 x m to m    row: m to 1 x m    column: n to n x 1    rows: b; (n,) repeats b in n rows
@@ -26,7 +27,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from mcalc.algebra.functions import FUNCTIONS
-from mcalc.algebra.shape import ONE, Dim
+from mcalc.algebra.shape import ONE, Dim, triangular
 from mcalc.errors import InternalError
 
 Axes: TypeAlias = tuple[Dim, ...]
@@ -99,6 +100,16 @@ def _matmul(shapes: Sequence[Axes], attrs: tuple[Any, ...]) -> Axes:
 
 def _entry(shapes: Sequence[Axes], attrs: tuple[Any, ...]) -> Axes:
     return tuple(d for d, position in zip(shapes[0], attrs, strict=True) if position is None)
+
+
+def _selected(shorter: str) -> ShapeOf:
+    """The rows of M A, or of M^T A: n (n + 1) / 2 of the matrix that makes them fewer, else n^2."""
+
+    def shape(shapes: Sequence[Axes], attrs: tuple[Any, ...]) -> Axes:
+        name, n = attrs
+        return (triangular(n) if name == shorter else n * n, *shapes[0][1:])
+
+    return shape
 
 
 def _block(shapes: Sequence[Axes], attrs: tuple[Any, ...]) -> Axes:
@@ -205,6 +216,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "ones":    _row(_given),                        "zeros":    _row(_given),
     "unit":    _row(lambda s, a: (a[1],)),
     "commutation": _row(lambda s, a: (a[0] * a[1], a[0] * a[1])),
+    "duplication": _row(lambda s, a: (a[0] * a[0], triangular(a[0]))),
+    "elimination": _row(lambda s, a: (triangular(a[0]), a[0] * a[0])),
+    "take":    _row(_selected("elimination")),      "put":      _row(_selected("duplication"), _pass(4)),
     "sum":     _row(_broadcast, _many, _meet, True),
     "scale":   _row(_same, _pass(), _meet, True),
     "times":   _row(_broadcast, _many, _meet, True), "quotient": _row(_broadcast, kind=_meet, symmetric=True),
@@ -258,7 +272,8 @@ INDICATOR_SAFE = frozenset(
 VIEWS = frozenset(["T", "flat", "row", "column", "rows", "columns", "entry", "diagonal_of"])
 """Operations that NumPy does without copying."""
 
-ATOMS = frozenset(["arg", "number", "pi", "size", "ones", "zeros", "eye", "unit", "commutation"])
+ATOMS = frozenset(["arg", "number", "pi", "size", "ones", "zeros", "eye", "unit", "commutation", "duplication",
+                   "elimination"])  # fmt: skip
 """Leaves: they are written where they are read."""
 
 _HABITS = {"n": 1000.0, "N": 1000.0, "T": 1000.0, "k": 10.0, "r": 10.0, "q": 30.0, "c": 10.0}

@@ -104,6 +104,8 @@ def _matrix_vector(b: Builder, a: Array, v: Array) -> Term:
             return Term(b.scaled(v, a.args[0], "entries"))
         case "commutation":
             return Term(_permuted(b, a, v))
+        case "duplication" | "elimination" | "T" if (rows := _selected(b, a, v)) is not None:
+            return Term(rows)
         case "outer" | "columns" | "rows" | "ones":
             u, w = _two_vectors(b, a)
             return b.times_scalars(Term(u), _inner(b, w, v))
@@ -131,6 +133,14 @@ def _permuted(b: Builder, k: Array, v: Array) -> Array:
     return b.node("permute", v, attrs=k.attrs)
 
 
+def _selected(b: Builder, m: Array, a: Array) -> Array | None:
+    """M A where M is a duplication or elimination matrix or the transpose of one: rows of A, or sums of them."""
+    inner = m.args[0] if m.op == "T" else m
+    if inner.op not in ("duplication", "elimination"):
+        return None
+    return b.node("put" if m.op == "T" else "take", a, attrs=(inner.op, *inner.attrs))
+
+
 def _matrix_matrix(b: Builder, x: Array, y: Array) -> Array:
     if x.op == "eye" or y.op == "zeros":
         return y if x.op == "eye" else b.zeros((x.shape[0], y.shape[1]))
@@ -153,6 +163,12 @@ def _matrix_matrix(b: Builder, x: Array, y: Array) -> Array:
         return _permuted(b, x, y)
     if y.op == "commutation":
         return b.transpose(_permuted(b, b.transpose(y), b.transpose(x)))
+    rows = _selected(b, x, y)
+    if rows is not None:
+        return rows
+    rows = _selected(b, b.transpose(y), b.transpose(x))
+    if rows is not None:
+        return b.transpose(rows)
     if x.op in ("outer", "columns", "rows", "ones"):
         u, v = _two_vectors(b, x)
         return _scaled_outer(b, u, _matrix_vector(b, b.transpose(y), v))

@@ -60,7 +60,8 @@ class Answer(NamedTuple):
 
     `variables` are those of differentiation (two for a mixed second derivative); `forms` names the forms in use where
     the variable is structured (unconstrained, projected, independent entries); `notes` say what else is known of the
-    answer, such as that it is positive semidefinite, and why.
+    answer, such as that it is positive semidefinite, and why; `vech` holds what is stacked by its independent entries
+    instead of by vec: variables, and what is differentiated.
     """
 
     variables: tuple[Expr, ...]
@@ -71,6 +72,7 @@ class Answer(NamedTuple):
     forms: dict[str, Expr]
     conditions: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    vech: tuple[Expr, ...] = ()
 
 
 class Derived(NamedTuple):

@@ -1,10 +1,11 @@
-"""Kronecker products, vec and the commutation matrix: what neighbouring factors make together.
+"""Kronecker products, vec, the commutation and the duplication matrix: what neighbouring factors make together.
 
     kron(A, B) kron(C, D) = kron(A C, B D)             kron(B^T, A) vec(Y) = vec(A Y B)
     K(m,n) vec(Y) = vec(Y^T)       K(m,n)^T = K(n,m)   K(n,m) K(m,n) = I
     K(p,m) kron(A, B) = kron(B, A) K(q,n)              A m x n, B p x q
+    K(n,n) dup(n) = dup(n)         elim(n) dup(n) = I
 
-Reference: Magnus & Neudecker, Matrix Differential Calculus, ch. 2.2-2.4 and 3.7 (theorem 3.9).
+Reference: Magnus & Neudecker, Matrix Differential Calculus, ch. 2.2-2.4, 3.7 (theorem 3.9) and 3.8.
 """
 
 from __future__ import annotations
@@ -14,17 +15,19 @@ from typing import TYPE_CHECKING
 
 from mcalc.algebra.expr import Expr, fold, make
 from mcalc.algebra.operators import app, commutation, eye, ones
-from mcalc.algebra.shape import ONE, SCALAR, Dim, Shape
+from mcalc.algebra.shape import ONE, SCALAR, Dim, Shape, triangular
 from mcalc.simplify.terms import Term, build, merge, term_of
 
 if TYPE_CHECKING:
     from mcalc.simplify.normal_form import Normaliser
 
-OPS = frozenset({"kron", "vec", "K"})
+OPS = frozenset({"kron", "vec", "K", "dup"})
 
 
 def pair(context: Normaliser, left: Expr, right: Expr) -> list[Expr] | None:
     """What two neighbouring factors make together, or None where they stay two."""
+    if right.op == "dup" or (left.op == "T" and left.args[0].op == "dup"):
+        return _duplicated(context, left, right)
     if left.op == "K":
         return _after_swap(context, left, right)
     if right.op == "K" and left.op == "T" and left.args[0].op == "vec":
@@ -51,6 +54,20 @@ def pair(context: Normaliser, left: Expr, right: Expr) -> list[Expr] | None:
             context.because("vec of a product")
             inner = context.product([context.transpose(q), y, p])
             return [context.transpose(context(app("vec", inner)))]
+    return None
+
+
+def _duplicated(context: Normaliser, left: Expr, right: Expr) -> list[Expr] | None:
+    """K(n,n) D = D, D^T K(n,n) = D^T, L D = I, D being dup(n) and L elim(n)."""
+    if left.op == "K" or right.op == "K":
+        m, n = (left if left.op == "K" else right).attrs
+        if m is n:
+            context.because("duplication matrix")
+            return [right if left.op == "K" else left]
+        return None
+    if left.op == "elim":
+        context.because("duplication matrix")
+        return [eye(triangular(left.attrs[0]))]
     return None
 
 

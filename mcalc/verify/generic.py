@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from mcalc.algebra.expr import Expr, fold, make
-from mcalc.algebra.operators import SHAPES
+from mcalc.algebra.operators import SHAPES, commutation, duplication, elimination
 from mcalc.algebra.shape import Dim, dim
 from mcalc.errors import ShapeError
 
@@ -30,8 +30,14 @@ def _renamed(node: Expr, args: list[Expr]) -> Expr:
         return make(node.op, tuple(args), node.attrs, SHAPES[node.op](tuple(args), node.attrs))
     attrs: tuple[Any, ...] = tuple(_named(a) if isinstance(a, Dim) else a for a in node.attrs)
     rows, columns = node.shape
-    shape = (attrs[0] * attrs[1],) * 2 if node.op == "K" else (_named(rows), _named(columns))
-    return make(node.op, (), attrs, (shape[0], shape[1]))
+    match node.op:
+        case "K":
+            return commutation(*attrs)
+        case "dup":
+            return duplication(*attrs)
+        case "elim":
+            return elimination(*attrs)
+    return make(node.op, (), attrs, (_named(rows), _named(columns)))
 
 
 def with_generic_sizes(roots: tuple[Expr, ...], memo: dict[Expr, Expr]) -> tuple[Expr, ...] | None:

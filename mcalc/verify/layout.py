@@ -44,6 +44,24 @@ def commutation(m: int, n: int) -> AnyArray:
     return matrix
 
 
+def duplication(n: int) -> AnyArray:
+    """D(n): D vech(X) = vec(X) for X symmetric, n x n."""
+    i, j = np.divmod(np.arange(n * n), n)  # the entry of vec(X) in column i, row j
+    low, high = np.minimum(i, j), np.maximum(i, j)
+    matrix = np.zeros((1, n * n, n * (n + 1) // 2), dtype=np.int64)
+    matrix[0, np.arange(n * n), low * n - low * (low - 1) // 2 + high - low] = 1
+    return matrix
+
+
+def elimination(n: int) -> AnyArray:
+    """L(n): L vec(X) = vech(X) for X n x n."""
+    column, row = np.divmod(np.arange(n * n), n)
+    kept = np.flatnonzero(row >= column)
+    matrix = np.zeros((1, len(kept), n * n), dtype=np.int64)
+    matrix[0, np.arange(len(kept)), kept] = 1
+    return matrix
+
+
 def _eye(e: Expr, args: Sequence[AnyArray], sizes: Sizes) -> AnyArray:
     return np.eye(e.attrs[0].value(sizes), dtype=np.int64)[None]
 
@@ -63,6 +81,10 @@ def _unit(e: Expr, args: Sequence[AnyArray], sizes: Sizes) -> AnyArray:
 
 def _commutation(e: Expr, args: Sequence[AnyArray], sizes: Sizes) -> AnyArray:
     return commutation(e.attrs[0].value(sizes), e.attrs[1].value(sizes))
+
+
+def _of_one(made: Callable[[int], AnyArray]) -> Layout:
+    return lambda e, args, sizes: made(e.attrs[0].value(sizes))
 
 
 def _block(e: Expr, args: Sequence[AnyArray], sizes: Sizes) -> AnyArray:
@@ -87,6 +109,7 @@ def _diagonal_matrix(e: Expr, args: Sequence[AnyArray], sizes: Sizes) -> AnyArra
 # fmt: off
 LAYOUT: dict[str, Layout] = {
     "eye":   _eye,        "ones":  _full(1),     "zeros": _full(0),     "unit":  _unit,     "K": _commutation,
+    "dup":   _of_one(duplication),             "elim":  _of_one(elimination),
     "T":     lambda e, args, sizes: transpose(args[0]),
     "vec":   lambda e, args, sizes: vec(args[0]),
     "tril":  lambda e, args, sizes: np.tril(args[0]),

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from mcalc.algebra.expr import Expr, substitute, symbols
 from mcalc.algebra.operators import T, add, app, d, inner, mul, number, zeros
 from mcalc.calculus.gradient import differential
+from mcalc.calculus.vech import independent, stacked
 from mcalc.errors import VerificationError
 from mcalc.rewrite.derivation import NUMERATOR, Derived, Step
 from mcalc.rewrite.rules import rule
@@ -141,24 +142,31 @@ def _gradient_claims(derived: Derived) -> Iterator[Claim]:
     yield Claim(-1, d(derived.root), add(*terms) if terms else number(0), "the gradient")
 
 
-def _times(J: Expr, x: Expr) -> Expr:
-    """J vec(dX)."""
-    return mul(J, _column(d(x)))
+def _times(J: Expr, x: Expr, vech: tuple[Expr, ...]) -> Expr:
+    """J vec(dX), or J vech(dX)."""
+    return mul(J, _column(d(x), x, vech))
 
 
-def _column(e: Expr) -> Expr:
-    return e if e.is_column else app("vec", e)
+def _column(change: Expr, e: Expr | None = None, vech: tuple[Expr, ...] = ()) -> Expr:
+    if e is not None and e in vech:
+        return stacked(change, e, vech)
+    return change if change.is_column else app("vec", change)
+
+
+def _vech(derived: Derived) -> tuple[Expr, ...]:
+    return derived.answers[0].vech
 
 
 def _image(derived: Derived) -> Expr:
     """The differential that the Jacobians of a derivation claim, as a column."""
     blocks = [(a.forms.get(NUMERATOR, a.result), a.variables[0]) for a in derived.answers]
-    terms = [_times(J, x) for J, x in blocks if J.op != "zeros"]
-    return add(*terms) if terms else zeros(*_column(derived.root).shape)
+    vech = _vech(derived)
+    terms = [_times(J, x, vech) for J, x in blocks if J.op != "zeros"]
+    return add(*terms) if terms else zeros(*_column(derived.root, derived.root, vech).shape)
 
 
 def _jacobian_claims(derived: Derived) -> Iterator[Claim]:
-    yield Claim(-1, _column(d(derived.root)), _image(derived), "the Jacobian")
+    yield Claim(-1, _column(d(derived.root), derived.root, _vech(derived)), _image(derived), "the Jacobian")
 
 
 def _differential_claims(derived: Derived) -> Iterator[Claim]:
@@ -179,19 +187,24 @@ def _first(derived: Derived) -> Claim:
 
 
 def _rows(derived: Derived) -> Iterator[tuple[Expr, Expr]]:
-    """For each variable its gradient and the differential of that, as a column, which the Hessian's blocks claim."""
+    """For each variable its gradient as a column, and the differential of that which the Hessian's blocks claim."""
     blocks = {(a.variables[0], a.variables[-1]): a.result for a in derived.answers}
-    gradients = _gradients(derived)
+    gradients, vech = _gradients(derived), _vech(derived)
     for x, g in gradients.items():
         row = [(blocks[x, y] if (x, y) in blocks else T(blocks[y, x]), y) for y in gradients]
-        terms = [_times(H, y) for H, y in row if H.op != "zeros"]
-        yield g, add(*terms) if terms else zeros(*_column(g).shape)
+        terms = [_times(H, y, vech) for H, y in row if H.op != "zeros"]
+        claimed = _column(g)
+        if x in vech:
+            whole = independent(x)
+            assert whole is not None
+            claimed = mul(T(whole), claimed)
+        yield claimed, add(*terms) if terms else zeros(*claimed.shape)
 
 
 def _hessian_claims(derived: Derived) -> Iterator[Claim]:
     yield _first(derived)
     for g, image in _rows(derived):
-        yield Claim(-1, _column(d(g)), image, "the Hessian")
+        yield Claim(-1, d(g), image, "the Hessian")
     second = [step.right for step in derived.steps if step.left == f"d2{derived.name}"]
     if second:
         known = add(*(inner(d(g), d(x)) for x, g in _gradients(derived).items()))
@@ -223,7 +236,8 @@ def _check_gradients(derived: Derived, seed: int) -> Check:
 
 
 def _check_jacobians(derived: Derived, seed: int) -> Check:
-    return check_linear(_column(derived.root), _image(derived), [a.variables[0] for a in derived.answers], seed=seed)
+    column = _column(derived.root, derived.root, _vech(derived))
+    return check_linear(column, _image(derived), [a.variables[0] for a in derived.answers], seed=seed)
 
 
 def _check_differential(derived: Derived, seed: int) -> Check:

@@ -75,6 +75,8 @@ FAITHFUL = frozenset(
         "zeros",
         "unit",
         "K",
+        "dup",
+        "elim",
         "add",
         "neg",
         "mul",

@@ -71,6 +71,24 @@ def _commutation(n: Node) -> Matrix:
     return made
 
 
+def _duplication(n: Node) -> Matrix:
+    (k,) = n.dims()
+    pairs = [(i, j) for j in range(k) for i in range(j, k)]
+    made = np.zeros((k * k, len(pairs)))
+    for column, (i, j) in enumerate(pairs):
+        made[j * k + i, column] = made[i * k + j, column] = 1
+    return made
+
+
+def _elimination(n: Node) -> Matrix:
+    (k,) = n.dims()
+    pairs = [(i, j) for j in range(k) for i in range(j, k)]
+    made = np.zeros((len(pairs), k * k))
+    for row, (i, j) in enumerate(pairs):
+        made[row, j * k + i] = 1
+    return made
+
+
 def _axis(n: Node, f: Callable[..., Matrix], a: Matrix) -> Matrix:
     axis = n.attrs[0]
     made = f(a, axis=None if axis in (None, "all") else axis, keepdims=True)
@@ -155,6 +173,8 @@ OPERATORS: dict[str, Callable[..., Matrix]] = {
     "zeros": lambda n: np.zeros(n.dims()),
     "unit": lambda n: np.eye(n.attrs[1].value(n.sizes))[:, n.attrs[0] - 1 : n.attrs[0]],
     "K": _commutation,
+    "dup": _duplication,
+    "elim": _elimination,
     "add": lambda n, *args: sum(args[1:], args[0]),
     "neg": lambda n, a: -a,
     "mul": _product,

@@ -127,6 +127,12 @@ EXAMPLES: dict[str, list[Expr]] = {
     "tril": [f("tril", A), f("tril", X), f("tril", u), f("tril", b)],
     "triu": [f("triu", A), f("triu", X), f("triu", u), f("triu", b)],
     "diagm": [f("diagm", u), f("diagm", o.mul(s, u)), o.add(A, f("diagm", u)), o.T(f("diagm", u))],
+    "dup": [o.duplication(N), o.T(o.duplication(N)), o.mul(o.duplication(N), o.elimination(N), f("vec", A)),
+            o.mul(o.T(o.duplication(N)), o.app("kron", A, P), o.duplication(N)), o.mul(o.T(f("vec", A)), o.duplication(N)),
+            o.mul(o.T(o.duplication(N)), f("vec", A)), o.mul(o.app("kron", A, P), o.duplication(N))],
+    "elim": [o.elimination(N), o.T(o.elimination(N)), o.mul(o.T(o.elimination(N)), o.elimination(N), f("vec", A)),
+             o.mul(o.elimination(N), o.app("kron", A, P), o.T(o.elimination(N))),
+             o.mul(o.T(f("vec", A)), o.T(o.elimination(N)))],
     "diagv": [f("diagv", A), f("diagv", o.mul(X, o.T(Y))), f("diagv", o.mul(o.inv(P), S)), f("diagv", f("diagm", u)),
               f("diagv", o.mul(u, o.T(v))), f("diagv", o.mul(D, A)), f("diagv", o.T(A)), f("diagv", o.inv(A))],
     "block": [o.block(((X, A),)), o.block(((X,), (Y,))), o.block(((A, u), (c, s))), o.block(((u,), (s,), (w,))),
@@ -146,7 +152,7 @@ CASES = [pytest.param(e, id=f"{op}-{i}") for op, examples in EXAMPLES.items() fo
 
 
 def test_every_operator_has_a_rule_and_an_example() -> None:
-    operators = set(o.SHAPES) | {"sym", "num", "pi", "dim", "eye", "ones", "zeros", "unit", "K"}
+    operators = set(o.SHAPES) | {"sym", "num", "pi", "dim", "eye", "ones", "zeros", "unit", "K", "dup", "elim"}
     assert sorted(operators - set(RULES)) == []
     assert sorted(operators - {"d"} - set(EXAMPLES)) == []
 

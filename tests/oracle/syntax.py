@@ -17,7 +17,7 @@ SCALAR_VALUED = {"tr", "trace", "det", "logdet", "sum", "norm", "norm1", "norm2"
 SCALAR_VALUED |= {"min", "dot"}
 MATRIX_VALUED = {"inv", "adj", "pinv", "diag", "tril", "triu", "vec", "kron", "outer", "expm", "softmax"}
 FUNCTIONS = ELEMENTWISE | SCALAR_VALUED | MATRIX_VALUED
-SIZED = {"ones", "zeros", "eye"}
+SIZED = {"ones", "zeros", "eye", "dup", "elim"}
 FITTED = {"vector", "matrix"}
 PRODUCTS = {"*": "*", "@": "*", "·": "*", "/": "/", ".*": ".*", "∘": ".*", "⊙": ".*"}
 PRODUCTS.update({"./": "./", "⊘": "./", "⊗": "kron"})
@@ -304,7 +304,7 @@ class Reader:
     def call(self, name: str, args: tuple, axis: str | None) -> tuple:
         if name == "d":
             return ("d", args[0])
-        if name in ("K", "e", "I", "ones", "zeros", "eye"):
+        if name in ("K", "e", "I", "ones", "zeros", "eye", "dup", "elim"):
             return ("const", "I" if name == "eye" else name, args)
         if name in FITTED:
             return ("const", "fit", ())

@@ -144,6 +144,13 @@ def _const(context: Context, node: tuple, want: tuple) -> Any:
         rows, columns = args
         order = np.arange(rows * columns).reshape(rows, columns, order="F").ravel()
         return xp.asarray(np.eye(rows * columns)[order])
+    if kind in ("dup", "elim"):
+        (n,) = args
+        order = [(i, j) for j in range(n) for i in range(n)]
+        below = [(i, j) for i, j in order if i >= j]
+        same = [[place == kept or (kind == "dup" and place == kept[::-1]) for kept in below] for place in order]
+        made = np.array(same, dtype=float)
+        return xp.asarray(made.T if kind == "elim" else made)
     return (xp.ones if kind == "ones" else xp.zeros)((args[0], args[1] if len(args) > 1 else 1))
 
 

@@ -31,7 +31,7 @@ RATIONAL = [
     "tr(A)", "det(A)", "adj(A)", "norm1(A)", "sum(A)", "sum(X, axis=0)", "sum(X, axis=1)", "mean(A)",
     "mean(X, axis=0)", "mean(X, axis=1)", "pinv(X)", "pinv(X^T)", "pinv(A)", "vec(X)", "tril(A)", "triu(A)", "diag(x)",
     "diag(A)", "[A, X; X^T, I(m)]", "A[1,2]", "A[:,3]", "A[2,:]", "A - A^T", "I(n) A", "ones(n,m)^T A",
-    "zeros(n,n) + A", "e(2,n)^T A", "K(n,m) vec(X)", "K(m,n)", "n A", "(n + m) s", "2.5 A", "S x", "D A", "L x",
+    "zeros(n,n) + A", "e(2,n)^T A", "K(n,m) vec(X)", "K(m,n)", "dup(n)", "elim(n) vec(A)", "n A", "(n + m) s", "2.5 A", "S x", "D A", "L x",
     "U x", "x y^T / s",
 ]  # fmt: skip
 SMOOTH = [
@@ -44,7 +44,7 @@ SMOOTH = [
 
 
 def test_every_operator_has_a_meaning() -> None:
-    leaves = {"sym", "num", "pi", "dim", "eye", "ones", "zeros", "unit", "K"}
+    leaves = {"sym", "num", "pi", "dim", "eye", "ones", "zeros", "unit", "K", "dup", "elim"}
     for op in leaves | SHAPES.keys():
         assert op in RESIDUES or op in LAYOUT, f"{op} has no residues"
         if op not in ("sym", "d"):

@@ -31,6 +31,10 @@ WIDTH = 100
 
 LONGEST_FORMULA = 300
 
+_SIZED = frozenset(["size", "eye", "unit", "rows", "columns", "commutation", "permute", "duplication", "elimination",
+                    "take", "put"])  # fmt: skip
+"""Operations whose text reads the dimensions in their attrs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Module:
@@ -90,7 +94,7 @@ def module_of(
     helpers = [CHECKED.strip()] if arguments else []
     helpers += [EXPECT.strip()] if any(line.startswith("expect(") for line in body) else []
     return Module(
-        (*_wrapped(summary[0], ""), *(("", *map(_safe, header)) if header else ())),
+        (*_wrapped(summary[0], ""), *(("", *map(safe, header)) if header else ())),
         tuple(imports),
         shapes_table(named),
         (*blocks, *helpers),
@@ -109,7 +113,7 @@ def _tuple_class(returns: Sequence[str | tuple[str, Sequence[str]]]) -> str:
     return f'class {title}(NamedTuple):\n    """One field for each variable, with its shape."""\n\n{fields}'
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """A line that cannot end the docstring or comment in which it stands."""
     return printable(text).replace("\\", "\\\\").replace('"""', "'''").replace("\n", " ")
 
@@ -118,7 +122,7 @@ def _wrapped(text: str, indent: str) -> list[str]:
     """A line of a docstring or comment, broken at spaces where it is long."""
     later = "#     " if text.startswith("#") else f"{indent}    "
     return textwrap.wrap(
-        _safe(text), WIDTH - 4, initial_indent=indent, subsequent_indent=later,
+        safe(text), WIDTH - 4, initial_indent=indent, subsequent_indent=later,
         break_long_words=False, break_on_hyphens=False,
     ) or [""]  # fmt: skip
 
@@ -133,7 +137,7 @@ def _docstring(summary: Sequence[str], named: Sequence[tuple[str, Expr]], sizes:
     width = max((len(p) for p, _ in named), default=0)
     for p, e in named:
         properties = "".join(f" {word}" for word in sorted(e.attrs[1]))
-        original = f"  ({_safe(e.name)} in the formula)" if p != e.name else ""
+        original = f"  ({safe(e.name)} in the formula)" if p != e.name else ""
         lines.append(f"    {p.ljust(width)} : {shape_text(e.shape)}{properties}{original}")
     lines += [f"    {p} is the dimension {n}" for n, p in sizes.items() if p != n]
     return [f"    {line}" if line else "" for line in [*lines, '"""']]
@@ -182,7 +186,7 @@ class Body:
         wanted: dict[str, None] = {}
         for a in arrays(*(x for _, x in self.program.outputs)):
             dims: list[Dim] = []
-            if a.op in ("size", "eye", "unit", "rows", "columns", "commutation", "permute", "duplication", "elimination", "take", "put"):
+            if a.op in _SIZED:
                 dims += [d for d in a.attrs if isinstance(d, Dim)]
             if a.op in ("ones", "zeros"):
                 dims += a.attrs[0]
@@ -240,7 +244,7 @@ def mathematics(a: Array, names: Mapping[Array, str]) -> str:
     if len(math) > LONGEST_FORMULA:
         math = f"{math[:LONGEST_FORMULA]}..."
     shown = shape_text(shape_of(a))
-    return _safe(math if a.rank == 0 else f"{math} : {shown}")
+    return safe(math if a.rank == 0 else f"{math} : {shown}")
 
 
 def viewed(a: Array) -> Array:

@@ -67,6 +67,29 @@ def commutation(m, n):
     return np.arange(m * n).reshape(n, m).flatten(order="F")
 '''
 
+_DUPLICATION = '''
+def duplication(n):
+    """The rows p with D(n) A = A[p], where D(n) vech(X) = vec(X) for X symmetric."""
+    j, i = np.divmod(np.arange(n * n), n)
+    low, high = np.minimum(i, j), np.maximum(i, j)
+    return low * (2 * n - low - 1) // 2 + high
+'''
+
+_ELIMINATION = '''
+def elimination(n):
+    """The rows p with L(n) A = A[p], where L(n) vec(X) = vech(X), the columns on and below the diagonal."""
+    j, i = np.divmod(np.arange(n * n), n)
+    return np.arange(n * n)[i >= j]
+'''
+
+_PUT = '''
+def put(A, p, n):
+    """P^T A with n rows, where P B = B[p]: row k of A is added to row p[k]."""
+    result = np.zeros((n, *A.shape[1:]), dtype=A.dtype)
+    np.add.at(result, p, A)
+    return result
+'''
+
 _UNIT = '''
 def unit(i, n, dtype):
     """The unit vector e_i of length n, i from 1."""
@@ -83,6 +106,9 @@ HELPERS: Mapping[str, Helper] = {
         Helper("first_max", _FIRST_MAX),
         Helper("adjugate", _ADJUGATE),
         Helper("commutation", _COMMUTATION),
+        Helper("duplication", _DUPLICATION),
+        Helper("elimination", _ELIMINATION),
+        Helper("put", _PUT),
         Helper("unit", _UNIT),
         Helper("erf", "", "from scipy.special import erf"),
         Helper("expm", "", "from scipy.linalg import expm"),
@@ -93,7 +119,8 @@ USES: Mapping[str, str] = {
     # operation: the helper that its text calls
     "sigmoid": "sigmoid", "softplus": "softplus", "logsumexp": "logsumexp", "softmax": "softmax",
     "first_max": "first_max", "first_min": "first_max", "adjugate": "adjugate", "commutation": "commutation",
-    "permute": "commutation", "unit": "unit", "erf": "erf", "expm": "expm",
+    "permute": "commutation", "duplication": "duplication", "elimination": "elimination", "put": "put", "unit": "unit",
+    "erf": "erf", "expm": "expm",
 }  # fmt: skip
 
 CHECKED = '''

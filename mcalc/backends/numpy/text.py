@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
 from mcalc.algebra.functions import FUNCTIONS
-from mcalc.algebra.shape import Dim
+from mcalc.algebra.shape import Dim, dim
 from mcalc.program.ir import Array
 
 CONDITION, COMPARISON, SUM, TIMES, MATMUL, SIGN, POWER, ATOM = range(8)
@@ -42,6 +42,9 @@ class Place(NamedTuple):
 
     def size(self, d: Dim) -> Text:
         """A dimension as Python."""
+        divisor = d.denominator
+        if divisor > 1:
+            return Text(f"{self.size(d * dim(divisor)).within(ATOM)} // {divisor}", TIMES)
         parts = []
         for monomial, coefficient in d.terms:
             factors = [str(coefficient)] if coefficient != 1 or not monomial else []
@@ -292,6 +295,24 @@ def _permute(place: Place, args: Sequence[Text]) -> Text:
     return Text(f"{args[0].atom}[commutation({m}, {n})]")
 
 
+def _independent(place: Place, args: Sequence[Text]) -> Text:
+    """D(n) and L(n) as matrices."""
+    n = place.array.attrs[0]
+    columns = place.size(place.array.shape[1])
+    return Text(f"np.eye({columns.code}, dtype=dtype)[{place.array.op}({place.size(n).code})]")
+
+
+def _take(place: Place, args: Sequence[Text]) -> Text:
+    name, n = place.array.attrs
+    return Text(f"{args[0].atom}[{name}({place.size(n).code})]")
+
+
+def _put(place: Place, args: Sequence[Text]) -> Text:
+    name, n = place.array.attrs
+    rows = place.size(place.array.shape[0]).code
+    return Text(f"put({args[0].code}, {name}({place.size(n).code}), {rows})")
+
+
 def _unit(place: Place, args: Sequence[Text]) -> Text:
     i, n = place.array.attrs
     return Text(f"unit({i}, {place.size(n).code}, dtype)")
@@ -334,6 +355,8 @@ TEXTS: Mapping[str, Row] = {
     "rows":     _tall,                         "columns":  _wide,
     "entry":    _entry,                        "lift":     _lift,
     "permute":  _permute,
+    "duplication": _independent,               "elimination": _independent,
+    "take":     _take,                         "put":      _put,
     "vec":      lambda place, args: Text(f'{args[0].atom}.flatten(order="F")'),
     "total":    _method("sum", "np.sum"),      "mean":     _method("mean", "np.mean"),
     "largest":  _method("max", "np.max"),      "smallest": _method("min", "np.min"),

@@ -14,8 +14,8 @@ IMPORTS |= {"from scipy.linalg import expm"}
 
 MODULE_NAMES = frozenset(
     (
-        "abs", "arange", "arccos", "arcsin", "arctan", "argmax", "asarray", "block", "concatenate", "cos", "cosh",
-        "diag", "diagonal", "dtype", "einsum", "exp", "eye", "float32", "float64", "kron", "linalg", "log", "log1p",
+        "abs", "add", "arange", "arccos", "arcsin", "arctan", "argmax", "asarray", "block", "concatenate", "cos", "cosh",
+        "diag", "diagonal", "divmod", "dtype", "einsum", "exp", "eye", "float32", "float64", "kron", "linalg", "log", "log1p",
         "max", "maximum", "mean", "min", "minimum", "ndarray", "ones", "outer", "pi", "repeat", "sign", "sin", "sinh",
         "sqrt", "squeeze", "sum", "tan", "tanh", "tile", "trace", "tril", "triu", "unravel_index", "vdot", "where",
         "zeros", "zeros_like",
@@ -28,7 +28,7 @@ LINALG_NAMES = frozenset(("cholesky", "det", "inv", "matrix_power", "norm", "pin
 
 ARRAY_NAMES = frozenset(
     (
-        "T", "astype", "copy", "dtype", "flatten", "fromkeys", "items", "itemsize", "join", "kind", "max", "mean", "min", "ndim",
+        "T", "astype", "at", "copy", "dtype", "flatten", "fromkeys", "items", "itemsize", "join", "kind", "max", "mean", "min", "ndim",
         "prod", "reshape", "setdefault", "shape", "sum", "type", "values",
     )
 )  # fmt: skip
