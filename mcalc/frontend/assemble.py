@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from mcalc.errors import AmbiguityError, NameProblem, ParseError, Span
-from mcalc.frontend import bars
+from mcalc.frontend import bars, model_tokens
 from mcalc.frontend.calls import FUNCTION_WORDS, SIZED
 from mcalc.frontend.tokens import CLOSING, OPENING, make, span_of
 from mcalc.frontend.words import Scope, key, shorten, spell
@@ -96,6 +96,9 @@ class Assembler:
                 self._emit("NAME", option.value, option.start_pos, option.end_pos)
                 return i + 3
             return i + 2
+        after = model_tokens.word(self, i, name) if self.scope.closed else 0
+        if after:
+            return after
         special = _SPECIAL.get("I_" if name.startswith("I_") else name)
         if special is not None:
             after = special(self, i, name)
@@ -145,12 +148,12 @@ class Assembler:
         if self.scope.known(name):
             return 0
         token = self.raw[i]
-        function = self._type(i + 1) == "LPAR" and self._sizes_only(self.raw[i + 2 : self._closing(i + 1)])
+        function = self._type(i + 1) == "LPAR" and self._sizes_only(self.raw[i + 2 : self.closing(i + 1)])
         self._emit("FUNCTION" if function else "CONSTANT", "I", token.start_pos, token.end_pos)
         return i + 1
 
-    def _sized_identity(self, i: int, name: str) -> int:
-        """`I_n`, unless it is declared."""
+    def _constant(self, i: int, name: str) -> int:
+        """`I_n` and `pi`, unless they are declared."""
         if self.scope.known(name):
             return 0
         self._emit("CONSTANT", name, self.raw[i].start_pos, self.raw[i].end_pos)
@@ -172,12 +175,6 @@ class Assembler:
             self._emit("CONSTANT", "e", token.start_pos, token.end_pos)
             return i + 1
         return self._of_two(i, name)
-
-    def _pi(self, i: int, name: str) -> int:
-        if self.scope.known(name):
-            return 0
-        self._emit("CONSTANT", name, self.raw[i].start_pos, self.raw[i].end_pos)
-        return i + 1
 
     def _d(self, i: int, name: str) -> int:
         """`d(…)` and `d X`, where differentials are read."""
@@ -215,12 +212,13 @@ class Assembler:
                 closings[stack.pop()] = j
         return closings
 
-    def _closing(self, i: int) -> int:
+    def closing(self, i: int) -> int:
+        """Where the bracket at i closes."""
         return self._closings[i]
 
     def _has_comma(self, i: int) -> bool:
         """Whether a comma separates arguments in the parentheses at i."""
-        j, end = i + 1, self._closing(i)
+        j, end = i + 1, self.closing(i)
         while j < end:
             if self.raw[j].type == "COMMA":
                 return True
@@ -229,6 +227,8 @@ class Assembler:
 
     def _sizes_only(self, inside: list[Any]) -> bool:
         """Whether these tokens are a dimension: integers and names that are no symbols, their sums and products."""
+        if self.scope.closed:
+            inside = model_tokens.without_indices(inside)
         for token in inside:
             if token.type == "WORD":
                 name = key(spell(token.value))
@@ -252,7 +252,7 @@ class Assembler:
             token = self.raw[i]
             if token.type == "WORD":
                 if token.value in SIZED and self._type(i + 1) == "LPAR":
-                    i = self._closing(i + 1)
+                    i = self.closing(i + 1)
                     continue
                 if token.value not in FUNCTION_WORDS:
                     found.update(re.findall("[A-Za-z][0-9]*", token.value.partition("_")[0]))
@@ -393,6 +393,6 @@ _HANDLERS: dict[str, _Method] = {
     "TOP": Assembler.top,
 }  # fmt: skip
 _SPECIAL: dict[str, Callable[[Assembler, int, str], int]] = {
-    "I": Assembler._identity, "I_": Assembler._sized_identity, "K": Assembler._of_two, "e": Assembler._euler,
-    "pi": Assembler._pi, "d": Assembler._d,
+    "I": Assembler._identity, "I_": Assembler._constant, "K": Assembler._of_two, "e": Assembler._euler,
+    "pi": Assembler._constant, "d": Assembler._d,
 }  # fmt: skip

@@ -30,6 +30,8 @@ class Question(NamedTuple):
     program: Program
     declared: Mapping[str, Shape]
     target: Shape | None
+    entrywise: frozenset[str] = frozenset()
+    """The declared names to which a scalar may be added, since they are defined entry by entry."""
 
 
 def check(question: Question, kinds: Mapping[str, int]) -> Checked:
@@ -38,7 +40,7 @@ def check(question: Question, kinds: Mapping[str, int]) -> Checked:
     symbols: dict[str, Type] = {}
     for name in question.program.symbols:
         shape = question.declared.get(name)
-        symbols[name] = Type(*shape, False) if shape is not None else fresh(s, kinds[name])
+        symbols[name] = Type(*shape, name in question.entrywise) if shape is not None else fresh(s, kinds[name])
     types: list[Type] = []
     for place, step in enumerate(question.program.steps):
         s.place = place

@@ -41,12 +41,23 @@ def declarations(where: str | Sequence[str]) -> Declared:
     """The declarations of all the texts together."""
     declared = Declared()
     for text in [where] if isinstance(where, str) else where:
-        for declaration in tree(text, "declarations", Scope()):
-            try:
-                _declare(declared, declaration)
-            except (NameProblem, ShapeError) as problem:
-                raise problem.at(None, text) from None
+        _declare_all(declared, text, Scope())
     return declared
+
+
+def model_declaration(text: str) -> Declared:
+    """One declaration of a model, in which a dimension may have an index (`d[l-1]`)."""
+    declared = Declared()
+    _declare_all(declared, text, Scope(closed=True))
+    return declared
+
+
+def _declare_all(declared: Declared, text: str, scope: Scope) -> None:
+    for declaration in tree(text, "declarations", scope):
+        try:
+            _declare(declared, declaration)
+        except (NameProblem, ShapeError) as problem:
+            raise problem.at(None, text) from None
 
 
 def _span(token: Any) -> Span:

@@ -6,11 +6,11 @@ decided here: from left to right, a scalar that a product has come to stays one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from mcalc.algebra import operators as o
-from mcalc.algebra.expr import Expr
+from mcalc.algebra.expr import Expr, substitute
 from mcalc.algebra.shape import ONE, Dim, dim
 from mcalc.errors import AmbiguityError, McalcError
 from mcalc.frontend.calls import CALLS
@@ -23,15 +23,22 @@ RELATIONS = {"==": "eq", ">=": "ge", ">": "gt", "<=": "le", "<": "lt"}
 
 
 def elaborate(
-    program: Program, checked: Checked, symbols: Mapping[str, Expr], functions: Mapping[str, Function]
+    program: Program,
+    checked: Checked,
+    symbols: Mapping[str, Expr],
+    functions: Mapping[str, Function],
+    entrywise: Collection[Expr] = (),
 ) -> list[Expr]:
-    """The expression of every step."""
+    """The expression of every step. To the symbols in `entrywise` a scalar may be added."""
+    stand_ins = {symbol: o.app("exp", symbol) for symbol in entrywise}
     values: list[Expr] = []
     for place, step in enumerate(program.steps):
         args = [values[a] for a in step.args]
         try:
             if step.kind == "symbol":
                 values.append(symbols[step.value])
+            elif step.kind == "sum" and stand_ins:
+                values.append(_sum(step, args, stand_ins))
             elif step.kind == "applied":
                 values.append(inline(functions[step.value[0]], args[0]))
             elif step.kind == "unsized" or step.value in _FILLINGS:
@@ -116,17 +123,22 @@ def _product(step: Step, args: list[Expr]) -> Expr:
     return level.value()
 
 
-def _sum(step: Step, args: list[Expr]) -> Expr:
+def _sum(step: Step, args: list[Expr], stand_ins: dict[Expr, Expr]) -> Expr:
+    """A sum; a scalar goes with every entry where the language lets it."""
     matrices = [(i, a) for i, a in enumerate(args) if not a.is_scalar]
     if matrices and len(matrices) < len(args):
         last = max(i for i, a in enumerate(args) if a.is_scalar)
         for i, matrix in matrices:
-            if (i < last or i == matrices[0][0]) and not o.takes_scalars(matrix):
+            if (i < last or i == matrices[0][0]) and not _takes_scalars(matrix, stand_ins):
                 raise AmbiguityError(
                     "a scalar added to a matrix can be read in two ways",
                     notes=(f"X + ones({matrix.shape[0]},{matrix.shape[1]}), or X + I",),
                 )
     return o.add(*(o.neg(a) if minus else a for a, minus in zip(args, step.value, strict=True)))
+
+
+def _takes_scalars(matrix: Expr, stand_ins: dict[Expr, Expr]) -> bool:
+    return o.takes_scalars(matrix) or (bool(stand_ins) and o.takes_scalars(substitute(matrix, stand_ins)))
 
 
 def _power(step: Step, args: list[Expr]) -> Expr:
@@ -177,7 +189,7 @@ _BUILDERS: dict[str, Any] = {
     "dimension": lambda step, args: o.dimension_number(dim(step.value)),
     "constant": lambda step, args: o.PI,
     "sized": _sized,
-    "sum": _sum,
+    "sum": lambda step, args: _sum(step, args, {}),
     "product": _product,
     "negative": lambda step, args: o.neg(args[0]),
     "transpose": lambda step, args: o.T(args[0]),

@@ -148,6 +148,8 @@ def _unexpected(token: Any, output: list[Any], text: str, start: str) -> ParseEr
         return ParseError("a comma stands in the arguments of a function, in a block or an index", span)
     if token.type == "COLON":
         return ParseError("a colon stands in an index or a declaration", span, hint="X[1,:]; declare with --where")
+    if token.type == "DOTS":
+        return ParseError("a point stands in a number or in .* ./ .^", span, hint="2.5, A .* B")
     if token.type == "SEMI":
         return ParseError("a ; ends a definition or a row of a block", span, hint="R = y - X W; tr(R^T R)")
     if token.type == "AXIS":

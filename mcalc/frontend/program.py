@@ -7,7 +7,7 @@ a symbol, a definition or a dimension, and functions of dimensions (`I(n)`, `one
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from mcalc.errors import NameProblem, ParseError, ShapeError, Span
 from mcalc.frontend.calls import CALLS, SIZED
 from mcalc.frontend.dimensions import times
 from mcalc.frontend.syntax import Definition, Node, literal, postorder
-from mcalc.frontend.words import Scope, key
+from mcalc.frontend.words import Scope, key, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Program:
 _NO_DIMENSION = "a dimension is a name, a positive integer, or a sum or product of such"
 _UNSIZED = {"I": "eye", "1": "ones", "0": "zeros"}
 _SIZE_SEPARATORS = re.compile(r"\\times|×|,")
-_SIZE_FACTORS = re.compile(r"[0-9]+|[A-Za-z]\w*")
+_SIZE_FACTORS = re.compile(r"[0-9]+|[A-Za-z]\w*(?:\[[^\]]*\])?")
 
 
 class Resolver:
@@ -139,6 +139,8 @@ class Resolver:
     def _dimension(self, name: str, span: Span) -> Dim:
         if key(name) in self.scope.symbols or key(name) in self.scope.defined:
             raise NameProblem(f"{name} is a symbol, and here a dimension", span, hint="give the dimension another name")
+        if self.scope.closed and name not in self.program.dimensions:
+            raise no_dimension(name, span, self.program.dimensions)
         self.program.dimensions.setdefault(name)
         return dim(name)
 
@@ -245,6 +247,17 @@ def _dimension_product(node: Node, operands: list[Dim]) -> Dim | None:
             return None
         total = total.over(d.number) if op == "/" and d.number else times(total, d)
     return total
+
+
+def no_dimension(name: str, span: Span, known: Iterable[str]) -> NameProblem:
+    """The error for a dimension that a model does not declare."""
+    near = nearest(name, list(known))
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return NameProblem(
+        f"{name} is no dimension of the model",
+        span,
+        hint=f"{hint}a dimension is declared by the shape of an input or param: input X : {name} x m",
+    )
 
 
 def _power(node: Node) -> tuple[str, Any]:

@@ -8,6 +8,7 @@
     power, elementwise_power: base, exponent           compare: a, b; relation
     call: arguments; (word, axis)                      bars, log_bars: a       norm: a; "2", "1"
     index: a; (i, j)              block: entries; lengths of the rows
+    element: ; (name, index)      total: a; (index, first, last)      (models only)
 
 `Builder` makes the nodes while the parser reduces; no tree of the parser library is ever built.
 """
@@ -20,6 +21,7 @@ from typing import Any
 
 from mcalc.algebra.shape import Dim, dim
 from mcalc.errors import AmbiguityError, LimitError, ParseError, Span
+from mcalc.frontend.positions import position, read_range
 
 DIGIT_LIMIT = 1000
 
@@ -237,6 +239,15 @@ class Builder:
         rows: list[list[Node]] = c[1:-1:2]
         entries = tuple(entry for row in rows for entry in row)
         return Node("block", entries, tuple(len(row) for row in rows), c[0].start_pos, c[-1].end_pos)
+
+    def element(self, c: list[Any]) -> Node:
+        span = Span(c[0].start_pos, c[0].end_pos)
+        name, _, index = str(c[0]).partition("[")
+        return Node("element", (), (name, position(index[:-1], span)), *span)
+
+    def total(self, c: list[Any]) -> Node:
+        range_ = read_range(str(c[2]), Span(c[2].start_pos, c[2].end_pos))
+        return Node("total", (c[4],), range_, c[0].start_pos, c[5].end_pos)
 
     def place(self, c: list[Any]) -> Any:
         return c[0]

@@ -44,7 +44,7 @@ def span_of(token: Any) -> Span:
 class PostLexer:
     """One object for all texts; what belongs to a text is in the context variables."""
 
-    always_accept = ("WORD", "ONES", "MACRO", "SUBSCRIPT", "SUPERSCRIPT", "PRIME", "BARS", "BAR", "AMPERSAND")
+    always_accept = ("WORD", "ONES", "MACRO", "SUBSCRIPT", "SUPERSCRIPT", "PRIME", "BARS", "BAR", "AMPERSAND", "DOTS")
 
     def process(self, stream: Iterator[Any]) -> Iterator[Any]:
         """The parser's tokens."""
@@ -60,6 +60,8 @@ class PostLexer:
             raw = latex.translate(raw, make)
             check_brackets(raw)
         start = START.get()
+        if start == "declarations" and SCOPE.get().closed:
+            raw = model_elements(raw)
         out = declaration_tokens(raw) if start == "declarations" else Assembler(raw, SCOPE.get(), start).run()
         OUTPUT.get().extend(out)
         return iter(out)
@@ -81,6 +83,18 @@ def check_brackets(tokens: list[Any]) -> None:
                 raise ParseError(f"{token.value} does not close {opening.value}", span_of(opening).to(span_of(token)))
     if stack:
         raise ParseError(f"{stack[-1].value} is never closed", span_of(stack[-1]))
+
+
+def model_elements(raw: list[Any]) -> list[Any]:
+    """In the declarations of a model a name and an index that touches it are one word: the dimension `d[l-1]`."""
+    out: list[Any] = []
+    for token in raw:
+        inside = out and out[-1].type == "WORD" and "[" in out[-1].value and out[-1].value[-1] != "]"
+        if inside or (token.type == "LSQB" and out and out[-1].type == "WORD" and out[-1].end_pos == token.start_pos):
+            out[-1] = make("WORD", f"{out[-1].value}{spell(token.value)}", out[-1].start_pos, token.end_pos)
+        else:
+            out.append(token)
+    return out
 
 
 def declaration_tokens(raw: list[Any]) -> list[Any]:

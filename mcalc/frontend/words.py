@@ -77,6 +77,10 @@ class Scope:
     notes: list[str] = field(default_factory=list)
     runs: list[tuple[str, str]] = field(default_factory=list)
     """Runs of three letters or more that were read as products, with the product."""
+    closed: bool = False
+    """Whether every name is declared or defined, as in a model."""
+    indexed: frozenset[str] = frozenset()
+    """Keys of the names that have an index: sequences, and dimensions `d[0]`."""
     memo: dict[tuple[str, bool], list[Piece]] = field(default_factory=dict)
     """The pieces of the words met so far, at their first places."""
 
@@ -122,6 +126,8 @@ class Scope:
                 return [Piece("FUNCTION", stem, start, end)]
         if self.differentials and stem[0] == "d" and (self.known(whole[1:]) or _ONE_NAME.fullmatch(stem, 1)):
             return [Piece("DIFFERENTIAL", self.name(word[1:]), start, end)]
+        if self.closed:
+            return self._known_product(word, stem, start, called)
         if _ONE_NAME.fullmatch(stem):
             if called and whole == "sigma":
                 raise NameProblem(
@@ -146,6 +152,31 @@ class Scope:
                 f"{spell(word)} is read as the product {product}; to use one name, declare {spell(word)}: n"
             )
         return [Piece("NAME", self.name(p.value), p.start, p.end) for p in pieces]
+
+    def _known_product(self, word: str, stem: str, start: int, called: bool) -> list[Piece]:
+        """A word as a product of names that are all known."""
+        pieces = [Piece("NAME", m[0], start + m.start(), start + m.end()) for m in _PIECE.finditer(stem)]
+        last = pieces[-1]
+        pieces[-1] = Piece("NAME", last.value + word[len(stem) :], last.start, start + len(word))
+        if len(pieces) > 1 and all(self.known(key(spell(p.value))) for p in pieces):
+            return [Piece("NAME", self.name(p.value), p.start, p.end) for p in pieces]
+        raise self.unknown(word, Span(start, start + len(word)), called)
+
+    def unknown(self, word: str, span: Span, called: bool = False) -> NameProblem:
+        """The error for a name that a model does not declare."""
+        shown, stem = shorten(spell(word)), spell(word).partition("_")[0]
+        if called:
+            meant = MISSPELT.get(stem, "") or _close(stem, _LONG_FUNCTIONS + sorted(self.functions))
+            meant = meant or (stem.lower() if stem.lower() in FUNCTION_WORDS else "")
+            if stem == "sigma":
+                meant = "sigmoid"
+            if meant:
+                return NameProblem(f"there is no function {shown}", span, hint=f"did you mean {meant}?")
+        names = sorted({*self.symbols, *self.dimensions, *self.defined})
+        near = nearest(spell(word), names)
+        declare = f"declare it: input {shown} : SHAPE, or define it: {shown} = …"
+        hint = f"did you mean {' or '.join(near)}? else {declare}" if near else declare
+        return NameProblem(f"{shown} is neither declared nor defined", span, hint=hint)
 
     def _refuse(self, word: str, stem: str, pieces: list[Piece], start: int, called: bool) -> None:
         """The runs of letters that are no product."""
@@ -212,6 +243,14 @@ def _close(word: str, known: list[str]) -> str:
 
     found = get_close_matches(word, known, 1, 0.75)
     return found[0] if found else ""
+
+
+def nearest(word: str, known: Sequence[str], count: int = 3) -> list[str]:
+    """The known names that are most like the word, the nearest first."""
+    from difflib import get_close_matches
+
+    folded = [name for name in known if name.casefold() == word.casefold()]
+    return list(dict.fromkeys([*folded, *get_close_matches(word, known, count, 0.6)]))[:count]
 
 
 def suggest(word: str, known: Sequence[str]) -> str:

@@ -1,0 +1,85 @@
+"""Positions and ranges: `t-1`, `L`, `1..L-1`, `t in T..1`.
+
+Goes in: their text. Comes out: dimensions (sums of names and integers, here perhaps negative), and ranges that know
+which way they go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mcalc.algebra.shape import Dim, dim
+from mcalc.errors import ParseError, Span
+
+_TERM = re.compile(r"([+-])?(?:([0-9]{1,9})(?![0-9])\*?)?([A-Za-z]\w*(?:_\{\w+\})?)?")
+_RANGE = re.compile(r"(?:([A-Za-z]\w*(?:_\{\w+\})?)\s+in\s+)?(.*?)\.\.(.*)", re.DOTALL)
+MINUS_ONE = dim(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """`index in first..last`; the index is "" where none is named. Downwards, `first` is the larger end."""
+
+    index: str
+    first: Dim
+    last: Dim
+
+    @property
+    def step(self) -> int:
+        """1 upwards, -1 downwards (`T..1`)."""
+        terms = minus(self.last, self.first).terms
+        leading = sum(c for m, c in terms if m) or sum(c for _, c in terms)
+        return -1 if leading < 0 else 1
+
+    def ends(self) -> tuple[Dim, Dim]:
+        """The smaller end and the larger."""
+        return (self.first, self.last) if self.step > 0 else (self.last, self.first)
+
+
+def minus(a: Dim, b: Dim) -> Dim:
+    """a - b."""
+    return a + b * MINUS_ONE
+
+
+def replace(d: Dim, values: Mapping[str, Dim]) -> Dim:
+    """The dimension with names replaced."""
+    if not any(name in values for name in d.names()):
+        return d
+    total = dim(0)
+    for monomial, coefficient in d.terms:
+        product = dim(coefficient)
+        for name in monomial:
+            product = product * values.get(name, dim(name))
+        total = total + product
+    return total
+
+
+def certainly_negative(d: Dim) -> bool:
+    """Whether the dimension is below zero whatever its names are (each is at least 1)."""
+    return all(c < 0 for m, c in d.terms if m) and sum(c for _, c in d.terms) < 0
+
+
+def position(text: str, span: Span) -> Dim:
+    """A sum of names and integers."""
+    plain = "".join(text.split())
+    total, at = dim(0), 0
+    while at < len(plain):
+        term = _TERM.match(plain, at)
+        if term is None or not (term[2] or term[3]) or (at and not term[1]):
+            break
+        value = dim(int(term[2] or 1)) * (dim(term[3]) if term[3] else dim(1))
+        total = total + (value * MINUS_ONE if term[1] == "-" else value)
+        at = term.end()
+    if at < len(plain) or not plain:
+        raise ParseError("an index is a sum of names and integers", span, hint="h[t-1], W[L], A[0]")
+    return total
+
+
+def read_range(text: str, span: Span) -> Range:
+    """`first..last`, perhaps with `index in` before it."""
+    found = _RANGE.fullmatch(text.strip())
+    if found is None:
+        raise ParseError("expected a range", span, hint="1..T, l in 1..L, t in T..1")
+    return Range(found[1] or "", position(found[2], span), position(found[3], span))
