@@ -81,7 +81,8 @@ class Elements:
 
         def combine(node: Expr, args: list[Expr]) -> Expr:
             if node.op == "sym" and node in self.elements:
-                sequence, index = self.elements[node]
+                element = self.elements[node]
+                sequence, index = element.sequence, element.index
                 return self.at(sequence, put(index, name, value))
             if node.op == "dim" and name in node.attrs[0].names():
                 return make("dim", (), (put(node.attrs[0], name, value),), node.shape)

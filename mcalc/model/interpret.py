@@ -143,7 +143,8 @@ class Run:
 
     def _value(self, node: Expr, sizes: Mapping[str, int]) -> Real:
         if node in self.elements:
-            sequence, index = self.elements[node]
+            element = self.elements[node]
+            sequence, index = element.sequence, element.index
             stack, place = self.stacks[sequence], index.value(sizes)
             if place not in stack:
                 raise UsageError(f"{sequence}[{place}] is read before it is defined")
@@ -156,7 +157,8 @@ class Run:
         sizes = {**self.sizes, **indices}
         wide = np.broadcast_to(value, (1, *(size.value(sizes) for size in target.shape)))
         if target in self.elements:
-            sequence, index = self.elements[target]
+            element = self.elements[target]
+            sequence, index = element.sequence, element.index
             place = index.value(sizes)
             row = self.sequences[sequence]
             if not row.first.value(sizes) <= place <= row.last.value(sizes):

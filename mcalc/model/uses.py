@@ -1,0 +1,108 @@
+"""Who reads what: which definitions move with the parameters, and where each of them is read.
+
+In: a prepared model. Out: `Uses`: for every variable (a symbol, or a sequence by its name) that has a cotangent, the
+places that read it, with the part that each hands back in terms of the reader's own cotangent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import NamedTuple, TypeAlias
+
+from mcalc.algebra.expr import Expr, symbols
+from mcalc.algebra.operators import number
+from mcalc.algebra.shape import Dim
+from mcalc.model.elements import Elements
+from mcalc.model.ir import Define, Loop, Model, Statement, Total
+from mcalc.model.local import LocalAdjoints, Parts
+
+Variable: TypeAlias = Expr | str
+"""A symbol, or the name of a sequence (all of its elements)."""
+
+
+class Use(NamedTuple):
+    """A definition that reads a variable."""
+
+    position: int
+    """Of the statement in the model."""
+    statement: Statement
+    reader: Define | Total
+    symbol: Expr
+    """As it is read: the variable, or an element of it."""
+    part: Expr
+    """What the reader hands back, at the loop's own index."""
+
+    @property
+    def over(self) -> tuple[str, Dim, Dim] | None:
+        """The index and its range, lowest first, where the reader is run for each index."""
+        if isinstance(self.statement, Define):
+            return None
+        first, last = self.statement.first, self.statement.last
+        down = isinstance(self.statement, Loop) and self.statement.step < 0
+        return (self.statement.index, last, first) if down else (self.statement.index, first, last)
+
+
+def readers(model: Model) -> Iterator[tuple[int, Statement, Define | Total]]:
+    """Every definition with the statement that it is in."""
+    for position, statement in enumerate(model.statements):
+        if isinstance(statement, Loop):
+            for define in statement.body:
+                yield position, statement, define
+        else:
+            yield position, statement, statement
+
+
+class Uses:
+    """The variables that have a cotangent, and their uses, those of the last statement first."""
+
+    def __init__(
+        self, model: Model, made: Elements, wanted: Collection[Variable], cotangent: Callable[[Expr], Expr]
+    ) -> None:
+        self.made = made
+        self.of: dict[Variable, list[Use]] = {}
+        rows = [(p, s, d, symbols(d.value)) for p, s, d in readers(model)]
+        moving = self._moving([(d, read) for _, _, d, read in rows], wanted)
+        local = LocalAdjoints()
+        found: dict[int, Parts] = {}
+        by_target: dict[Variable, list[int]] = {}
+        for k, (_, _, define, read) in enumerate(rows):
+            if any(self.variable(s) in moving for s in read):
+                by_target.setdefault(self.variable(define.target), []).append(k)
+        pending: list[Variable] = [model.loss]
+        self.reached: set[Variable] = {model.loss}
+        while pending:
+            for k in by_target.get(pending.pop(), ()):
+                _, _, define, read = rows[k]
+                inside = [s for s in read if self.variable(s) in moving]
+                bar = number(1) if define.target is model.loss else cotangent(define.target)
+                found[k] = local(bar, define.target, define.value, inside)
+                for s in found[k]:
+                    if self.variable(s) not in self.reached:
+                        self.reached.add(self.variable(s))
+                        pending.append(self.variable(s))
+        self.active = {id(rows[k][2]) for k in found}
+        for k in sorted(found, reverse=True):
+            position, statement, define, _ = rows[k]
+            for s, part in found[k].items():
+                self.of.setdefault(self.variable(s), []).append(Use(position, statement, define, s, part))
+
+    def variable(self, node: Expr) -> Variable:
+        """The variable that a symbol belongs to."""
+        return self.made.elements[node].sequence if node in self.made.elements else node
+
+    def has_cotangent(self, define: Define | Total) -> bool:
+        """Whether the cotangent of a definition leads to a parameter."""
+        return id(define) in self.active
+
+    def _moving(
+        self, rows: list[tuple[Define | Total, tuple[Expr, ...]]], wanted: Collection[Variable]
+    ) -> set[Variable]:
+        """What depends on the wanted parameters; in loops also through earlier iterations."""
+        moving = set(wanted)
+        size = -1
+        while size != len(moving):
+            size = len(moving)
+            for define, read in rows:
+                if any(self.variable(s) in moving for s in read):
+                    moving.add(self.variable(define.target))
+        return moving
