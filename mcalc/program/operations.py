@@ -10,6 +10,7 @@ over memory). Axis lengths are dimensions; `attrs` is what is not an array.
     scale: A, s, …; (coefficient, exponents of s, …)
     times, quotient, maximum, minimum, eq, ge, gt, le, lt: broadcast     power: A; (Fraction,)     powers: A, t
     T: a matrix    flat: 1 x m to m    row: m to 1 x m    column: n to n x 1    rows: b; (n,) repeats b in n rows
+    total_row: A, the sums of the columns as a 1 x m matrix
     columns: a; (m,) repeats a in m columns      total, mean: A; (axis or None,)     entry: A; (i, j), None for all
     dot: u, v      vdot: A, B    trace    row_dots: A, B the diagonal of A B^T
     outer: u, v    matmul        diagonal: u (and the matrix itself, where it is stored)   diagonal_of: A
@@ -241,6 +242,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "entry":   _row(_entry, _free, _meet),          "permute":  _row(_same),
     "lift":    _row(_given, _free),
     "vec":     _row(lambda s, a: (s[0][0] * s[0][1],)),
+    "total_row": _row(lambda s, a: (ONE, s[0][1])),
     "total":   _row(_reduced),                      "mean":     _row(_reduced),
     "largest": _row(_reduced),                      "smallest": _row(_reduced),
     "first_max": _row(_same),                       "first_min": _row(_same),

@@ -160,6 +160,8 @@ def _as_row(b: Builder, a: Array) -> Array:
     match a.op:
         case "flat":
             return a.args[0]
+        case "total" if a.attrs == (0,):
+            return b.node("total_row", a.args[0])
         case "scale":
             return b.node("scale", _as_row(b, a.args[0]), *a.args[1:], attrs=a.attrs)
     return b.node("row", a)

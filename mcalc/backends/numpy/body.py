@@ -16,19 +16,11 @@ from mcalc.backends.numpy.buffers import Buffer, buffers
 from mcalc.backends.numpy.emit import mathematics
 from mcalc.backends.numpy.statements import Statements, Target
 from mcalc.model.ir import Sequence as Stored
+from mcalc.model.stacked import Stack
 from mcalc.program.ir import Array
 from mcalc.program.operations import Axes
 from mcalc.program.plan import Line, Plan, Section
 from mcalc.program.procedure import Range, stored
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """The elements first..last of a sequence, one below the other as a matrix, or as the rows of one."""
-
-    sequence: str
-    first: Dim
-    last: Dim
 
 
 @dataclass(slots=True)

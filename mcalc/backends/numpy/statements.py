@@ -21,13 +21,13 @@ COMPARISONS = {"eq": "equal", "ge": "greater_equal", "gt": "greater", "le": "les
 WITH_OUT = frozenset(
     (
         "sum", "scale", "times", "quotient", "maximum", "minimum", "power", "powers", "matmul", "outer", "softmax",
-        "logsumexp", "total", "largest", "row_dots", "softplus_from", "sigmoid_from", "sigmoid_of_negative_from",
+        "logsumexp", "total", "total_row", "largest", "row_dots", "softplus_from", "sigmoid_from", "sigmoid_of_negative_from",
         *COMPARISONS, *FUNCTIONS,
     )
 )  # fmt: skip
 """Operations that can write into a buffer."""
 
-ENTRYWISE = WITH_OUT - {"matmul", "outer", "logsumexp", "total", "largest", "row_dots"}
+ENTRYWISE = WITH_OUT - {"matmul", "outer", "logsumexp", "total", "total_row", "largest", "row_dots"}
 """Those whose buffer may be one of their operands."""
 
 _HELPERS = {"sigmoid": "sigmoid", "softplus": "softplus", "erf": "erf"}
@@ -47,9 +47,8 @@ class Target:
     def call(self, function: str, *arguments: str, options: str = "") -> None:
         """`name = function(…, out=buffer)`."""
         place = self.name if self.started or self.view else self.buffer
-        tail = f", {options}" if options else ""
-        out = f", out={place}" if place else ""
-        text = f"{function}({', '.join(arguments)}{tail}{out})"
+        out = [f"out={place}"] if place else []
+        text = f"{function}({', '.join([*arguments, *([options] if options else []), *out])})"
         self.lines.append(text if self.started or self.view else f"{self.name} = {text}")
         self.started = True
 
@@ -169,6 +168,8 @@ class Statements:
             case "total" | "largest":
                 function = "sum" if a.op == "total" else "max"
                 t.call(f"{args[0].atom}.{function}", options=f"axis={a.attrs[0]}")
+            case "total_row":
+                t.call(f"{args[0].atom}.sum", options="axis=0, keepdims=True")
             case "row_dots":
                 t.call("np.einsum", '"ij,ij->i"', args[0].code, args[1].code)
             case "softmax" | "logsumexp":

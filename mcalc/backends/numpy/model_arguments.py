@@ -1,0 +1,127 @@
+"""The arguments of a generated module: what is declared, how it is checked, where dimensions are read.
+
+In: the arguments of a model; out: pieces of Python. Well-formed arrays of one precision pass one comparison; all else goes
+through `checked`, which converts what it can and says what is wrong with the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mcalc.algebra.shape import ONE, Dim, dim
+from mcalc.model.ir import Argument, Model
+from mcalc.backends.numpy.body import axes_text, size
+from mcalc.errors import NotSupported
+from mcalc.program.operations import Axes
+from mcalc.program.procedure import stored
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One array of an argument: its Python name, its name in the model, its axes."""
+
+    python: str
+    name: str
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An argument of the module."""
+
+    python: str
+    argument: Argument
+    pieces: tuple[Piece, ...]
+
+
+def axes_of(model: Model, argument: Argument) -> Axes:
+    """The axes of an argument that is one array."""
+    sequence = model.sequences.get(argument.name)
+    if sequence is None:
+        return stored(argument.symbols[0])
+    rows, columns = sequence.shape
+    inner: Axes = () if rows is ONE and columns is ONE else (rows,) if columns is ONE else (rows, columns)
+    return (sequence.last + dim(-1) * sequence.first + dim(1), *inner)
+
+
+def unpack(given: Sequence[Given]) -> list[str]:
+    """Ragged arguments as single names."""
+    return [
+        f"{', '.join(p.python for p in g.pieces)}{',' if len(g.pieces) == 1 else ''} = "
+        f'listed("{g.python}", {g.python}, {len(g.pieces)})'
+        for g in given
+        if g.argument.ragged
+    ]
+
+
+def arguments_checked(given: Sequence[Given], names: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
+    """The lines that check the arguments and read the dimensions."""
+    pieces = [p for g in given for p in g.pieces]
+    arrays = [p for p in pieces if p.axes]
+    lines = unpack(given)
+    sizes, rest = _sizes(pieces, names, wanted)
+    target = ", ".join(p.python for p in pieces) + ("," if len(pieces) == 1 else "")
+    table = ", ".join(f'"{p.name}": ({p.python}, {declared(p.axes)})' for p in pieces)
+    slow = [f"{target} = checked({{{table}}})", *sizes, *rest]
+    if not arrays:
+        return [*lines, f"{target} = checked({{{table}}})", f"dtype = {pieces[0].python}.dtype" if pieces else ""]
+    first = arrays[0].python
+    same = [f"type({p.python}) is np.ndarray" for p in arrays]
+    same += [f"type({p.python}) is float" for p in pieces if not p.axes]
+    same += [f'{first}.dtype.char in "fd"']
+    same += [f"{p.python}.dtype is {first}.dtype" for p in arrays[1:]]
+    read = {line.split(" = ")[1].split(".")[0] for line in sizes if line.endswith(".shape")}
+    shapes = [f"{p.python}.shape == {axes_text(p.axes, names)}" for p in arrays if p.python not in read]
+    return [
+        *lines,
+        "try:",
+        *(f"    {line}" for line in sizes),
+        f"    plain = {' and '.join([*same, *shapes])}",
+        "except (AttributeError, TypeError, ValueError, IndexError):",
+        "    plain = False",
+        "if not plain:",
+        *(f"    {line}" for line in slow),
+        f"dtype = {first}.dtype",
+    ]
+
+
+def declared(axes: Axes) -> str:
+    """Axes as a tuple of names and numbers."""
+    entries = [str(d) if d.number is not None else f'"{d}"' for d in axes]
+    return f"({', '.join(entries)}{',' if len(entries) == 1 else ''})"
+
+
+def _sizes(pieces: Sequence[Piece], names: Mapping[str, str], wanted: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Lines that read the dimensions off shapes, and checks of lengths that are sums or products."""
+    left = dict.fromkeys(wanted)
+    lines: list[str] = []
+    for p in pieces:
+        here = [str(d) for d in p.axes]
+        if len(set(here)) == len(here) > 1 and all(n in left for n in here):
+            lines.append(f"{', '.join(names[n] for n in here)} = {p.python}.shape")
+        else:
+            lines += [f"{names[n]} = {p.python}.shape[{here.index(n)}]" for n in dict.fromkeys(here) if n in left]
+        for n in here:
+            left.pop(n, None)
+    checks = [
+        f'expect("{p.name}", {p.python}, {", ".join(size(d, names) for d in p.axes)})'
+        for p in pieces
+        if any(_compound(d) for d in p.axes)
+    ]
+    for n in list(left):
+        lines.append(f"{names[n]} = {_solved(n, pieces, names)}")
+    return lines, checks
+
+
+def _compound(d: Dim) -> bool:
+    return d.number is None and str(d) not in d.names()
+
+
+def _solved(n: str, pieces: Sequence[Piece], names: Mapping[str, str]) -> str:
+    """A dimension that occurs only in a sum: n from n + 1."""
+    for p in pieces:
+        for place, d in enumerate(p.axes):
+            if d.names() == (n,) and ((n,), 1) in d.terms and len(d.terms) == 2:
+                return f"{p.python}.shape[{place}] - {size(d + dim(-1) * dim(n), names)}"
+    raise NotSupported(f"the dimension {n} cannot be read off the shapes of the arguments")

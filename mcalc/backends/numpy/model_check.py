@@ -1,0 +1,113 @@
+"""The check that a module carries: its gradients against central differences at random data.
+
+In: a model and the Python names; out: the function's text. Sizes are small and distinct; data have the declared
+structure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mcalc.algebra.shape import ONE
+from mcalc.backends.numpy.body import axes_text
+from mcalc.backends.numpy.model_arguments import Given
+from mcalc.model.ir import Model
+
+CHECK = '''
+def check_gradients(seed=0, directions=3):
+    """Compare the gradients with central differences along random directions; the largest relative error.
+
+    Prints a line for each parameter; raises AssertionError where an error is above 1e-5.
+    """
+    rng = np.random.default_rng(seed)
+    SAMPLE
+    given = dict(zip(NAMES, (ARGUMENTS,)))
+    structures = STRUCTURES
+    loss, gradients = value_and_grad(**given)
+    worst = 0.0
+    for name, gradient in zip(Parameters._fields, gradients):
+        start = given[name]
+        error = 0.0
+        for trial in range(directions):
+            D = direction(rng, start, structures[name])
+            slopes = []
+            for step in (1e-3, 5e-4):
+                above, _ = value_and_grad(**{**given, name: moved(start, D, step)})
+                below, _ = value_and_grad(**{**given, name: moved(start, D, -step)})
+                slopes.append((above - below) / (2 * step))
+            slope = (4 * slopes[1] - slopes[0]) / 3
+            found = sum(np.sum(g * d) for g, d in zip(parts(gradient), parts(D)))
+            scale = max(abs(slope), abs(found), 1e-3 * max(abs(loss), 1))
+            error = max(error, abs(slope - found) / scale)
+        print(f"{name}: relative error {error:.1e}")
+        worst = max(worst, error)
+    assert worst < 1e-5, f"a gradient differs from central differences by {worst:.1e}"
+    print("the gradients agree with central differences")
+    return worst
+
+
+def parts(value):
+    """The arrays of a parameter."""
+    return value if isinstance(value, list) else [value]
+
+
+def moved(start, D, step):
+    """start + step D."""
+    if isinstance(start, list):
+        return [s + step * d for s, d in zip(start, D)]
+    return start + step * D
+
+
+def direction(rng, start, structure):
+    """A random direction of the structure of a parameter."""
+    if isinstance(start, list):
+        return [direction(rng, s, structure) for s in start]
+    D = rng.standard_normal(np.shape(start))
+    if structure == "symmetric":
+        return (D + D.T) / 2
+    if structure == "skew":
+        return (D - D.T) / 2
+    if structure == "diagonal":
+        return np.diag(np.diag(D))
+    if structure == "lower":
+        return np.tril(D)
+    return np.triu(D) if structure == "upper" else D
+'''
+
+_SIZES = (3, 2, 4, 5, 6, 7)
+
+
+def sample_lines(model: Model, given: Sequence[Given], sizes: Mapping[str, str]) -> list[str]:
+    """Dimensions, inputs and parameters of the check."""
+    lines = []
+    for place, python in enumerate(sizes.values()):
+        lines.append(f"{python} = {_SIZES[place % len(_SIZES)]}")
+    for g in given:
+        sequence = model.sequences.get(g.argument.name)
+        words = sequence.properties if sequence is not None else frozenset(g.argument.symbols[0].attrs[1])
+        values = [_sample(axes_text(p.axes, sizes) if p.axes else "()", words) for p in g.pieces]
+        lines.append(f"{g.python} = {'[' + ', '.join(values) + ']' if g.argument.ragged else values[0]}")
+    return lines
+
+
+def _sample(shape: str, words: frozenset[str]) -> str:
+    normal = f"rng.standard_normal({shape})" if shape != "()" else "rng.standard_normal()"
+    n = shape[1:].split(",")[0]
+    if "spd" in words or "psd" in words:
+        return f"(lambda A: A @ A.T + np.eye({n}))({normal})" if False else f"spd(rng, {n})"
+    if "symmetric" in words:
+        return f'direction(rng, np.zeros({shape}), "symmetric")'
+    for word in ("skew", "diagonal", "lower", "upper"):
+        if word in words:
+            extra = f" + 2 * np.eye({n})" if word in ("lower", "upper", "diagonal") else ""
+            return f'direction(rng, np.zeros({shape}), "{word}"){extra}'
+    if "positive" in words:
+        return f"np.exp({normal})"
+    if "orthogonal" in words:
+        return f"np.linalg.qr({normal})[0]"
+    if "invertible" in words:
+        return f"{normal} + 3 * np.eye({n})"
+    return normal
+
+
+__all__ = ["CHECK", "ONE", "sample_lines"]

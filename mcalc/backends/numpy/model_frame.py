@@ -1,0 +1,246 @@
+"""The frame of a model's module: what stands around the two bodies.
+
+In: the bodies, the buffers, the arguments; out: the text, rendered by the template, checked and formatted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mcalc.algebra.expr import Expr, postorder
+from mcalc.algebra.printing import ascii_text
+from mcalc.backends.numpy import model_helpers as texts
+from mcalc.backends.numpy.body import axes_text
+from mcalc.backends.numpy.emit import safe
+from mcalc.backends.numpy.helpers import HELPERS, USES
+from mcalc.backends.numpy.model_arguments import Given, Piece, declared
+from mcalc.backends.numpy.model_check import CHECK, sample_lines
+from mcalc.model.ir import Define, Loop, Model, Total, definitions
+from mcalc.program.operations import Axes
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The parts of a module."""
+
+    model: Model
+    given: Sequence[Given]
+    sizes: Mapping[str, str]
+    fields: Mapping[str, tuple[Axes, str]]
+    forward: Sequence[str]
+    backward: Sequence[str]
+    predict: Sequence[str]
+    predict_arguments: Sequence[str]
+    operations: frozenset[str]
+
+    def context(self, command: str, version: str) -> dict[str, object]:
+        """What the template is rendered with."""
+        parameters = [g for g in self.given if g.argument.kind == "param"]
+        grouped = grouped_sizes(self.sizes)
+        starts = [line for g in parameters for line in start_lines(self.model, g, self.sizes)]
+        needed = {n for g in parameters for p in g.pieces for d in p.axes for n in d.names()}
+        init_groups = [(name, names) for name, names in grouped if set(names) & needed]
+        made = ", ".join(f"{g.python}={_start_value(g)}" for g in parameters)
+        return {
+            "docstring": self._docstring(command, version),
+            "imports": self._imports(),
+            "dimensions": _tuple([f'"{name}"' for name, _ in grouped]),
+            "shapes": self._shapes(),
+            "parameters": [g.python for g in parameters],
+            "kinds": {g.python: "list" if g.argument.ragged else "np.ndarray" for g in parameters},
+            "fields": list(self.fields),
+            "arguments": [g.python for g in self.given],
+            "explained": self._explained(),
+            "predict": list(self.predict),
+            "predict_arguments": list(self.predict_arguments),
+            "predict_summary": f"{', '.join(self.model.outputs)}, from what it depends on.",
+            "init_sizes": [name for name, _ in init_groups],
+            "init_summary": "random numbers scaled by the number of inputs, zeros for what is added",
+            "init": [
+                *(_unpack(name, names, self.sizes) for name, names in init_groups if _ragged(name, names)),
+                "rng = np.random.default_rng(seed)",
+                *starts,
+                f"return Parameters({made})",
+            ],
+            "workspace_sizes": [name for name, _ in grouped],
+            "workspace": self._workspace(grouped),
+            "forward": list(self.forward),
+            "backward": list(self.backward),
+            "blocks": self._blocks(parameters),
+        }
+
+    def _docstring(self, command: str, version: str) -> list[str]:
+        model = self.model
+        lines = [safe(model.comment.splitlines()[0].strip()) if model.comment else f"The model {model.name}.", ""]
+        lines += ["    " + safe(line.rstrip()) if line.strip() else "" for line in model.text.strip().splitlines()]
+        lines += ["", f"Written by mcalc {version}: {safe(command)}"]
+        return lines
+
+    def _imports(self) -> list[str]:
+        used = {USES[op] for op in self.operations if op in USES} - set(texts.WITH_OUT)
+        return sorted({HELPERS[name].imports for name in used if HELPERS[name].imports})
+
+    def _shapes(self) -> str:
+        entries = []
+        for g in self.given:
+            if g.argument.ragged:
+                entries.append(f'"{g.python}": [{", ".join(declared(p.axes) for p in g.pieces)}]')
+            else:
+                entries.append(f'"{g.python}": {declared(g.pieces[0].axes)}')
+        return f"SHAPES = {{{', '.join(entries)}}}"
+
+    def _explained(self) -> list[str]:
+        lines = ["Arguments:"]
+        width = max((len(g.python) for g in self.given), default=0)
+        for g in self.given:
+            shapes = " and ".join(dict.fromkeys(" x ".join(map(str, p.axes)) or "scalar" for p in g.pieces))
+            words = "".join(f" {w}" for w in sorted(_properties(self.model, g)))
+            what = f"list of {len(g.pieces)}: {shapes}" if g.argument.ragged else shapes
+            renamed = f" ({safe(g.argument.name)} in the model)" if g.argument.name != g.python else ""
+            lines.append(f"    {g.python.ljust(width)} : {what}{words}{renamed}")
+        lines += [f"    {p} is the dimension {safe(n)}" for n, p in self.sizes.items() if p != n and "[" not in n]
+        return lines
+
+    def _workspace(self, grouped: Sequence[tuple[str, list[str]]]) -> list[str]:
+        lines = ["dtype = np.dtype(dtype)"]
+        lines += [_unpack(name, names, self.sizes) for name, names in grouped if _ragged(name, names)]
+        sizes = "".join(f"{p}, " for p in self.sizes.values())
+        made = [f"sizes=({sizes}dtype)" if sizes else "sizes=(dtype,)"]
+        for name, (axes, kind) in self.fields.items():
+            made.append(f"{name}=np.empty({axes_text(axes, self.sizes)}, {'bool' if kind == 'bool' else 'dtype'})")
+        return [*lines, f"return Workspace({', '.join(made)})"]
+
+    def _blocks(self, parameters: Sequence[Given]) -> list[str]:
+        used = {USES.get(op, op) for op in self.operations}
+        blocks = [texts.WITH_OUT[name].strip() for name in texts.WITH_OUT if name in used or name in self.operations]
+        blocks += [
+            HELPERS[n].code.strip() for n in sorted(used) if n in HELPERS and HELPERS[n].code and n not in texts.WITH_OUT
+        ]
+        body = "\n".join([*self.forward, *self.backward, *self.predict])
+        if "space(" in body:
+            blocks.append(texts.SPACE.strip())
+        if "listed(" in body:
+            blocks.append(texts.LISTED.strip())
+        if "expect(" in body:
+            blocks.append(texts.EXPECT.strip())
+        blocks += [texts.FITTING.strip(), texts.KNOWN.strip(), texts.CHECKED.strip()]
+        inputs = [g for g in self.given if g.argument.kind == "input"]
+        lines = sample_lines(self.model, [*inputs, *parameters], self.sizes)
+        called = ", ".join(g.python for g in self.given)
+        directions = ", ".join(f'"{g.python}": {_structure(self.model, g)}' for g in parameters)
+        blocks.append(
+            CHECK.strip()
+            .replace("SAMPLE", "\n    ".join(lines))
+            .replace("ARGUMENTS", called)
+            .replace("STRUCTURES", f"{{{directions}}}")
+            .replace("NAMES", _tuple([f'"{g.python}"' for g in self.given]))
+        )
+        return blocks
+
+
+def _structure(model: Model, g: Given) -> str:
+    words = _properties(model, g) & {"symmetric", "spd", "psd", "diagonal", "skew", "lower", "upper"}
+    found = {"spd": "symmetric", "psd": "symmetric"}
+    return f'"{found.get(min(words), min(words))}"' if words else '""'
+
+
+def _properties(model: Model, g: Given) -> frozenset[str]:
+    sequence = model.sequences.get(g.argument.name)
+    if sequence is not None:
+        return sequence.properties
+    return frozenset(g.argument.symbols[0].attrs[1])
+
+
+def _tuple(items: Sequence[str]) -> str:
+    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+
+
+def grouped_sizes(sizes: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """Dimensions as a caller gives them: those of a ragged one (d[0], d[1], …) as one list."""
+    groups: dict[str, list[str]] = {}
+    for n, python in sizes.items():
+        stem = n.partition("[")[0]
+        if stem != n:
+            groups.setdefault(stem, []).append(n)
+        else:
+            groups[python] = [n]
+    for stem in groups:
+        groups[stem].sort(key=lambda n: int(n.partition("[")[2].rstrip("]") or 0))
+    return list(groups.items())
+
+
+def _ragged(name: str, names: Sequence[str]) -> bool:
+    return any("[" in n for n in names)
+
+
+def _unpack(name: str, names: Sequence[str], sizes: Mapping[str, str]) -> str:
+    return f"{', '.join(sizes[n] for n in names)}{',' if len(names) == 1 else ''} = {name}"
+
+
+# --- starts -----------------------------------------------------------------------------------------------------------
+
+
+def start_lines(model: Model, g: Given, sizes: Mapping[str, str]) -> list[str]:
+    """The lines that make a parameter to start from."""
+    roles = _roles(model)
+    words = _properties(model, g)
+    lines = []
+    for k, p in enumerate(g.pieces):
+        symbols = g.argument.symbols
+        role = roles.get(symbols[k], "") if k < len(symbols) else ""
+        lines.append(f"{p.python} = {_start(p, role, words, sizes)}")
+    return lines
+
+
+def _start(p: Piece, role: str, words: frozenset[str], sizes: Mapping[str, str]) -> str:
+    shape = axes_text(p.axes, sizes)
+    if words & {"spd", "psd", "symmetric", "diagonal", "lower", "upper", "orthogonal", "invertible"}:
+        return f"np.eye({shape[1:].split(',')[0]})"
+    if "skew" in words:
+        return f"np.zeros({shape})"
+    if not p.axes:
+        return "1.0" if "positive" in words or role == "factor" else "0.0" if role == "term" else "rng.standard_normal()"
+    if role == "factor" or "positive" in words:
+        return f"np.ones({shape})"
+    if role == "term":
+        return f"np.zeros({shape})"
+    inputs = p.axes[-2] if len(p.axes) > 1 else p.axes[0]
+    return f"rng.standard_normal({shape}) / np.sqrt(max({axes_text((inputs,), sizes)[1:-2]}, 1))"
+
+
+def _start_value(g: Given) -> str:
+    names = ", ".join(p.python for p in g.pieces)
+    return f"[{names}]" if g.argument.ragged else names
+
+
+def _roles(model: Model) -> dict[Expr, str]:
+    """What vectors and scalars do where they occur: "term" of a sum, elementwise "factor"."""
+    roles: dict[Expr, str] = {}
+    for d in definitions(model.statements):
+        for node in postorder(d.value):
+            if node.op not in ("add", "had"):
+                continue
+            for arg in node.args:
+                inner = _spread(arg)
+                if inner.op == "sym" and (inner.is_scalar or 1 in (inner.shape[0].number, inner.shape[1].number)):
+                    roles.setdefault(inner, "term" if node.op == "add" else "factor")
+    return roles
+
+
+def _spread(e: Expr) -> Expr:
+    """b, where e is 1 b, b 1^T or b."""
+    if e.op == "neg":
+        return _spread(e.args[0])
+    if e.op == "T":
+        return e.args[0]
+    if e.op == "mul" and len(e.args) == 2:
+        first, second = e.args
+        if first.op == "ones":
+            return second.args[0] if second.op == "T" else second
+        if second.op == "ones" or (second.op == "T" and second.args[0].op == "ones"):
+            return first
+    return e
+
+
+__all__ = ["Define", "Frame", "Loop", "Total", "ascii_text"]

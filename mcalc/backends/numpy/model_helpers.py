@@ -1,0 +1,134 @@
+"""Functions that the module of a model brings along.
+
+As `helpers`, with `out`: the buffer that the result is written to (a new array, if it is None).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SIGMOID = '''
+def sigmoid(X, out=None):
+    """1 / (1 + exp(-X)), without overflow."""
+    out = np.negative(X, out=out)
+    out = np.minimum(out, LIMITS[out.dtype.char], out=out)
+    out = np.exp(out, out=out)
+    out += 1
+    return np.divide(1, out, out=out)
+'''
+
+LIMITS = '''
+LIMITS = {"d": 709.0, "f": 88.0}
+"""The largest numbers, by precision, whose exponential is finite."""
+'''
+
+SOFTPLUS = '''
+def softplus(X, out=None):
+    """log(1 + exp(X)) = max(X, 0) + log(1 + exp(-|X|)), without overflow."""
+    small = np.abs(X)
+    small = np.negative(small, out=small)
+    small = np.exp(small, out=small)
+    small = np.log1p(small, out=small)
+    out = np.maximum(X, 0, out=out)
+    out += small
+    return out
+'''
+
+LOGSUMEXP = '''
+def logsumexp(X, axis=None, out=None):
+    """log(sum(exp(X))), shifted by the maximum."""
+    top = X.max(axis=axis, keepdims=True)
+    shifted = np.subtract(X, top)
+    total = np.exp(shifted, out=shifted).sum(axis=axis, out=out)
+    total = np.log(total, out=out)
+    return np.add(total, top.reshape(total.shape), out=out)
+'''
+
+SOFTMAX = '''
+def softmax(X, axis=None, out=None):
+    """exp(X) / sum(exp(X)), shifted by the maximum."""
+    out = np.subtract(X, X.max(axis=axis, keepdims=True), out=out)
+    out = np.exp(out, out=out)
+    out /= out.sum(axis=axis, keepdims=True)
+    return out
+'''
+
+SIGMOID_FROM = '''
+def sigmoid_from(Z, small, out=None):
+    """sigmoid(Z), where small = exp(-|Z|)."""
+    out = np.add(small, 1, out=out)
+    return np.divide(np.where(Z >= 0, 1, small), out, out=out)
+'''
+
+SIGMOID_OF_NEGATIVE_FROM = '''
+def sigmoid_of_negative_from(Z, small, out=None):
+    """sigmoid(-Z), where small = exp(-|Z|)."""
+    out = np.add(small, 1, out=out)
+    return np.divide(np.where(Z >= 0, small, 1), out, out=out)
+'''
+
+WITH_OUT: Mapping[str, str] = {
+    # operation to the functions that it calls
+    "sigmoid": LIMITS + "\n" + SIGMOID, "softplus": SOFTPLUS, "logsumexp": LOGSUMEXP, "softmax": SOFTMAX,
+    "sigmoid_from": SIGMOID_FROM, "sigmoid_of_negative_from": SIGMOID_OF_NEGATIVE_FROM,
+}  # fmt: skip
+
+SPACE = '''
+def space(buffer, shape, dtype):
+    """The buffer, or new memory where there is none."""
+    return np.empty(shape, dtype) if buffer is None else buffer
+'''
+
+FITTING = '''
+def fitting(workspace, sizes):
+    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    if workspace.sizes != sizes:
+        raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
+'''
+
+KNOWN = '''
+def known_parameters(wrt):
+    """Raises ValueError where a name is not that of a parameter."""
+    unknown = [name for name in wrt if name not in Parameters._fields]
+    if isinstance(wrt, str) or unknown:
+        named = ", ".join(map(str, unknown)) or wrt
+        raise ValueError(f"wrt: a sequence of names of {', '.join(Parameters._fields)} expected; got {named}")
+'''
+
+CHECKED = '''
+def checked(arguments):
+    """The arguments as arrays of one precision: float32 if all arrays are, else float64.
+
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    """
+    arrays, sizes = {}, {}
+    for name, (value, declared) in arguments.items():
+        array = arrays[name] = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
+        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in zip(declared, array.shape)]
+        if array.ndim != len(declared) or list(array.shape) != expected:
+            wanted = " x ".join(map(str, declared)) or "scalar"
+            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
+            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+    judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
+    precision = np.float32 if single else np.float64
+    return [a.astype(precision, copy=False)[()] for a in arrays.values()]
+'''
+
+LISTED = '''
+def listed(name, value, count):
+    """The matrices of a ragged argument."""
+    if not isinstance(value, (list, tuple)) or len(value) != count:
+        got = f"{len(value)} of them" if isinstance(value, (list, tuple)) else type(value)
+        raise ValueError(f"{name}: a list of {count} arrays expected; got {got}")
+    return value
+'''
+
+EXPECT = '''
+def expect(name, array, *shape):
+    """Raises ValueError where the shape of an argument is not this one."""
+    if array.shape != shape:
+        raise ValueError(f"{name}: expected shape {shape}; got {array.shape}")
+'''

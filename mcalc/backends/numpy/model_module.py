@@ -1,0 +1,383 @@
+"""The module of a model: loss, gradients, predictions, starts, workspace.
+
+In: the adjoint program of a model; out: the text of a module that imports NumPy (and SciPy where a special function
+needs it), checked against the whitelist and formatted.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mcalc.algebra.expr import Expr
+from mcalc.algebra.shape import ONE
+from mcalc.backends.numpy.body import FunctionBody, Names, Stack
+from mcalc.backends.numpy.emit import viewed
+from mcalc.backends.numpy.helpers import HELPERS, USES
+from mcalc.backends.numpy.identifiers import RESERVED, identifier
+from mcalc.backends.numpy.model_arguments import Given, Piece, arguments_checked, axes_of, declared
+from mcalc.backends.numpy.model_frame import Frame
+from mcalc.backends.numpy.model_helpers import WITH_OUT
+from mcalc.backends.numpy.text import Text
+from mcalc.model.ir import Adjoint, Argument, Define, Loop, Model, Statement, definitions
+from mcalc.model.ir import Sequence as Stored
+from mcalc.program.ir import Array
+from mcalc.program.names import Namer
+from mcalc.program.operations import ATOMS
+from mcalc.program.plan import Line, Plan, plan
+from mcalc.program.procedure import lower_procedure
+from mcalc.program.schedule import base
+
+FRAME_NAMES = frozenset(
+    (
+        "DIMENSIONS", "SHAPES", "Parameters", "Gradients", "Workspace", "NO_WORKSPACE", "forward", "backward",
+        "value_and_grad", "predict", "init", "workspace", "ws", "wrt", "cache", "seed", "dtype", "plain", "rng",
+        "space", "checked", "listed", "expect", "fitting", "known_parameters", "check_gradients", "LIMITS", "sizes",
+        "sigmoid_from", "sigmoid_of_negative_from",
+    )
+)  # fmt: skip
+MOST_GUARDED = 3
+"""A line that more gradients need is computed whatever `wrt` says."""
+
+
+@dataclass(slots=True)
+class Program:
+    """A model ready for emission: its statements with loops vectorised where that is possible."""
+
+    model: Model
+    forward: Sequence[Statement]
+    backward: Sequence[Statement]
+    gradients: Mapping[str, tuple[Expr, ...]]
+    sequences: dict[str, Stored]
+    elements: Mapping[Expr, object]
+    stacks: Mapping[Expr, Stack]
+
+
+class ModelWriter:
+    """Writes the module of one model."""
+
+    def __init__(self, program: Program, original: Model) -> None:
+        self.program = program
+        self.original = original
+        self.taken: set[str] = set(RESERVED | FRAME_NAMES)
+        self.given = [self._given(a) for a in original.arguments]
+        self.sizes = self._sizes()
+        self.helpers: set[str] = set()
+
+    # --- names --------------------------------------------------------------------------------------------------------
+
+    def _claim(self, name: str) -> str:
+        return identifier(name, self.taken)
+
+    def _given(self, argument: Argument) -> Given:
+        python = self._claim(argument.name)
+        if not argument.ragged:
+            return Given(python, argument, (Piece(python, argument.name, axes_of(self.original, argument)),))
+        from mcalc.program.procedure import stored
+
+        pieces = [
+            Piece(self._claim(f"{argument.name}{k}"), e.name, stored(e)) for k, e in enumerate(argument.symbols, 1)
+        ]
+        return Given(python, argument, tuple(pieces))
+
+    def _sizes(self) -> dict[str, str]:
+        """Dimension to Python name, in the order of the arguments."""
+        found: dict[str, None] = {}
+        for g in self.given:
+            for p in g.pieces:
+                found.update(dict.fromkeys(n for d in p.axes for n in d.names()))
+        return {n: self._claim(n) for n in found}
+
+    def _names(self, statements: Iterable[Statement], sequences: Mapping[str, Stored]) -> Names:
+        symbols: dict[Expr, str] = {}
+        python_of: dict[str, str] = {}
+        for g in self.given:
+            if g.argument.name in self.original.sequences:
+                python_of[g.argument.name] = g.python
+            else:
+                symbols.update(zip(g.argument.symbols, (p.python for p in g.pieces), strict=True))
+        given = frozenset(python_of)
+        for name in sequences:
+            if name not in python_of:
+                python_of[name] = self._claim(name)
+        for definition in definitions(tuple(statements)):
+            target = definition.target
+            if target in symbols or target in self.program.elements:
+                continue
+            stack = self.program.stacks.get(target)
+            stem = f"{python_of[stack.sequence]}_rows" if stack else target.name
+            symbols[target] = self._claim(stem)
+        return Names(symbols, python_of, self.sizes, self.program.stacks, given, self.taken)
+
+    # --- functions ----------------------------------------------------------------------------------------------------
+
+    def frame(self) -> Frame:
+        """The parts of the module."""
+        p = self.program
+        sequences = dict(p.sequences)
+        everything = [*p.forward, *p.backward]
+        names = self._names(everything, sequences)
+        labels = {s for found in p.gradients.values() for s in found}
+        procedure = lower_procedure(
+            {"forward": p.forward, "backward": p.backward}, p.elements, [*labels]  # type: ignore[arg-type]
+        )
+        found = plan(procedure, sequences, Namer(self.taken), lambda e: _target_name(names, found_elements(p), e))
+        for name in found.sequences:
+            if name not in names.sequences:
+                names.sequences[name] = name
+        read = _read_by(found, "backward")
+        loss = procedure.bound.get(p.model.loss)
+        forward = FunctionBody(found, names, "forward", {*read, *([base(loss)] if loss is not None else [])})
+        forward_lines = forward.write()
+        results = {s: procedure.bound.get(s) for s in labels}
+        kept = {base(a) for a in results.values() if a is not None}
+        backward = FunctionBody(found, names, "backward", kept)
+        backward.local.update(forward.local)
+        backward.allocated = set(forward.allocated)
+        guards, guarded = self._guards(found, results)
+        backward_lines = backward.write(guards)
+        returned = self._gradients(backward, results, names, guarded)
+        head = [f"{' = '.join(guarded)} = None"] if guarded else []
+        backward_lines = [*head, *backward_lines, f"return Gradients({', '.join(returned)})"]
+        own = self._free(backward_lines)
+        known = [n for n in _assigned(forward_lines, [p.python for g in self.given for p in g.pieces], self.sizes)]
+        cache = [n for n in known if n in own]
+        value = forward.statements.text(loss).code if loss is not None else names.symbols[p.model.loss]
+        packed = f"({', '.join(cache)}{',' if len(cache) == 1 else ''})"
+        forward_lines = [*forward_lines, f"return float({value}), {packed}"]
+        if cache:
+            backward_lines.insert(0, f"{', '.join(cache)}{',' if len(cache) == 1 else ''} = cache")
+        fields = {**forward.fields, **backward.fields}
+        wanted = list(self.sizes)
+        check = arguments_checked(self.given, self.sizes, wanted)
+        tuple_text = ", ".join(self.sizes.values())
+        check += ["if ws is not NO_WORKSPACE:", f"    fitting(ws, ({tuple_text}{', ' if tuple_text else ''}dtype))"]
+        self.helpers |= forward.statements.helpers | backward.statements.helpers
+        predict, predict_arguments = self._predict()
+        return Frame(
+            self.original, self.given, self.sizes, fields, [*check, *forward_lines], backward_lines,
+            predict, predict_arguments, frozenset(self.helpers),
+        )  # fmt: skip
+
+    def _gradients(
+        self, body: FunctionBody, results: Mapping[Expr, Array | None], names: Names, guarded: Sequence[str]
+    ) -> list[str]:
+        returned = []
+        owners: set[Array] = set()
+        for argument in self.original.parameters:
+            texts = []
+            for e in self.program.gradients[argument.name]:
+                a = results[e]
+                if a is None:
+                    texts.append(names.symbols[e])
+                    continue
+                text = body.statements.text(a)
+                owner = viewed(a)
+                copy = a.rank and (owner.op == "arg" or owner in owners)
+                owners.add(owner)
+                if not a.rank:
+                    text = Text(f"dtype.type({text.code})")
+                code = f"{text.atom}.copy()" if copy else text.code
+                inner = body.local.get(base(a))
+                if inner in guarded and code != inner:
+                    code = f"None if {inner} is None else {code}"
+                texts.append(code)
+            if not self.program.gradients[argument.name]:
+                texts.append(names.sequences[f"{argument.name}_bar"])
+            returned.append(f"[{', '.join(texts)}]" if argument.ragged else texts[0])
+        return returned
+
+    def _guards(self, found: Plan, results: Mapping[Expr, Array | None]) -> tuple[dict[int, str], list[str]]:
+        """Conditions on the lines that few gradients need, and the names that they may leave undefined."""
+        needs: dict[object, set[str]] = {}
+        for argument in self.original.parameters:
+            for e in self.program.gradients[argument.name]:
+                a = results[e]
+                if a is not None:
+                    needs.setdefault(base(a), set()).add(argument.name)
+                else:
+                    needs.setdefault(e, set()).add(argument.name)
+        from mcalc.backends.numpy.buffers import tree
+
+        parameters = [a.name for a in self.original.parameters]
+        python = {g.argument.name: g.python for g in self.given}
+        conditions: dict[int, str] = {}
+        guarded: list[str] = []
+        final = {base(a) for a in results.values() if a is not None}
+        for section in reversed([s for s in found.sections if s.phase == "backward"]):
+            loop_needs: set[str] = set()
+            if section.range is not None:
+                loop_needs = set(parameters)
+            for line in reversed(section.lines):
+                need = loop_needs or needs.get(line.array, set())
+                in_sequence = line.target is not None and (
+                    line.target in self.program.stacks or line.target in found.procedure.elements
+                )
+                if in_sequence:
+                    need = set(parameters)
+                if 0 < len(need) <= MOST_GUARDED and len(need) < len(parameters) and section.range is None:
+                    ordered = [name for name in parameters if name in need]
+                    conditions[id(line)] = "wrt is None or " + " or ".join(f'"{python[n]}" in wrt' for n in ordered)
+                    if line.array in final:
+                        guarded.append(line.name)
+                for x in tree(line.array, found.names):
+                    needs.setdefault(x, set()).update(need)
+        return conditions, guarded[::-1]
+
+    def _predict(self) -> tuple[list[str], list[str]]:
+        """The lines of `predict`, and its arguments."""
+        model = self.original
+        if not model.outputs:
+            return [], []
+        wanted = _needed(model)
+        writer = ModelWriter.__new__(ModelWriter)
+        writer.program = Program(model, wanted, (), {}, dict(model.sequences), model.elements, {})
+        writer.original, writer.taken, writer.sizes = model, set(self.taken_by_arguments()), self.sizes
+        used = {s for d in definitions(tuple(wanted)) for s in _symbols_of(d.value)}
+        writer.given = [g for g in self.given if _is_read(model, g.argument, used)]
+        writer.helpers = set()
+        names = writer._names(wanted, writer.program.sequences)
+        targets = _output_symbols(model)
+        procedure = lower_procedure({"forward": wanted}, model.elements, [e for found in targets.values() for e in found])
+        made = plan(
+            procedure, writer.program.sequences, Namer(writer.taken),
+            lambda e: _target_name(names, set(model.elements), e),
+        )  # fmt: skip
+        body = FunctionBody(made, names, "forward", {base(a) for a in procedure.bound.values()}, workspace=False)
+        lines = body.write()
+        texts = []
+        for output in model.outputs:
+            if output in model.sequences:
+                texts.append(_whole(model, output, names))
+                continue
+            parts = [_copied(body, procedure.bound[e]) for e in targets[output]]
+            texts.append(f"[{', '.join(parts)}]" if output in model.ragged else parts[0])
+        lines.append(f"return {', '.join(texts)}")
+        free = self._free(lines)
+        sizes = [n for n, python in self.sizes.items() if python in free]
+        inside = {n for g in writer.given for p in g.pieces for d in p.axes for n in d.names()}
+        check = arguments_checked(writer.given, self.sizes, [n for n in self.sizes if n in inside and n in sizes or n in inside])
+        self.helpers |= body.statements.helpers
+        return [*check, *lines], [g.python for g in writer.given]
+
+    def taken_by_arguments(self) -> set[str]:
+        """The names of the frame, the arguments and the dimensions."""
+        return {
+            *RESERVED, *FRAME_NAMES, *self.sizes.values(), *(g.python for g in self.given),
+            *(p.python for g in self.given for p in g.pieces),
+        }  # fmt: skip
+
+    def _free(self, lines: Sequence[str]) -> set[str]:
+        return {n.id for n in ast.walk(ast.parse("\n".join(_wrapped(lines)))) if isinstance(n, ast.Name)}
+
+
+def _wrapped(lines: Sequence[str]) -> list[str]:
+    return ["def f():", *(f"    {line}" for line in lines), "    pass"]
+
+
+def _assigned(lines: Sequence[str], arguments: Sequence[str], sizes: Mapping[str, str]) -> list[str]:
+    """Names in the order in which they are defined: arguments, dimensions, assignments."""
+    tree = ast.parse("\n".join(_wrapped(lines)))
+    stores = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    stores.sort(key=lambda n: (n.lineno, n.col_offset))
+    return list(dict.fromkeys([*arguments, *sizes.values(), "dtype", *(n.id for n in stores)]))
+
+
+def found_elements(program: Program) -> set[Expr]:
+    """The symbols of elements of sequences."""
+    return set(program.elements)  # type: ignore[arg-type]
+
+
+def _target_name(names: Names, elements: set[Expr], e: Expr) -> str:
+    if e in names.symbols:
+        return names.symbols[e]
+    key = e.name.partition("[")[0]
+    index = e.name.partition("[")[2].rstrip("]")
+    if e in elements and not any(c in index for c in "+-0123456789") and (key, 0) not in names.variables:
+        names.variables[key, 0] = names.claim(f"{names.sequences[key]}_t")
+    return names.variables.get((key, 0), names.sequences.get(key, key))
+
+
+def _read_by(found: Plan, phase: str) -> set[Array]:
+    """The arrays with a name that the lines of a phase read."""
+    from mcalc.backends.numpy.buffers import tree
+
+    read: set[Array] = set()
+    for section in found.sections:
+        if section.phase == phase:
+            for line in section.lines:
+                read.update(tree(line.array, found.names))
+                if line.array in found.names:
+                    read.add(line.array)
+    bound = {base(a) for e, a in found.procedure.bound.items()}
+    return read | {a for a in bound if a.op not in ATOMS and a in read}
+
+
+def _symbols_of(e: Expr) -> tuple[Expr, ...]:
+    from mcalc.algebra.expr import symbols
+
+    return symbols(e)
+
+
+def _output_symbols(model: Model) -> dict[str, tuple[Expr, ...]]:
+    known = {d.target.name: d.target for s in model.statements if isinstance(s, Define) for d in [s]}
+    return {
+        name: model.ragged[name] if name in model.ragged else (known[name],)
+        for name in model.outputs
+        if name not in model.sequences
+    }
+
+
+def _needed(model: Model) -> list[Statement]:
+    """The statements that the outputs depend on, in order."""
+    wanted: set[str] = set(model.outputs)
+    found: list[Statement] = []
+    for s in reversed(model.statements):
+        targets = {_owner(model, d.target) for d in (s.body if isinstance(s, Loop) else (s,))}
+        if not targets & wanted and not any(_ragged_owner(model, t) in wanted for t in targets):
+            continue
+        found.append(s)
+        for d in s.body if isinstance(s, Loop) else (s,):
+            wanted |= {_owner(model, e) for e in _symbols_of(d.value)}
+    return found[::-1]
+
+
+def _owner(model: Model, e: Expr) -> str:
+    element = model.elements.get(e)
+    return element.sequence if element is not None else e.name
+
+
+def _ragged_owner(model: Model, name: str) -> str:
+    return name.partition("[")[0] if "[" in name else name
+
+
+def _is_read(model: Model, argument: Argument, used: set[Expr]) -> bool:
+    if argument.name in model.sequences:
+        return any(model.elements[e].sequence == argument.name for e in used if e in model.elements)
+    return any(e in used for e in argument.symbols)
+
+
+def _whole(model: Model, output: str, names: Names) -> str:
+    """The elements of a sequence that loops define."""
+    from mcalc.backends.numpy.body import _slice
+
+    low = high = None
+    for s in model.statements:
+        if isinstance(s, Loop) and any(_owner(model, d.target) == output for d in s.body):
+            first, last = (s.first, s.last) if s.step > 0 else (s.last, s.first)
+            low, high = low or first, last
+    found = model.sequences[output]
+    if low is None or high is None:
+        return names.sequences[output]
+    return f"{names.sequences[output]}{_slice(found, low, high, names.sizes)}"
+
+
+def _copied(body: FunctionBody, a: Array) -> str:
+    text = body.statements.text(a)
+    if not a.rank:
+        return f"float({text.code})"
+    return f"{text.atom}.copy()" if viewed(a).op == "arg" else text.code
+
+
+__all__ = ["HELPERS", "ONE", "USES", "WITH_OUT", "Line", "ModelWriter", "Program", "declared"]
