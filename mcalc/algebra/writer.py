@@ -23,7 +23,7 @@ COMPARISON, SUM, NEGATIVE, PRODUCT, POWER, ATOM = range(6)
 
 CHARACTER_LIMIT = 5_000_000
 
-LIKE_SIZE = re.compile(r"\([\w+* ]+\)")
+LIKE_SIZE = re.compile(r"\([\w+* ]+\)|\([\w+*/() ]+/\d+\)")
 """What would make a product `I (…)` read as an identity of that size."""
 
 

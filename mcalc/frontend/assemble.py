@@ -23,6 +23,7 @@ from mcalc.frontend.words import Scope, key, shorten, spell
 _BAR_STARTS = frozenset(["BAR", "BARS", "LBAR", "LNORM"])
 _SUPERSCRIPT = re.compile("⁻?ᵀ|⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹ᵀ", "-0123456789T")
+SIZE_SIGNS = frozenset("+*/()")
 _SIGNS = {"∘": ".*", "⊙": ".*", "⊘": "./", "@": "*", "≥": ">=", "≤": "<="}
 
 
@@ -226,7 +227,7 @@ class Assembler:
         return False
 
     def _sizes_only(self, inside: list[Any]) -> bool:
-        """Whether these tokens are a dimension: integers and names that are no symbols, their sums and products."""
+        """Whether these tokens are a dimension: integers and names that are no symbols, and + * / ( )."""
         if self.scope.closed:
             inside = model_tokens.without_indices(inside)
         for token in inside:
@@ -234,7 +235,7 @@ class Assembler:
                 name = key(spell(token.value))
                 if name not in self.scope.dimensions and (len(inside) > 1 or not self._may_be_size(name)):
                     return False
-            elif not (token.type == "NUMBER" and token.value.isdigit()) and token.value not in ("+", "*"):
+            elif not (token.type == "NUMBER" and token.value.isdigit()) and token.value not in SIZE_SIGNS:
                 return False
         return bool(inside)
 
