@@ -74,7 +74,7 @@ def plan(
     procedure: Procedure,
     sequences: dict[str, Stored],
     namer: Namer,
-    named: Callable[[Expr], str],
+    named: Callable[[Expr, Range | None], str],
 ) -> Plan:
     """The lines of a procedure; `named` gives the name of a symbol that straight code defines or an element."""
     _keep(procedure, sequences, namer)
@@ -93,13 +93,13 @@ def plan(
                 if a not in chosen or a in here or a in names or (block.range is not None and a not in moving):
                     continue
                 owner = targets.get(a)
-                name = namer.name(a, {**names, **here}, readers.get(a, ())) if owner is None else named(owner)
+                name = namer.name(a, {**names, **here}, readers.get(a, ())) if owner is None else named(owner, block.range)
                 here[a] = name
                 section.lines.append(Line(name, a, owner))
             kept = cell.target is not None and (block.range is not None or cell.target in procedure.elements)
             if kept and (cell.total or targets.get(cell.array) is not cell.target or cell.array not in here):
                 assert cell.target is not None
-                section.lines.append(Line(named(cell.target), cell.array, cell.target, cell.total))
+                section.lines.append(Line(named(cell.target, block.range), cell.array, cell.target, cell.total))
         if block.range is None:
             names.update(here)
         sections.append(section)
@@ -110,7 +110,7 @@ def _owners(procedure: Procedure, block: Block) -> dict[Array, Expr]:
     """The symbols that arrays are computed for: of several, the first; where it is a view, of what it looks at."""
     owners: dict[Array, Expr] = {}
     for cell in block.cells:
-        if cell.target is None or cell.total or (block.range is None and cell.target in procedure.elements):
+        if cell.target is None or cell.total:
             continue
         owners.setdefault(cell.array, cell.target)
         if block.range is None and cell.array.op == "row" and base(cell.array).op not in ATOMS:

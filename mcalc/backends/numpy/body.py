@@ -37,6 +37,23 @@ class Names:
     variables: dict[tuple[str, int], str] = field(default_factory=dict)
     """(sequence, offset) to the name of its element in a loop."""
 
+    def variable(self, sequence: str, index: Dim, loop: str) -> str:
+        """The name of an element in the loop over an index."""
+        offset = _offset(index, loop)
+        key = (sequence, offset)
+        if key not in self.variables:
+            word = {0: "t", -1: "prev", 1: "next"}.get(offset, f"{'minus' if offset < 0 else 'plus'}{abs(offset)}")
+            self.variables[key] = self.claim(f"{self.sequences[sequence]}_{word}")
+        return self.variables[key]
+
+    def fixed(self, found: Stored, index: Dim) -> str:
+        """An element of a sequence at a fixed index."""
+        name = self.sequences[found.name]
+        if index is found.last:
+            return f"{name}[-1]"
+        place = index + dim(-1) * found.first if found.first.terms else index
+        return f"{name}[{size(place, self.sizes)}]"
+
     def claim(self, stem: str) -> str:
         """A name that is free."""
         name, number = stem, 2
@@ -78,6 +95,8 @@ class FunctionBody:
         """Arrays that a loop names while it is written."""
         self.allocated: set[str] = set()
         self.stacked: dict[Array, str] = {}
+        self.views: list[str] = []
+        """Views of sequences that the line that is written needs."""
         self.statements = Statements(plan.procedure.builder, self.local, self.leaf, names.sizes)
         self.local.update(plan.names)
         self.shown: dict[Array, str] = dict(plan.names)
@@ -86,7 +105,8 @@ class FunctionBody:
         events: list[Line | Section] = []
         for section in self.sections:
             events += [section] if section.range is not None else section.lines
-        self.buffers = buffers(events, self.local, kept)
+        placed = {x.array for s in self.sections for x in s.lines if x.target in plan.procedure.elements}
+        self.buffers = buffers(events, self.local, {*kept, *placed})
 
     def write(self, guards: Mapping[int, str] = {}) -> list[str]:
         """The lines; `guards` are conditions on lines of straight code, by the identity of the line."""
@@ -100,10 +120,14 @@ class FunctionBody:
                 wanted = guards.get(id(line), "")
                 start = len(self.lines)
                 self._straight(line)
+                new = self.lines[start:]
+                if self.views:
+                    guard = ""
                 if wanted:
-                    new = self.lines[start:]
                     head = [] if wanted == guard else [f"if {wanted}:"]
-                    self.lines[start:] = [*head, *(f"    {text}" for text in new)]
+                    new = [*head, *(f"    {text}" for text in new)]
+                self.lines[start:] = [*self.views, *new]
+                self.views.clear()
                 guard = wanted
         return self.lines
 
@@ -123,21 +147,11 @@ class FunctionBody:
 
     def _variable(self, sequence: str, index: Dim) -> str:
         assert self._range is not None
-        offset = _offset(index, self._range.index)
-        key = (sequence, offset)
-        if key not in self.names.variables:
-            word = {0: "t", -1: "prev", 1: "next"}.get(offset, f"{'minus' if offset < 0 else 'plus'}{abs(offset)}")
-            self.names.variables[key] = self.names.claim(f"{self.names.sequences[sequence]}_{word}")
-        self._used[key] = None
-        return self.names.variables[key]
+        self._used[sequence, _offset(index, self._range.index)] = None
+        return self.names.variable(sequence, index, self._range.index)
 
     def _fixed(self, sequence: str, index: Dim) -> str:
-        found = self.plan.sequences[sequence]
-        name = self.names.sequences[sequence]
-        if index is found.last:
-            return f"{name}[-1]"
-        place = index + dim(-1) * found.first if found.first.terms else index
-        return f"{name}[{size(place, self.names.sizes)}]"
+        return self.names.fixed(self.plan.sequences[sequence], index)
 
     def _rows(self, e: Expr) -> str:
         stack = self.names.stacks[e]
@@ -151,7 +165,7 @@ class FunctionBody:
         assert key is not None
         if key not in self.stacked:
             made = self.names.claim(f"{name}_rows") if not part else self.names.claim(f"{name}_part")
-            self.lines.append(f"{made} = {name}{part}.reshape{axes_text(axes, self.names.sizes)}")
+            self.views.append(f"{made} = {name}{part}.reshape{axes_text(axes, self.names.sizes)}")
             self.stacked[key] = made
         return self.stacked[key]
 
@@ -167,6 +181,9 @@ class FunctionBody:
             element = self.plan.procedure.elements[target]
             self._storage(element.sequence)
             place = self._fixed(element.sequence, element.index)
+            if self.local.get(line.array) == place and line.array.rank:
+                self.lines += self.statements.write(line.array, Target(place, place, view=True))
+                return
             text = self.statements.text(line.array)
             self.lines.append(f"{place} = {'0' if line.array.op == 'zeros' else text.code}")
             return

@@ -31,6 +31,15 @@ WIDTH = 100
 
 LONGEST_FORMULA = 300
 
+TUPLES = {
+    "Gradients": "One field for each variable, with its shape.",
+    "Jacobians": "One field for each variable, the Jacobian by it.",
+    "Hessians": "The blocks of the joint Hessian on and above its diagonal: x_y is the one by x and y.",
+    "Products": "The blocks of the joint Hessian times the directions, each with the shape of its variable.",
+    "CriticalPoints": "One field for each variable, with its shape.",
+}
+"""The named tuples that a function may give back, and their docstrings."""
+
 _SIZED = frozenset(["size", "eye", "unit", "rows", "columns", "commutation", "permute", "duplication", "elimination",
                     "take", "put"])  # fmt: skip
 """Operations whose text reads the dimensions in their attrs."""
@@ -109,8 +118,8 @@ def _returned(item: str | tuple[str, Sequence[str]]) -> str:
 
 def _tuple_class(returns: Sequence[str | tuple[str, Sequence[str]]]) -> str:
     title, labels = next(r for r in returns if not isinstance(r, str))
-    fields = "\n".join(f"    {label.removeprefix('grad_')}: np.ndarray" for label in labels)
-    return f'class {title}(NamedTuple):\n    """One field for each variable, with its shape."""\n\n{fields}'
+    fields = "\n".join(f"    {label.partition('_')[2]}: np.ndarray" for label in labels)
+    return f'class {title}(NamedTuple):\n    """{TUPLES[title]}"""\n\n{fields}'
 
 
 def safe(text: str) -> str:

@@ -22,7 +22,7 @@ def frame_of(adjoint: Adjoint, original: object = None) -> Frame:
     stacked: Stacked = stack(adjoint)
     program = Program(
         adjoint.forward, stacked.forward, stacked.backward, adjoint.gradients, dict(stacked.sequences),
-        stacked.elements, stacked.stacks,
+        dict(stacked.elements), stacked.stacks,
     )  # fmt: skip
     from mcalc.model.ir import Model
 

@@ -46,6 +46,12 @@ def check_gradients(seed=0, directions=3):
     return worst
 
 
+def spd(rng, n):
+    """A random symmetric positive definite matrix."""
+    A = rng.standard_normal((n, n))
+    return A @ A.T + np.eye(n)
+
+
 def parts(value):
     """The arrays of a parameter."""
     return value if isinstance(value, list) else [value]
@@ -94,7 +100,7 @@ def _sample(shape: str, words: frozenset[str]) -> str:
     normal = f"rng.standard_normal({shape})" if shape != "()" else "rng.standard_normal()"
     n = shape[1:].split(",")[0]
     if "spd" in words or "psd" in words:
-        return f"(lambda A: A @ A.T + np.eye({n}))({normal})" if False else f"spd(rng, {n})"
+        return f"spd(rng, {n})"
     if "symmetric" in words:
         return f'direction(rng, np.zeros({shape}), "symmetric")'
     for word in ("skew", "diagonal", "lower", "upper"):

@@ -20,13 +20,13 @@ from mcalc.backends.numpy.model_arguments import Given, Piece, arguments_checked
 from mcalc.backends.numpy.model_frame import Frame
 from mcalc.backends.numpy.model_helpers import WITH_OUT
 from mcalc.backends.numpy.text import Text
-from mcalc.model.ir import Adjoint, Argument, Define, Loop, Model, Statement, definitions
+from mcalc.model.ir import Argument, Define, Element, Loop, Model, Statement, definitions
 from mcalc.model.ir import Sequence as Stored
 from mcalc.program.ir import Array
 from mcalc.program.names import Namer
 from mcalc.program.operations import ATOMS
 from mcalc.program.plan import Line, Plan, plan
-from mcalc.program.procedure import lower_procedure
+from mcalc.program.procedure import Range, lower_procedure
 from mcalc.program.schedule import base
 
 FRAME_NAMES = frozenset(
@@ -50,7 +50,7 @@ class Program:
     backward: Sequence[Statement]
     gradients: Mapping[str, tuple[Expr, ...]]
     sequences: dict[str, Stored]
-    elements: Mapping[Expr, object]
+    elements: dict[Expr, Element]
     stacks: Mapping[Expr, Stack]
 
 
@@ -119,13 +119,9 @@ class ModelWriter:
         everything = [*p.forward, *p.backward]
         names = self._names(everything, sequences)
         labels = {s for found in p.gradients.values() for s in found}
-        procedure = lower_procedure(
-            {"forward": p.forward, "backward": p.backward}, p.elements, [*labels]  # type: ignore[arg-type]
-        )
-        found = plan(procedure, sequences, Namer(self.taken), lambda e: _target_name(names, found_elements(p), e))
-        for name in found.sequences:
-            if name not in names.sequences:
-                names.sequences[name] = name
+        phases = {"forward": p.forward, "backward": p.backward}
+        procedure = lower_procedure(phases, p.elements, [*labels])
+        found = plan(procedure, sequences, Namer(self.taken), lambda e, r: _target_name(names, procedure.elements, sequences, e, r))
         read = _read_by(found, "backward")
         loss = procedure.bound.get(p.model.loss)
         forward = FunctionBody(found, names, "forward", {*read, *([base(loss)] if loss is not None else [])})
@@ -140,7 +136,7 @@ class ModelWriter:
         returned = self._gradients(backward, results, names, guarded)
         head = [f"{' = '.join(guarded)} = None"] if guarded else []
         backward_lines = [*head, *backward_lines, f"return Gradients({', '.join(returned)})"]
-        own = self._free(backward_lines)
+        own = self._free(backward_lines) - set(_assigned(backward_lines, (), {}))
         known = [n for n in _assigned(forward_lines, [p.python for g in self.given for p in g.pieces], self.sizes)]
         cache = [n for n in known if n in own]
         value = forward.statements.text(loss).code if loss is not None else names.symbols[p.model.loss]
@@ -232,7 +228,7 @@ class ModelWriter:
             return [], []
         wanted = _needed(model)
         writer = ModelWriter.__new__(ModelWriter)
-        writer.program = Program(model, wanted, (), {}, dict(model.sequences), model.elements, {})
+        writer.program = Program(model, wanted, (), {}, dict(model.sequences), dict(model.elements), {})
         writer.original, writer.taken, writer.sizes = model, set(self.taken_by_arguments()), self.sizes
         used = {s for d in definitions(tuple(wanted)) for s in _symbols_of(d.value)}
         writer.given = [g for g in self.given if _is_read(model, g.argument, used)]
@@ -242,7 +238,7 @@ class ModelWriter:
         procedure = lower_procedure({"forward": wanted}, model.elements, [e for found in targets.values() for e in found])
         made = plan(
             procedure, writer.program.sequences, Namer(writer.taken),
-            lambda e: _target_name(names, set(model.elements), e),
+            lambda e, r: _target_name(names, procedure.elements, writer.program.sequences, e, r),
         )  # fmt: skip
         body = FunctionBody(made, names, "forward", {base(a) for a in procedure.bound.values()}, workspace=False)
         lines = body.write()
@@ -281,22 +277,22 @@ def _assigned(lines: Sequence[str], arguments: Sequence[str], sizes: Mapping[str
     tree = ast.parse("\n".join(_wrapped(lines)))
     stores = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     stores.sort(key=lambda n: (n.lineno, n.col_offset))
-    return list(dict.fromkeys([*arguments, *sizes.values(), "dtype", *(n.id for n in stores)]))
+    known = ["dtype"] if arguments else []
+    return list(dict.fromkeys([*arguments, *sizes.values(), *known, *(n.id for n in stores)]))
 
 
-def found_elements(program: Program) -> set[Expr]:
-    """The symbols of elements of sequences."""
-    return set(program.elements)  # type: ignore[arg-type]
-
-
-def _target_name(names: Names, elements: set[Expr], e: Expr) -> str:
+def _target_name(
+    names: Names, elements: Mapping[Expr, Element], sequences: Mapping[str, Stored], e: Expr, r: Range | None
+) -> str:
+    """The Python name of a symbol that a line defines."""
     if e in names.symbols:
         return names.symbols[e]
-    key = e.name.partition("[")[0]
-    index = e.name.partition("[")[2].rstrip("]")
-    if e in elements and not any(c in index for c in "+-0123456789") and (key, 0) not in names.variables:
-        names.variables[key, 0] = names.claim(f"{names.sequences[key]}_t")
-    return names.variables.get((key, 0), names.sequences.get(key, key))
+    element = elements[e]
+    if element.sequence not in names.sequences:
+        names.sequences[element.sequence] = element.sequence
+    if r is not None and r.index in element.index.names():
+        return names.variable(element.sequence, element.index, r.index)
+    return names.fixed(sequences[element.sequence], element.index)
 
 
 def _read_by(found: Plan, phase: str) -> set[Array]:

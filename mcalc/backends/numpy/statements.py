@@ -58,8 +58,8 @@ class Target:
 
     def assign(self, text: Text) -> None:
         """`name = text`, or into the view."""
-        place = f"{self.name}[...]" if self.view else self.name
-        self.lines.append(f"{place} = {text.code}")
+        element = self.view and not self.name.endswith("]")
+        self.lines.append(f"{self.name}{'[...]' if element else ''} = {text.code}")
         self.started = True
 
 

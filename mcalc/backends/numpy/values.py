@@ -50,13 +50,38 @@ def derivative_module(
     name: str, result: Expr, *, arguments: Sequence[Expr], title: str, header: Sequence[str] = ()
 ) -> Module:
     """`name(…)` gives one array: a Jacobian, a Hessian, a Hessian-vector product, a differential."""
-    summary = [f"{title}:", "", f"    {formula(result)}"]
+    return _module(name, {"result": result}, ["result"], [formula(result)], arguments, title, header)
+
+
+def derivatives_module(
+    name: str,
+    results: Mapping[str, Expr],
+    several: str,
+    *,
+    arguments: Sequence[Expr],
+    title: str,
+    header: Sequence[str] = (),
+) -> Module:
+    """`name(…)` gives the results, which go by labels such as `hess_x`, as the named tuple `several` (`emit.TUPLES`)."""
+    lines = [f"{label.partition('_')[2]} = {formula(e)}" for label, e in results.items()]
+    return _module(name, results, [(several, list(results))], lines, arguments, title, header)
+
+
+def _module(
+    name: str,
+    outputs: Mapping[str, Expr],
+    returns: Sequence[str | tuple[str, Sequence[str]]],
+    formulas: Sequence[str],
+    arguments: Sequence[Expr],
+    title: str,
+    header: Sequence[str],
+) -> Module:
     return module_of(
         name,
-        {"result": result},
+        outputs,
         arguments=arguments,
-        returns=["result"],
-        summary=summary,
-        derivatives=frozenset({"result"}),
+        returns=returns,
+        summary=[f"{title}:", "", *(f"    {line}" for line in formulas)],
+        derivatives=frozenset(outputs),
         header=header,
     )
