@@ -27,7 +27,7 @@ _FEW = 4
 class Sum(NamedTuple):
     """A sum over an index that is still to be made a statement."""
 
-    index: str
+    over: str
     first: Dim
     last: Dim
     value: Expr

@@ -6,7 +6,7 @@ places that read it, with the part that each hands back in terms of the reader's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from mcalc.algebra.expr import Expr, symbols
@@ -52,6 +52,29 @@ def readers(model: Model) -> Iterator[tuple[int, Statement, Define | Total]]:
             yield position, statement, statement
 
 
+def variable_of(made: Elements, node: Expr) -> Variable:
+    """The variable that a symbol belongs to."""
+    return made.elements[node].sequence if node in made.elements else node
+
+
+def moving_variables(
+    made: Elements, rows: Iterable[tuple[Define | Total, tuple[Expr, ...]]], wanted: Iterable[Variable]
+) -> set[Variable]:
+    """What depends on the wanted parameters; in loops also through earlier iterations.
+
+    `rows` are the definitions in order, each with the symbols that it reads.
+    """
+    known = [(variable_of(made, define.target), {variable_of(made, s) for s in read}) for define, read in rows]
+    moving = set(wanted)
+    size = -1
+    while size != len(moving):
+        size = len(moving)
+        for target, read in known:
+            if not read.isdisjoint(moving):
+                moving.add(target)
+    return moving
+
+
 class Uses:
     """The variables that have a cotangent, and their uses, those of the last statement first."""
 
@@ -61,7 +84,7 @@ class Uses:
         self.made = made
         self.of: dict[Variable, list[Use]] = {}
         rows = [(p, s, d, symbols(d.value)) for p, s, d in readers(model)]
-        moving = self._moving([(d, read) for _, _, d, read in rows], wanted)
+        moving = moving_variables(made, [(d, read) for _, _, d, read in rows], wanted)
         local = LocalAdjoints()
         found: dict[int, Parts] = {}
         by_target: dict[Variable, list[int]] = {}
@@ -88,21 +111,8 @@ class Uses:
 
     def variable(self, node: Expr) -> Variable:
         """The variable that a symbol belongs to."""
-        return self.made.elements[node].sequence if node in self.made.elements else node
+        return variable_of(self.made, node)
 
     def has_cotangent(self, define: Define | Total) -> bool:
         """Whether the cotangent of a definition leads to a parameter."""
         return id(define) in self.active
-
-    def _moving(
-        self, rows: list[tuple[Define | Total, tuple[Expr, ...]]], wanted: Collection[Variable]
-    ) -> set[Variable]:
-        """What depends on the wanted parameters; in loops also through earlier iterations."""
-        moving = set(wanted)
-        size = -1
-        while size != len(moving):
-            size = len(moving)
-            for define, read in rows:
-                if any(self.variable(s) in moving for s in read):
-                    moving.add(self.variable(define.target))
-        return moving

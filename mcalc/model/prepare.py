@@ -1,0 +1,222 @@
+"""A model made ready for differentiation: stable forms recognised, what the adjoint shares named.
+
+In: a model as it was read. Out: a model with the same arguments, outputs and loss, whose definitions are those that
+`reverse` wants (mcalc/model/recognise.py, mcalc/model/split.py).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import NamedTuple
+
+from mcalc.algebra.expr import Expr, fold, rebuild, symbols
+from mcalc.algebra.operators import symbol
+from mcalc.algebra.shape import dim
+from mcalc.algebra.structure import PROPERTIES, facts
+from mcalc.model.elements import Elements
+from mcalc.model.ir import Define, Loop, Model, Sequence, Statement, Total
+from mcalc.model.naming import Names, base_and_index
+from mcalc.model.recognise import Memo, recognise_definitions
+from mcalc.model.split import PREACTIVATION, Piece, Splitter
+from mcalc.model.uses import moving_variables, readers, variable_of
+
+_LETTERS = {
+    # what is named: its letter, in a model that does not use it yet
+    PREACTIVATION: "z", "add": "r", "softmax": "p", "exp": "e", "mul": "q", "had": "q", "pow": "k",
+    "norm": "s", "tr": "s", "sum": "s", "logdet": "s", "det": "s", "logsumexp": "s",
+}  # fmt: skip
+_ACTIVATION = "a"
+
+
+def prepare(model: Model) -> Model:
+    """The model as `reverse` wants it."""
+    return split(recognise_definitions(model))
+
+
+class Wish(NamedTuple):
+    """A piece that wants a name, for the first definition that reads it."""
+
+    position: int
+    target: Expr
+    piece: Piece
+
+
+def split(model: Model) -> Model:
+    """The model with definitions for what its adjoint would compute again."""
+    return _Split(model).result()
+
+
+class _Split:
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.made = Elements(model.sequences, model.elements)
+        self.names = Names.of(model)
+        self.ragged = dict(model.ragged)
+        self.family = {node: name for name, nodes in model.ragged.items() for node in nodes}
+        self.bases: dict[tuple[str, str, int], str] = {}
+        self.wishes = self._wishes()
+        self.zs = list(dict.fromkeys(self._base(w.target) for w in self.wishes if w.piece.role == PREACTIVATION))
+
+    def _base(self, target: Expr) -> str:
+        if target in self.made.elements:
+            return self.made.elements[target].sequence
+        return self.family.get(target) or base_and_index(target.name)[0]
+
+    def _wishes(self) -> list[Wish]:
+        rows = list(readers(self.model))
+        wanted = {v for a in self.model.parameters for v in (a.symbols or (a.name,))}
+        moving = moving_variables(self.made, [(d, symbols(d.value)) for _, _, d in rows], wanted)
+
+        def moves(*values: Expr) -> list[Expr]:
+            return [s for s in symbols(*values) if variable_of(self.made, s) in moving]
+
+        found: list[Wish] = []
+        top = [d.value for _, s, d in rows if isinstance(s, Define)]
+        outside = Splitter(top, moves(*top))
+        inside: dict[int, Splitter] = {}
+        for position, statement, define in rows:
+            splitter = outside
+            if not isinstance(statement, Define):
+                if position not in inside:
+                    values = [d.value for d in statement.body] if isinstance(statement, Loop) else [statement.value]
+                    inside[position] = Splitter(values, moves(*values))
+                splitter = inside[position]
+            found += [Wish(position, define.target, piece) for piece in splitter.pieces(define.value)]
+        return found
+
+    def result(self) -> Model:
+        """The model with the pieces defined."""
+        if not self.wishes:
+            return self.model
+        by_target: dict[tuple[int, Expr], list[Piece]] = {}
+        for wish in self.wishes:
+            by_target.setdefault((wish.position, wish.target), []).append(wish.piece)
+        top: Memo = {}
+        statements: list[Statement] = []
+        for position, statement in enumerate(self.model.statements):
+            if isinstance(statement, Define):
+                self._define(statement, by_target.get((position, statement.target), []), top, statements)
+                continue
+            memo = dict(top)
+            if isinstance(statement, Total):
+                self._total(statement, by_target.get((position, statement.target), []), memo, top, statements)
+            else:
+                self._loop(position, statement, by_target, memo, top, statements)
+        return replace(
+            self.model,
+            statements=tuple(statements),
+            sequences=self.made.sequences,
+            elements=self.made.elements,
+            ragged=self.ragged,
+        )
+
+    def _define(self, statement: Define, pieces: list[Piece], memo: Memo, out: list[Statement]) -> None:
+        for piece in pieces:
+            self._piece(statement.target, piece, memo, out)
+        value = fold(statement.value, rebuild, memo)
+        out.append(replace(statement, value=value))
+        if statement.value.args:
+            memo[statement.value] = statement.target
+
+    def _piece(self, target: Expr, piece: Piece, memo: Memo, out: list[Statement]) -> None:
+        """A definition outside loops for a piece, if it has none yet."""
+        value = fold(piece.node, rebuild, memo)
+        if value.op == "sym":
+            return
+        family = self.family.get(target)
+        base, index = self._name(target, piece), ""
+        if family is not None:
+            index = base_and_index(target.name)[1]
+        new = symbol(f"{base}{index}", piece.node.shape, _known(piece.node))
+        if index:
+            self.ragged[base] = (*self.ragged.get(base, ()), new)
+        out.append(Define(new, value))
+        memo[piece.node] = new
+
+    def _loop(
+        self,
+        position: int,
+        loop: Loop,
+        pieces: dict[tuple[int, Expr], list[Piece]],
+        memo: Memo,
+        top: Memo,
+        out: list[Statement],
+    ) -> None:
+        body: list[Define] = []
+        for define in loop.body:
+            for piece in pieces.get((position, define.target), []):
+                body += self._element(define.target, piece, loop, memo, top, out)
+            body.append(replace(define, value=fold(define.value, rebuild, memo)))
+            if define.value.args:
+                memo[define.value] = define.target
+        out.append(replace(loop, body=tuple(body)))
+
+    def _total(self, total: Total, pieces: list[Piece], memo: Memo, top: Memo, out: list[Statement]) -> None:
+        body: list[Define] = []
+        for piece in pieces:
+            body += self._element(total.target, piece, total, memo, top, out)
+        if body:
+            out.append(Loop(total.index, total.first, total.last, 1, tuple(body)))
+        out.append(replace(total, value=fold(total.value, rebuild, memo)))
+
+    def _element(
+        self, target: Expr, piece: Piece, where: Loop | Total, memo: Memo, top: Memo, out: list[Statement]
+    ) -> list[Define]:
+        """A definition in a loop (or before it, where it is the same for every index) for a piece."""
+        value = fold(piece.node, rebuild, memo)
+        if value.op == "sym":
+            return []
+        if not self.made.varies(piece.node, where.index):
+            self._piece(target, piece, top, out)
+            memo[piece.node] = top[piece.node]
+            return []
+        name = self._name(target, piece)
+        down = isinstance(where, Loop) and where.step < 0
+        ends = (where.last, where.first) if down else (where.first, where.last)
+        self.made.sequences[name] = Sequence(name, piece.node.shape, *ends, _known(piece.node))
+        new = self.made.at(name, dim(where.index))
+        memo[piece.node] = new
+        return [Define(new, value)]
+
+    def _name(self, target: Expr, piece: Piece) -> str:
+        """A name without index: z for what is inside an activation, else a letter for what it is."""
+        base = self._base(target)
+        family = self.family.get(target)
+        key = (base, piece.role, 0)
+        if family is not None:
+            # the pieces of one layer have the names of those of the other layers
+            index = base_and_index(target.name)[1]
+            while key in self.bases and any(
+                s.name == f"{self.bases[key]}{index}" for s in self.ragged.get(self.bases[key], ())
+            ):
+                key = (base, piece.role, key[2] + 1)
+            if key in self.bases:
+                return self.bases[key]
+        letter = _LETTERS.get(piece.role, _ACTIVATION)
+        large = base[0].isupper() if base != self._base(self.model.loss) else self._large(piece.node, target)
+        letter = letter.upper() if large else letter
+        wishes = [letter, f"{letter}{base}"]
+        if piece.role == PREACTIVATION and len(self.zs) > 1:
+            found = [re.fullmatch(r"([A-Za-z]+)([0-9]+)", z) for z in self.zs]
+            stems = {m[1] for m in found if m}
+            own = re.fullmatch(r"([A-Za-z]+)([0-9]+)", base)
+            alike = own is not None and all(found) and len(stems) == 1
+            wishes = [f"{letter}{own[2]}", f"{letter}{base}"] if alike and own else [f"{letter}{base}"]
+        if base == self._base(self.model.loss):
+            wishes = wishes[:1] if not (piece.role == PREACTIVATION and len(self.zs) > 1) else [letter]
+        name = self.names.fresh(*wishes)
+        if family is not None:
+            self.bases[key] = name
+        return name
+
+    def _large(self, node: Expr, target: Expr) -> bool:
+        """Whether a capital suits: a matrix outside loops."""
+        return (
+            not node.is_column and str(node.shape[0]) != "1" and not any(s in self.made.elements for s in symbols(node))
+        )
+
+
+def _known(node: Expr) -> frozenset[str]:
+    """What is known of a value, as the properties of its name."""
+    return frozenset(p for p in PROPERTIES if p in facts(node) and not (node.is_scalar and p != "positive"))

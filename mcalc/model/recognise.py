@@ -1,0 +1,152 @@
+"""Stable forms across definitions: P = softmax(Z), loss = -sum(Y .* log(P)) becomes the log-softmax form.
+
+In: a model. Out: the same model with what its definitions spell out together recognised. Definitions are put in (in a
+loop those of the same iteration), `simplify.identities.recognise` runs once over the whole graph, and the graph is cut
+again at the definitions whose value still occurs. Graphs are shared, so this is linear in the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from mcalc.algebra.expr import Expr, fold, make, rebuild, symbols
+from mcalc.algebra.shape import SCALAR, Dim, dim
+from mcalc.model.elements import Elements
+from mcalc.model.ir import Define, Loop, Model, Statement, Total
+from mcalc.model.uses import readers
+from mcalc.simplify.identities import recognise
+
+Memo = dict[Expr, Expr]
+
+
+def recognise_definitions(model: Model) -> Model:
+    """The model with its stable forms; definitions keep their names, their order and, where nothing is found, values."""
+    made = Elements(model.sequences, model.elements)
+    whole = _in_scopes(model, made, [d.value for _, _, d in readers(model)], _put_in)
+    root, found = recognise(make("block", tuple(whole), (len(whole),), SCALAR))
+    if not found:
+        return model
+    recognised = list(root.args)
+    cut = _in_scopes(model, made, recognised, _cut)
+    values = [
+        new if after is not before else define.value
+        for (_, _, define), before, after, new in zip(readers(model), whole, recognised, cut, strict=True)
+    ]
+    return without_unread(replace(with_values(model, values), elements=made.elements))
+
+
+def with_values(model: Model, values: list[Expr]) -> Model:
+    """The model with other values for its definitions, in order."""
+    rest = iter(values)
+    statements: list[Statement] = []
+    for statement in model.statements:
+        if isinstance(statement, Loop):
+            body = tuple(replace(define, value=next(rest)) for define in statement.body)
+            statements.append(replace(statement, body=body))
+        else:
+            statements.append(replace(statement, value=next(rest)))
+    return replace(model, statements=tuple(statements))
+
+
+def _put_in(memo: Memo, target: Expr, value: Expr) -> Expr:
+    """The value with the definitions put in; from now on the target stands for it."""
+    whole = fold(value, rebuild, memo)
+    memo[target] = whole
+    return whole
+
+
+def _cut(memo: Memo, target: Expr, value: Expr) -> Expr:
+    """The value in terms of the definitions before; from now on the value is read by its name."""
+    cut = fold(value, rebuild, memo)
+    if value.args:
+        memo[value] = target
+    return cut
+
+
+def _in_scopes(
+    model: Model, made: Elements, values: list[Expr], step: Callable[[Memo, Expr, Expr], Expr]
+) -> list[Expr]:
+    """`step` for every definition in order, with what is known where it stands."""
+    top: Memo = {}
+    result: list[Expr] = []
+    rest = iter(values)
+    looped: dict[tuple[Dim, Dim], list[tuple[str, str, Expr]]] = {}
+    started = {
+        made.elements[s.target].sequence
+        for s in model.statements
+        if isinstance(s, Define) and s.target in made.elements
+    }
+    for statement in model.statements:
+        if isinstance(statement, Define):
+            result.append(step(top, statement.target, next(rest)))
+            continue
+        ends = (statement.first, statement.last)
+        memo = dict(top)
+        _known_elements(made, memo, statement, looped.get(ends, []), step)
+        if isinstance(statement, Total):
+            result.append(step(memo, statement.target, next(rest)))
+            continue
+        for define in statement.body:
+            value = next(rest)
+            result.append(step(memo, define.target, value))
+            element = made.elements[define.target]
+            if element.sequence not in started and element.index is dim(statement.index):
+                key = ends if statement.step > 0 else (statement.last, statement.first)
+                kept = result[-1] if step is _put_in else value
+                looped.setdefault(key, []).append((element.sequence, statement.index, kept))
+    return result
+
+
+def _known_elements(
+    made: Elements,
+    memo: Memo,
+    statement: Loop | Total,
+    known: list[tuple[str, str, Expr]],
+    step: Callable[[Memo, Expr, Expr], Expr],
+) -> None:
+    """What loops over the same range have defined, at the index of this one."""
+    values = [statement.value] if isinstance(statement, Total) else [d.value for d in statement.body]
+    read = {made.elements[s].sequence for s in symbols(*values) if s in made.elements}
+    for name, index, value in known:
+        if name in read:
+            here = dim(statement.index)
+            element = made.at(name, here)
+            moved = made.moved(value, index, here)
+            if step is _put_in:
+                memo[element] = moved
+            elif moved.args:
+                memo[moved] = element
+
+
+def without_unread(model: Model) -> Model:
+    """The model without the definitions that neither the loss nor an output needs."""
+    made = Elements(model.sequences, model.elements)
+    needed: set[Expr | str] = {model.loss}
+    for name in model.outputs:
+        needed.add(name)
+        needed.update(model.ragged.get(name, ()))
+    plain = {d.target for _, _, d in readers(model) if d.target.name in model.outputs}
+    needed |= plain
+
+    def variable(node: Expr) -> Expr | str:
+        return made.elements[node].sequence if node in made.elements else node
+
+    rows = list(readers(model))
+    size = -1
+    while size != len(needed):
+        size = len(needed)
+        for _, _, define in reversed(rows):
+            if variable(define.target) in needed:
+                needed.update(variable(s) for s in symbols(define.value))
+    statements: list[Statement] = []
+    for statement in model.statements:
+        if isinstance(statement, Loop):
+            body = tuple(d for d in statement.body if variable(d.target) in needed)
+            if body:
+                statements.append(replace(statement, body=body))
+        elif variable(statement.target) in needed:
+            statements.append(statement)
+    arguments = {a.name for a in model.arguments}
+    sequences = {n: s for n, s in model.sequences.items() if n in needed or n in arguments}
+    return replace(model, statements=tuple(statements), sequences=sequences)
