@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mcalc.derivation import Derivation, Derivations, derive
     from mcalc.errors import McalcError
     from mcalc.frontend import Parsed, parse
+    from mcalc.generation import Generated, generate
     from mcalc.interop import equal, from_sympy, to_sympy
 
 _PLACES = {
@@ -27,12 +28,14 @@ _PLACES = {
     "Derivation": "mcalc.derivation",
     "Derivations": "mcalc.derivation",
     "Expr": "mcalc.algebra.expr",
+    "Generated": "mcalc.generation",
     "McalcError": "mcalc.errors",
     "Parsed": "mcalc.frontend",
     "check": "mcalc.check",
     "derive": "mcalc.derivation",
     "equal": "mcalc.interop",
     "from_sympy": "mcalc.interop",
+    "generate": "mcalc.generation",
     "parse": "mcalc.frontend",
     "to_sympy": "mcalc.interop",
 }
@@ -41,6 +44,7 @@ __all__ = [
     "Derivation",
     "Derivations",
     "Expr",
+    "Generated",
     "McalcError",
     "Parsed",
     "__version__",
@@ -48,6 +52,7 @@ __all__ = [
     "derive",
     "equal",
     "from_sympy",
+    "generate",
     "parse",
     "to_sympy",
 ]

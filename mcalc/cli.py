@@ -25,6 +25,9 @@ COMMANDS: dict[str, str] = {
     # command: what it does, as --help says it (the module mcalc/commands/NAME.py has `command`)
     "derive": "A derivative in closed form, with its derivation, proved and checked.",
     "check": "A hand derivation: is every line true?",
+    "generate": "A NumPy module with the loss and the gradients of a model.",
+    "models": "The models that come with mcalc.",
+    "graph": "A drawing of a model: forward and backward.",
     "rules": "The rules of differentiation and simplification, with references.",
     "completion": "A completion script for bash, zsh or fish.",
 }

@@ -93,7 +93,9 @@ def plan(
                 if a not in chosen or a in here or a in names or (block.range is not None and a not in moving):
                     continue
                 owner = targets.get(a)
-                name = namer.name(a, {**names, **here}, readers.get(a, ())) if owner is None else named(owner, block.range)
+                name = (
+                    namer.name(a, {**names, **here}, readers.get(a, ())) if owner is None else named(owner, block.range)
+                )
                 here[a] = name
                 section.lines.append(Line(name, a, owner))
             kept = cell.target is not None and (block.range is not None or cell.target in procedure.elements)
@@ -256,8 +258,10 @@ class _Choice:
 
 
 def _twice(a: Array, x: Array) -> bool:
-    return a.op in ("powers", "softplus_from") or sum(y is x for y in a.args) > 1 or (
-        a.op == "power" and a.attrs[0] not in (2,)
+    return (
+        a.op in ("powers", "softplus_from")
+        or sum(y is x for y in a.args) > 1
+        or (a.op == "power" and a.attrs[0] not in (2,))
     )
 
 

@@ -111,9 +111,7 @@ def lower_procedure(
     for phase, statement, values in plans:
         here = flat[position : position + len(values)]
         position += len(values)
-        cells = [
-            Cell(a, d.target, isinstance(statement, Total)) for d, a in zip(_body(statement), here, strict=True)
-        ]
+        cells = [Cell(a, d.target, isinstance(statement, Total)) for d, a in zip(_body(statement), here, strict=True)]
         if isinstance(statement, Define):
             if not blocks or blocks[-1].range is not None or blocks[-1].phase != phase:
                 blocks.append(Block(phase, None))

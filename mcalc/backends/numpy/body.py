@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.printing import ascii_text
@@ -83,7 +84,15 @@ def axes_text(axes: Axes, sizes: Mapping[str, str]) -> str:
 class FunctionBody:
     """Writes the sections of one phase."""
 
-    def __init__(self, plan: Plan, names: Names, phase: str, kept: Collection[Array], workspace: bool = True) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        names: Names,
+        phase: str,
+        kept: Collection[Array],
+        guards: Mapping[int, str] = MappingProxyType({}),
+        workspace: bool = True,
+    ) -> None:
         self.plan = plan
         self.names = names
         self.workspace = workspace
@@ -106,9 +115,10 @@ class FunctionBody:
         for section in self.sections:
             events += [section] if section.range is not None else section.lines
         placed = {x.array for s in self.sections for x in s.lines if x.target in plan.procedure.elements}
-        self.buffers = buffers(events, self.local, {*kept, *placed})
+        self.buffers = buffers(events, self.local, {*kept, *placed}, guards)
+        self.guards = guards
 
-    def write(self, guards: Mapping[int, str] = {}) -> list[str]:
+    def write(self) -> list[str]:
         """The lines; `guards` are conditions on lines of straight code, by the identity of the line."""
         guard = ""
         for section in self.sections:
@@ -117,7 +127,7 @@ class FunctionBody:
                 guard = ""
                 continue
             for line in section.lines:
-                wanted = guards.get(id(line), "")
+                wanted = self.guards.get(id(line), "")
                 start = len(self.lines)
                 self._straight(line)
                 new = self.lines[start:]

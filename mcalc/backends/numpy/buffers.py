@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from mcalc.backends.numpy.statements import ENTRYWISE, WITH_OUT
 from mcalc.program.ir import Array
@@ -39,9 +40,16 @@ def tree(a: Array, names: Mapping[Array, str]) -> list[Array]:
 
 
 def buffers(
-    lines: Sequence[Line | Section], names: Mapping[Array, str], kept: Collection[Array]
+    lines: Sequence[Line | Section],
+    names: Mapping[Array, str],
+    kept: Collection[Array],
+    guards: Mapping[int, str] = MappingProxyType({}),
 ) -> dict[Array, Buffer]:
-    """The buffers of the lines that write into one; a loop among the lines reads, and has buffers of its own."""
+    """The buffers of the lines that write into one; a loop among the lines reads, and has buffers of its own.
+
+    `guards` are conditions on lines, by their identity: the memory of a line that may be left out is taken over by
+    lines under the same condition only.
+    """
     last: dict[Array, int] = {}
     for place, item in enumerate(lines):
         for line in [item] if isinstance(item, Line) else item.lines:
@@ -49,7 +57,8 @@ def buffers(
             for x in (*tree(line.array, names), *reads):
                 last[x] = place
     own = {item.array for item in lines if isinstance(item, Line) and not item.total}
-    free: dict[tuple[object, ...], list[str]] = {}
+    free: dict[tuple[object, ...], list[tuple[str, str]]] = {}
+    under: dict[Array, str] = {}
     found: dict[Array, Buffer] = {}
     ending: dict[int, list[Array]] = {}
     for a, place in last.items():
@@ -60,17 +69,22 @@ def buffers(
         if isinstance(item, Line):
             a = item.array
             if not item.total and a not in found and a.rank and a.op in WITH_OUT and names.get(a) == item.name:
-                taken = _operand(a, names, [x for x in ending.get(place, ()) if x in found])
+                under[a] = guards.get(id(item), "")
+                open_to = ("", under[a])
+                ends = [x for x in ending.get(place, ()) if x in found and under.get(x) in open_to]
+                taken = _operand(a, names, ends)
                 pool = free.get(_memory(a), [])
+                there = next((p for p in reversed(pool) if p[1] in open_to), None)
                 if taken is not None:
                     found[a] = Buffer(names[taken], False)
-                elif pool:
-                    found[a] = Buffer(pool.pop(), False)
+                elif there is not None:
+                    pool.remove(there)
+                    found[a] = Buffer(there[0], False)
                 else:
                     found[a] = Buffer(names[a], True)
         for x in ending.get(place, ()):
             if x is not taken and x in found:
-                free.setdefault(_memory(x), []).append(names[x])
+                free.setdefault(_memory(x), []).append((names[x], under[x]))
     return found
 
 
@@ -85,8 +99,13 @@ def _operand(a: Array, names: Mapping[Array, str], ending: Sequence[Array]) -> A
     first = a
     while (inner := _inner(first, names)) is not None:
         first = inner
-    if first.op not in ENTRYWISE or first.op in ("softplus_from", "sigmoid_from", "sigmoid_of_negative_from", "sigmoid",
-                                                 "softplus"):
+    if first.op not in ENTRYWISE or first.op in (
+        "softplus_from",
+        "sigmoid_from",
+        "sigmoid_of_negative_from",
+        "sigmoid",
+        "softplus",
+    ):
         return None
     reads = [base(x) for x in tree(a, names)]
     for x in first.args:

@@ -17,7 +17,8 @@ from mcalc.backends.numpy.helpers import HELPERS
 RESERVED = frozenset(
     (
         *keyword.kwlist, *keyword.softkwlist, *dir(builtins), *HELPERS, "np", "value", "dtype", "checked", "expect",
-        "SHAPES", "Gradients", "Jacobians", "Hessians", "Products", "CriticalPoints", "NamedTuple", "value_and_grad", "jacobian", "hessian", "hvp", "differential", "self",
+        "SHAPES", "Gradients", "Jacobians", "Hessians", "Products", "CriticalPoints", "NamedTuple", "value_and_grad",
+        "jacobian", "hessian", "hvp", "differential", "self",
     )
 )  # fmt: skip
 """Names that an argument may not take."""

@@ -115,7 +115,9 @@ class Frame:
         used = {USES.get(op, op) for op in self.operations}
         blocks = [texts.WITH_OUT[name].strip() for name in texts.WITH_OUT if name in used or name in self.operations]
         blocks += [
-            HELPERS[n].code.strip() for n in sorted(used) if n in HELPERS and HELPERS[n].code and n not in texts.WITH_OUT
+            HELPERS[n].code.strip()
+            for n in sorted(used)
+            if n in HELPERS and HELPERS[n].code and n not in texts.WITH_OUT
         ]
         body = "\n".join([*self.forward, *self.backward, *self.predict])
         if "space(" in body:
@@ -200,7 +202,9 @@ def _start(p: Piece, role: str, words: frozenset[str], sizes: Mapping[str, str])
     if "skew" in words:
         return f"np.zeros({shape})"
     if not p.axes:
-        return "1.0" if "positive" in words or role == "factor" else "0.0" if role == "term" else "rng.standard_normal()"
+        return (
+            "1.0" if "positive" in words or role == "factor" else "0.0" if role == "term" else "rng.standard_normal()"
+        )
     if role == "factor" or "positive" in words:
         return f"np.ones({shape})"
     if role == "term":

@@ -121,18 +121,23 @@ class ModelWriter:
         labels = {s for found in p.gradients.values() for s in found}
         phases = {"forward": p.forward, "backward": p.backward}
         procedure = lower_procedure(phases, p.elements, [*labels])
-        found = plan(procedure, sequences, Namer(self.taken), lambda e, r: _target_name(names, procedure.elements, sequences, e, r))
+        found = plan(
+            procedure,
+            sequences,
+            Namer(self.taken),
+            lambda e, r: _target_name(names, procedure.elements, sequences, e, r),
+        )
         read = _read_by(found, "backward")
         loss = procedure.bound.get(p.model.loss)
         forward = FunctionBody(found, names, "forward", {*read, *([base(loss)] if loss is not None else [])})
         forward_lines = forward.write()
         results = {s: procedure.bound.get(s) for s in labels}
         kept = {base(a) for a in results.values() if a is not None}
-        backward = FunctionBody(found, names, "backward", kept)
+        guards, guarded = self._guards(found, results)
+        backward = FunctionBody(found, names, "backward", kept, guards)
         backward.local.update(forward.local)
         backward.allocated = set(forward.allocated)
-        guards, guarded = self._guards(found, results)
-        backward_lines = backward.write(guards)
+        backward_lines = backward.write()
         returned = self._gradients(backward, results, names, guarded)
         head = [f"{' = '.join(guarded)} = None"] if guarded else []
         backward_lines = [*head, *backward_lines, f"return Gradients({', '.join(returned)})"]
@@ -235,7 +240,9 @@ class ModelWriter:
         writer.helpers = set()
         names = writer._names(wanted, writer.program.sequences)
         targets = _output_symbols(model)
-        procedure = lower_procedure({"forward": wanted}, model.elements, [e for found in targets.values() for e in found])
+        procedure = lower_procedure(
+            {"forward": wanted}, model.elements, [e for found in targets.values() for e in found]
+        )
         made = plan(
             procedure, writer.program.sequences, Namer(writer.taken),
             lambda e, r: _target_name(names, procedure.elements, writer.program.sequences, e, r),
@@ -253,7 +260,9 @@ class ModelWriter:
         free = self._free(lines)
         sizes = [n for n, python in self.sizes.items() if python in free]
         inside = {n for g in writer.given for p in g.pieces for d in p.axes for n in d.names()}
-        check = arguments_checked(writer.given, self.sizes, [n for n in self.sizes if n in inside and n in sizes or n in inside])
+        check = arguments_checked(
+            writer.given, self.sizes, [n for n in self.sizes if n in inside and n in sizes or n in inside]
+        )
         self.helpers |= body.statements.helpers
         return [*check, *lines], [g.python for g in writer.given]
 

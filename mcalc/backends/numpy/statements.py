@@ -203,8 +203,10 @@ class Statements:
 
     def _factor(self, a: Array) -> Text:
         """What multiplies the array of a scaling."""
-        return self.text(self.b.node("scale", self.b.one, *a.args[1:], attrs=a.attrs)) if len(a.args) > 1 else number(
-            a.attrs[0]
+        return (
+            self.text(self.b.node("scale", self.b.one, *a.args[1:], attrs=a.attrs))
+            if len(a.args) > 1
+            else number(a.attrs[0])
         )
 
     def _sum(self, a: Array, done: Array | None, t: Target) -> None:

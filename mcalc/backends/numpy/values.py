@@ -62,7 +62,7 @@ def derivatives_module(
     title: str,
     header: Sequence[str] = (),
 ) -> Module:
-    """`name(…)` gives the results, which go by labels such as `hess_x`, as the named tuple `several` (`emit.TUPLES`)."""
+    """`name(…)` gives results with labels such as `hess_x` as a named tuple; `several` is its name (`emit.TUPLES`)."""
     lines = [f"{label.partition('_')[2]} = {formula(e)}" for label, e in results.items()]
     return _module(name, results, [(several, list(results))], lines, arguments, title, header)
 

@@ -15,9 +15,9 @@ IMPORTS |= {"from scipy.linalg import expm"}
 MODULE_NAMES = frozenset(
     (
         "abs", "add", "arange", "arccos", "arcsin", "arctan", "argmax", "asarray", "block", "concatenate", "cos", "cosh",
-        "diag", "diagonal", "divmod", "dtype", "einsum", "exp", "eye", "float32", "float64", "kron", "linalg", "log", "log1p",
-        "max", "maximum", "mean", "min", "minimum", "ndarray", "ones", "outer", "pi", "repeat", "sign", "sin", "sinh",
-        "sqrt", "squeeze", "sum", "tan", "tanh", "tile", "trace", "tril", "triu", "unravel_index", "vdot", "where",
+        "diag", "diagonal", "divide", "divmod", "dot", "dtype", "einsum", "empty", "equal", "exp", "eye", "float32", "float64", "greater", "greater_equal", "kron", "less", "less_equal", "linalg", "log", "log1p",
+        "max", "maximum", "mean", "min", "minimum", "multiply", "ndarray", "negative", "ones", "outer", "pi", "power", "random", "reciprocal", "repeat", "shape", "sign", "sin", "sinh",
+        "sqrt", "square", "squeeze", "subtract", "sum", "tan", "tanh", "tile", "trace", "tril", "triu", "unravel_index", "vdot", "where",
         "zeros", "zeros_like",
     )
 )  # fmt: skip
@@ -26,22 +26,27 @@ MODULE_NAMES = frozenset(
 LINALG_NAMES = frozenset(("cholesky", "det", "inv", "matrix_power", "norm", "pinv", "slogdet", "solve", "svd"))
 """Attributes of `np.linalg`."""
 
+RANDOM_NAMES = frozenset(("default_rng",))
+"""Attributes of `np.random`."""
+
 ARRAY_NAMES = frozenset(
     (
-        "T", "astype", "at", "copy", "dtype", "flatten", "fromkeys", "items", "itemsize", "join", "kind", "max", "mean", "min", "ndim",
-        "prod", "reshape", "setdefault", "shape", "sum", "type", "values",
+        "T", "_fields", "append", "astype", "at", "char", "copy", "dtype", "flatten", "fromkeys", "items",
+        "itemsize", "join", "kind", "max", "mean", "min", "ndim", "prod", "reshape", "setdefault", "shape", "sizes",
+        "standard_normal", "sum", "type", "values",
     )
 )  # fmt: skip
 """Attributes of arrays, of their dtypes and of the dictionaries that the argument checks use."""
 
 BUILTINS = frozenset(
-    ("TypeError", "ValueError", "all", "bool", "dict", "float", "int", "isinstance", "len", "list", "map", "max", "str", "zip")
+    ("AttributeError", "IndexError", "TypeError", "ValueError", "abs", "all", "bool", "dict", "float", "int", "isinstance", "len", "list", "map", "max", "print", "range", "str", "sum", "tuple", "type", "zip")
 )
 
 _NODES = (
     ast.Module, ast.Import, ast.ImportFrom, ast.alias, ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign,
     ast.AnnAssign, ast.ClassDef, ast.Expr, ast.Constant, ast.Name, ast.Load, ast.Store, ast.Attribute, ast.Subscript,
     ast.Slice, ast.Tuple, ast.List, ast.Dict, ast.Call, ast.keyword, ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp,
+    ast.AugAssign, ast.Try, ast.ExceptHandler, ast.Assert, ast.Pass,
     ast.IfExp, ast.If, ast.For, ast.Raise, ast.ListComp, ast.DictComp, ast.GeneratorExp, ast.comprehension,
     ast.JoinedStr, ast.FormattedValue, ast.Starred, ast.operator, ast.unaryop, ast.cmpop, ast.boolop,
 )  # fmt: skip
@@ -79,6 +84,8 @@ def _problem(node: ast.AST, bound: set[str]) -> str:
     match node:
         case ast.Import() | ast.ImportFrom() if ast.unparse(node) not in IMPORTS:
             return f"run {ast.unparse(node)!r}"
+        case ast.Name(id="__name__", ctx=ast.Load()):
+            return ""
         case ast.Name(id=name) if "__" in name or (name not in bound and name not in BUILTINS):
             return f"read the name {name!r}"
         case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name) if "__" in name or name == "np":
@@ -91,6 +98,10 @@ def _problem(node: ast.AST, bound: set[str]) -> str:
             return "" if name in MODULE_NAMES else f"read np.{name}"
         case ast.Attribute(value=ast.Attribute(value=ast.Name(id="np"), attr="linalg"), attr=name):
             return "" if name in LINALG_NAMES else f"read np.linalg.{name}"
+        case ast.Attribute(value=ast.Attribute(value=ast.Name(id="np"), attr="random"), attr=name):
+            return "" if name in RANDOM_NAMES else f"read np.random.{name}"
+        case ast.Attribute(value=ast.Name(id="ws")) | ast.Attribute(value=ast.Name(id="workspace")):
+            return ""
         case ast.Attribute(attr=name) if name not in ARRAY_NAMES:
             return f"read the attribute {name!r}"
     return ""

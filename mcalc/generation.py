@@ -1,0 +1,100 @@
+"""`generate`: from the text of a model to a NumPy module with its loss and gradients.
+
+text ─ frontend ─▶ model ─ prepare, reverse ─▶ adjoint program ─ stack, lower, plan ─▶ lines ─ backend ─▶ module
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from mcalc import __version__
+
+if TYPE_CHECKING:
+    from mcalc.model.ir import Model
+
+
+@dataclass(frozen=True)
+class Generated:
+    """The module of a model: made by `generate`."""
+
+    model: Model = field(repr=False)
+    plain: str = field(repr=False)
+    """The text, not formatted."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model.name
+
+    @cached_property
+    def text(self) -> str:
+        """The text of the module, formatted."""
+        from mcalc.backends.numpy.model import formatted
+
+        return formatted(self.plain)
+
+    @cached_property
+    def module(self) -> ModuleType:
+        """The module itself: `value_and_grad`, `predict`, `init`, `workspace`, …"""
+        from mcalc.backends.numpy.model import loaded
+
+        return loaded(self.plain, self.name)
+
+    def test(self, module: str = "") -> str:
+        """The text of a test module that checks the gradients of `module` by finite differences."""
+        return _TEST.format(name=module or self.name, version=__version__)
+
+
+_TEST = '''"""The gradients of {name} against central differences.
+
+Written by mcalc {version}: mcalc generate --test. It needs pytest and NumPy.
+"""
+
+import pytest
+
+import {name}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gradients(seed):
+    assert {name}.check_gradients(seed) < 1e-5
+'''
+
+
+def generate(model: str | Model, *, sizes: Mapping[str, int] | None = None) -> Generated:
+    """The module of a model.
+
+    `model` is the name of a shipped model, the path of a model file (`*.mc`), the text of a model, or a model that was
+    read; `sizes` gives its `size` statements other values. Raises `McalcError`.
+
+        >>> import mcalc
+        >>> mlp = mcalc.generate("mlp").module
+    """
+    from mcalc.backends.numpy.model import frame_of, rendered
+    from mcalc.model.reverse import reverse
+
+    found, command = _read(model, sizes or {})
+    frame = frame_of(reverse(found), found)
+    return Generated(found, rendered(frame, command, __version__))
+
+
+def _read(model: str | Model, sizes: Mapping[str, int]) -> tuple[Model, str]:
+    """The model, and the command that generates its module."""
+    from mcalc.frontend.model import read_model
+    from mcalc.model.library import load
+
+    if not isinstance(model, str):
+        return model, f"mcalc generate {model.name}"
+    found = read_model(model, sizes=sizes) if "\n" in model else load(model, sizes)
+    name = found.name if "\n" in model else os.path.basename(model)
+    settings = "".join(f" --set {shlex.quote(f'{key}={value}')}" for key, value in sizes.items())
+    return found, f"mcalc generate {shlex.quote(name)}{settings}"
+
+
+__all__ = ["Generated", "generate"]
