@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -58,8 +59,8 @@ class Floor:
         self.calls.append(partial(get_blas_funcs("syrk", (H,)), 1.0, S.T, float(more), H.T, 0, 1, 1))
 
 
-def layers(F: Floor, n: int, d: list[int], relu: bool, back: bool = True) -> None:
-    W = [F.array(p, q) for p, q in zip(d, d[1:], strict=False)]
+def layers(F: Floor, n: int, d: list[int], relu: bool) -> None:
+    W = [F.array(p, q) for p, q in pairwise(d)]
     A = [F.array(n, d[0])]
     for i, w in enumerate(W):
         A.append(F.dot(A[-1], w))
@@ -186,7 +187,7 @@ def quadratic(F: Floor, n: int, k: int, wide: bool) -> None:
 
 def chain10(F: Floor, **d: int) -> None:
     size, c = [d[f"d{i}"] for i in range(11)], d["d5"]
-    A = [F.array(p, q) for p, q in zip(size, size[1:], strict=False)]
+    A = [F.array(p, q) for p, q in pairwise(size)]
     L, R = F.array(size[0], c), F.array(c, size[10])
     S = F.dot(L.T, L)
     F.dot(R, R.T)

@@ -23,7 +23,9 @@ def tree(f: Callable[[Any], Any], value: Any) -> Any:
     """f of every array of nested lists and tuples; None stays."""
     if value is None or isinstance(value, float):
         return value
-    return type(value)(tree(f, v) for v in value) if isinstance(value, (list, tuple)) else f(value)
+    if isinstance(value, (list, tuple)):
+        return (list if isinstance(value, list) else tuple)(tree(f, v) for v in value)
+    return f(value)
 
 
 def to_numpy(value: Any) -> Any:
@@ -90,19 +92,20 @@ def torch(w: Workload, loss: Loss, args: Args, compiled: bool = False) -> Call:
         tanh=torch.tanh, relu=torch.relu, sigmoid=torch.sigmoid, exp=torch.exp, log=torch.log, sqrt=torch.sqrt,
         sum=torch.sum, trace=torch.trace, softplus=F.softplus, logsumexp=lambda Z: torch.logsumexp(Z, 1),
         softmax=lambda Z: torch.softmax(Z, 1), solve=torch.linalg.solve, logdet=torch.logdet, scan=loop, total=sum,
-        stack=torch.stack, zeros_like=torch.zeros_like,
+        stack=torch.stack, zeros_like=torch.zeros_like, cat=torch.cat, lstm=torch.lstm,
     )  # fmt: skip
     f = lambda *a: loss(xp, *a)  # noqa: E731
-    if compiled:
-        f = torch.compile(f)
+    compiler = torch.compile if compiled else lambda g: g
     values = list(tree(torch.from_numpy, args))
     if w.kind != "gradient":
         at = params(w).index(w.wrt) + places(w)[0]
         g = lambda W: f(*values[:at], W, *values[at + 1 : len(arguments(w))])  # noqa: E731
         if w.kind == "hessian":
-            hessian = torch.func.hessian(g)
+            hessian = compiler(torch.func.hessian(g))
             return lambda: (None, (hessian(values[at]),))
-        return lambda: (None, (torch.func.jvp(torch.func.grad(g), (values[at],), (values[-1],))[1],))
+        product = compiler(lambda W, V: torch.func.jvp(torch.func.grad(g), (W,), (V,))[1])
+        return lambda: (None, (product(values[at], values[-1]),))
+    f = compiler(f)
     leaves = []
     for i in places(w):
         values[i] = tree(lambda x: leaves.append(x.requires_grad_()) or x, values[i])

@@ -1,0 +1,4 @@
+from benchmarks.models.runner import main
+
+if __name__ == "__main__":
+    main()
