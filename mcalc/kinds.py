@@ -233,7 +233,10 @@ def _hessian(root: Expr, variables: tuple[Expr, ...], wish: Wish) -> Derived:
     answers = []
     for i, x in enumerate(variables):
         for y in variables[i:]:
-            label = f"hess_{x.name}" if x is y else f"hess_{x.name}_{y.name}"
+            joint = f"{x.name}_{y.name}"
+            label = f"hess_{x.name if x is y else joint}"
+            if x is not y and any(z.name == joint for z in variables):
+                label = f"hess_{x.name}__{y.name}"
             if vech:
                 half = "".join(stack_word(z, vech) for z in ((x,) if x is y else (x, y)))
                 label = f"hess{half}{label[4:]}"
@@ -277,10 +280,10 @@ def _second(answers: Sequence[Answer]) -> Expr | None:
     return whole if whole.length < 200 else None
 
 
-def direction(x: Expr, taken: Iterable[str], alone: bool) -> Expr:
-    """The direction in which a Hessian is applied: `V`, or `V_X` where there are several."""
+def direction(x: Expr, taken: Iterable[str], alone: bool, stem: str = "V") -> Expr:
+    """The direction in which a Hessian is applied: `V`, or `V_X` where there are several; of the structure of X."""
     used = set(taken)
-    base = "V" if alone else f"V_{x.name}"
+    base = stem if alone else f"{stem}_{x.name}"
     name = base
     k = 0
     while name in used:

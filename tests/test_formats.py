@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -18,13 +19,16 @@ CASES: dict[str, tuple[str, object, str]] = {
     "definitions": ("R = y - X W; tr(R^T R)", "W", ""),
     "jacobian": ("softmax(A x)", "x", ""),
     "f_is_taken": ("f^T X f", "X", ""),
+    "hessian": ("sum(softplus(X w)) - y^T X w", "w", ""),
+    "independent": ("logdet(X)", "X", "X: n x n spd"),
 }
+OPTIONS: dict[str, dict[str, Any]] = {"hessian": {"kind": "hessian"}, "independent": {"kind": "hessian", "vech": True}}
 FIGURE = re.compile(r"(relative error |\"max_relative_error\": )[-0-9.e]+")
 
 
 def _derive(case: str) -> mcalc.Derivation | mcalc.Derivations:
     text, wrt, where = CASES[case]
-    return mcalc.derive(text, wrt=wrt, where=where)
+    return mcalc.derive(text, wrt=wrt, where=where, **OPTIONS.get(case, {}))
 
 
 def _still(text: str) -> str:
@@ -57,7 +61,31 @@ def test_latex_is_balanced(case: str) -> None:
     assert text.count(r"\left") == text.count(r"\right")
     assert re.findall(r"\\begin\{(\w+\*?)\}", text)[0] == re.findall(r"\\end\{(\w+\*?)\}", text)[-1]
     assert not re.search(r"\\text\{[^}]*[^\\][_^&#%]", text)
-    assert all(line.count("&=") == 1 for line in text.splitlines()[1:-1])
+    inside = text[: text.index(r"\end{align*}")]
+    assert all(line.count("&=") == 1 for line in inside.splitlines()[1:])
+
+
+NOTE = "f is convex: the Hessian is positive semidefinite"
+
+
+@pytest.mark.parametrize("form", ["text", "latex", "markdown", "python", "json"])
+def test_every_format_says_what_is_known(form: str) -> None:
+    """Conditions and notes are in all of them."""
+    found = mcalc.derive("norm(x)^4 / (a^T a)", wrt="x", kind="hessian", where="x, a: n")
+    text = getattr(found, form)()
+    shown = json.dumps(text["conditions"]) if form == "json" else text
+    assert "a" in shown and ("holds where" in shown.lower() or form == "json")
+    convex = _derive("hessian")
+    assert isinstance(convex, mcalc.Derivation)
+    note = convex.json()["notes"] if form == "json" else getattr(convex, form)()
+    assert NOTE in " ".join(note) if form == "json" else NOTE in " ".join(note.split())
+
+
+def test_a_subscript_is_no_second_variable() -> None:
+    single = mcalc.derive("W_1^T A W_1", wrt="W_1", where="W_1: n; A: n x n", kind="hessian")
+    assert "∂²f/∂W_1²" in single.text() and r"\partial W_1^2" in single.latex()
+    mixed = mcalc.derive("x^T A y", wrt=["x", "y"], where="A: n x m; x: n; y: m", kind="hessian")
+    assert "∂²f/∂x∂y" in mixed.text() and r"{\partial x \, \partial y}" in mixed.latex()
 
 
 def test_the_name_is_free() -> None:

@@ -35,6 +35,7 @@ def result(derivation: Derivation) -> dict[str, Any]:
         "layout": derivation.layout,
         "symbols": _symbols(derivation),
         "conditions": list(derivation.conditions),
+        "notes": list(derivation.answer.notes),
         "forms": {name: ascii_text(form) for name, form in derivation.forms.items()},
         "steps": [
             {"left": s.left, "right": ascii_text(s.right), "rule": s.rule, "reference": s.reference}

@@ -1,4 +1,4 @@
-"""A derivation as a LaTeX `align*` environment (amsmath): formulas left, reasons right as text."""
+"""A derivation as a LaTeX `align*` environment (amsmath): formulas left, reasons right as text; remarks below it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,27 @@ if TYPE_CHECKING:
 _NOTATION = Latex()
 
 
-def render(results: Sequence[Derivation], environment: str = "align*") -> str:
-    """The environment, with a line feed at its end."""
+def render(results: Sequence[Derivation]) -> str:
+    """The environment and the remarks, with a line feed at the end."""
+    return aligned(results, "align*") + "".join(f"\n{text}\n" for text in remarks(results))
+
+
+def aligned(results: Sequence[Derivation], environment: str) -> str:
+    """The environment alone."""
     body = " \\\\\n".join(f"  {row}" for row in rows(results))
     return f"\\begin{{{environment}}}\n{body}\n\\end{{{environment}}}\n"
+
+
+def remarks(results: Sequence[Derivation]) -> list[str]:
+    """Under which conditions the answers hold, and what else is known of them, as sentences."""
+    found = []
+    for result in results:
+        label = _NOTATION.label(result.label, result.name, variables_of(results))
+        about = rf" (\({label}\))" if len(results) > 1 else ""
+        if result.conditions:
+            found.append(f"Holds where{about} {'; '.join(map(_NOTATION.phrase, result.conditions))}.")
+        found += [f"{_NOTATION.phrase(note)}." for note in result.answer.notes]
+    return found
 
 
 def rows(results: Sequence[Derivation]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mcalc.formats.latex import render as latex
+from mcalc.formats.latex import aligned
 from mcalc.formats.notation import Latex, Unicode, variables_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def render(results: Sequence[Derivation]) -> str:
     for name, symbol in first.symbols.items():
         remarks = ", ".join([*symbol.properties, *(["inferred"] if symbol.inferred else [])])
         text.append(f"| ${_MATH.name(name)}$ | ${_MATH.shape(symbol.shape)}$ | {remarks} |")
-    text += ["", "## Derivation", "", "$$", latex(results, "aligned").rstrip(), "$$", "", "## Answer", ""]
+    text += ["", "## Derivation", "", "$$", aligned(results, "aligned").rstrip(), "$$", "", "## Answer", ""]
     for result in results:
         label = _MATH.label(result.label, result.name, variables_of(results))
         text += [f"$${label} = {_MATH.formula(result.result)}$$", ""]

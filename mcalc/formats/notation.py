@@ -23,6 +23,8 @@ _GREEK_WORD = re.compile(rf"\b({'|'.join(GREEK)})(?=[0-9_]|\b)")
 _PRETTY = (("^-1", "⁻¹"), ("^-T", "⁻ᵀ"), ("^T", "ᵀ"), ("^2", "²"), ("!=", "≠"), (" - ", " − "), (".*", "∘"),
            ("./", "⊘"))  # fmt: skip
 _SPECIAL = re.compile(r"([&%#$_{}])")
+_MATH = re.compile(r"(\.?\^-?(?:T|[0-9]+)|[<>!]=|[<>])")
+_SIGNS = {">=": r"\ge", "<=": r"\le", "!=": r"\ne", "<": "<", ">": ">"}
 _MATH_WORDS = {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}
 
 
@@ -44,7 +46,7 @@ def _read(left: str, variables: Collection[str]) -> _Claim | None:
     names = [found["names"]]
     if kind == "hess":
         parts = names[0].split("_")
-        pairs = [("_".join(parts[:i]), "_".join(parts[i:])) for i in range(1, len(parts))]
+        pairs = [("_".join(parts[:i]), "_".join(parts[i:]).lstrip("_")) for i in range(1, len(parts))]
         names = next((list(p) for p in pairs if set(p) <= set(variables)), names)
     elif above and not stacks:
         stacks = ["vec"]
@@ -167,9 +169,21 @@ class Latex(NamedTuple):
         return r" \times ".join(latex_dimension(d).replace("+", " + ") for d in shape)
 
     def phrase(self, text: str) -> str:
-        text = "".join(_MATH_WORDS.get(c, c) for c in _SPECIAL.sub(r"\\\1", text).replace("\\_", "\0"))
-        text = text.replace("\0", "\\_").replace(r"\textbackslash{}", "\\")
-        return text.replace("<", r"\(<\)").replace(">", r"\(>\)")
+        return "".join(_math(piece) if i % 2 else _escaped(piece) for i, piece in enumerate(_MATH.split(text)))
+
+
+def _escaped(text: str) -> str:
+    text = "".join(_MATH_WORDS.get(c, c) for c in _SPECIAL.sub(r"\\\1", text).replace("\\_", "\0"))
+    return text.replace("\0", "\\_").replace(r"\textbackslash{}", "\\")
+
+
+def _math(sign: str) -> str:
+    """A sign or an exponent as math within text."""
+    if sign in _SIGNS:
+        return rf"\({_SIGNS[sign]}\)"
+    mark = r"\odot " if sign.startswith(".") else ""
+    exponent = sign.lstrip(".^").replace("T", r"\top")
+    return rf"\(^{{{mark}{exponent}}}\)"
 
 
 def variables_of(results: Sequence[Derivation]) -> tuple[str, ...]:

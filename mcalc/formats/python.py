@@ -1,17 +1,18 @@
 """A derivation as a NumPy module, and as a function.
 
 A gradient gives `value_and_grad`, which returns the value and the gradient (or all gradients, from one evaluation); any
-other kind gives one function named for the kind, which returns one array.
+other kind gives one function named for the kind, which returns one array, or a named tuple where there are several
+variables. Differentials and directions are arguments: `differential(X, dX)`, `hvp(X, V)`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from mcalc import __version__
 from mcalc.algebra.expr import Expr
-from mcalc.errors import NotSupported
 
 if TYPE_CHECKING:
     from mcalc.backends.numpy.emit import Module
@@ -24,10 +25,10 @@ def module(results: Sequence[Derivation]) -> str:
     from mcalc.backends.numpy.module import formatted
 
     first = results[0]
-    header = [f"Written by mcalc {__version__}.", *_conditions(results)]
+    header = [f"Written by mcalc {__version__}.", *_remarks(results)]
     if first.kind == "gradient":
         return emit_module(first.expression, _gradients(results), arguments=_arguments(first), header=header)
-    return formatted(_single(results, header))
+    return formatted(_other(results, header))
 
 
 def function(results: Sequence[Derivation]) -> Callable[..., Any]:
@@ -38,20 +39,65 @@ def function(results: Sequence[Derivation]) -> Callable[..., Any]:
     first = results[0]
     if first.kind == "gradient":
         return compile_value_and_grad(first.expression, _gradients(results), arguments=_arguments(first))
-    return compiled(_single(results, []), _function_name(first))
+    return compiled(_other(results, []), _function_name(first))
 
 
-def _single(results: Sequence[Derivation], header: Sequence[str]) -> Module:
-    from mcalc.backends.numpy.values import derivative_module
+def _other(results: Sequence[Derivation], header: Sequence[str]) -> Module:
+    """The module of any kind but the gradient."""
+    from mcalc.algebra.expr import substitute
+    from mcalc.backends.numpy.identifiers import identifier
+    from mcalc.backends.numpy.values import derivative_module, derivatives_module
     from mcalc.simplify.spread import spread
 
-    first = results[0]
-    if len(results) > 1 or first.kind == "differential":
-        raise NotSupported(f"NumPy code of a {first.kind} is written for one variable at a time", code="python")
-    title = f"The {first.kind} of {first.expression} by {first.variable.name}"
-    return derivative_module(
-        _function_name(first), spread(first.result), arguments=_arguments(first), title=title, header=header
-    )
+    first, name = results[0], _function_name(results[0])
+    ways = _directions(first)
+    answers = [spread(substitute(r.result, ways)) for r in results]
+    arguments = list(dict.fromkeys([*(s.expr for s in first.parsed.symbols.values()), *ways.values()]))
+    variables = tuple(dict.fromkeys(x.name for r in results for x in r.variables))
+    *others, last = variables
+    by = f"{', '.join(others)} and {last}" if others else last
+    if len(results) == 1:
+        title = f"The {_TITLES[first.kind]} of {first.expression} by {by}"
+        return derivative_module(name, answers[0], arguments=arguments, title=title, header=header)
+    prefix, several = _SEVERAL[first.kind]
+    fields: set[str] = set()
+    labels = [f"{prefix}_{identifier('_'.join(x.name for x in r.variables), fields)}" for r in results]
+    title = f"The {_TITLES[first.kind]} of {first.expression} by {by}, block by block"
+    found = dict(zip(labels, answers, strict=True))
+    return derivatives_module(name, found, several, arguments=arguments, title=title, header=header)
+
+
+_TITLES = {
+    "differential": "differential",
+    "jacobian": "Jacobian",
+    "vec-jacobian": "Jacobian of vec",
+    "hessian": "Hessian",
+    "hvp": "Hessian-vector product",
+    "critical-point": "critical point",
+}
+_SEVERAL = {
+    # kind: the prefix of labels, and the named tuple of several results
+    "jacobian": ("jac", "Jacobians"),
+    "vec-jacobian": ("vecjac", "Jacobians"),
+    "hessian": ("hess", "Hessians"),
+    "hvp": ("hvp", "Products"),
+    "critical-point": ("critical", "CriticalPoints"),
+}
+
+
+def _directions(first: Derivation) -> dict[Expr, Expr]:
+    """The arguments beyond the symbols: V or V_X of a Hessian-vector product, a symbol dX for the differential dX."""
+    from mcalc.algebra.expr import symbols
+    from mcalc.algebra.operators import d
+    from mcalc.kinds import direction
+
+    variables = list(dict.fromkeys(x for a in first.derived.answers for x in a.variables))
+    taken = [s.name for s in (*symbols(first.expression), *variables)]
+    if first.kind == "hvp":
+        return {d(x): direction(x, taken, len(variables) == 1) for x in variables}
+    if first.kind == "differential":
+        return {d(x): direction(x, taken, True, f"d{x.name}") for x in variables}
+    return {}
 
 
 def _function_name(first: Derivation) -> str:
@@ -63,13 +109,15 @@ def _gradients(results: Sequence[Derivation]) -> dict[Expr, Expr]:
 
 
 def _arguments(first: Derivation) -> list[Expr]:
-    """The symbols in reading order, then the directions."""
-    from mcalc.algebra.expr import symbols
-
-    known = {info.expr: None for info in first.parsed.symbols.values()}
-    return list({**known, **dict.fromkeys(symbols(first.result))})
+    """The symbols in reading order."""
+    return [info.expr for info in first.parsed.symbols.values()]
 
 
-def _conditions(results: Sequence[Derivation]) -> list[str]:
+def _remarks(results: Sequence[Derivation]) -> list[str]:
+    """How the entries are arranged, under which conditions the answers hold, what else is known of them."""
+    stacked = [r for r in results if r.kind.endswith("jacobian") or r.answer.vech]
+    lines = [f"{r.label}: {r.layout}." for r in stacked]
     found = dict.fromkeys(c for r in results for c in r.conditions)
-    return [f"It holds where {'; '.join(found)}."] if found else []
+    lines += [f"It holds where {'; '.join(found)}."] if found else []
+    lines += [f"{note}." for r in results for note in r.answer.notes]
+    return [row for line in lines for row in wrap(line, 96, subsequent_indent="    ", break_long_words=False)]
