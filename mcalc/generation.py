@@ -77,10 +77,11 @@ def generate(model: str | Model, *, sizes: Mapping[str, int] | None = None) -> G
         >>> mlp = mcalc.generate("mlp").module
     """
     from mcalc.backends.numpy.model import frame_of, rendered
+    from mcalc.model.prepare import prepare
     from mcalc.model.reverse import reverse
 
     found, command = _read(model, sizes or {})
-    frame = frame_of(reverse(found), found)
+    frame = frame_of(reverse(prepare(found)), found)
     return Generated(found, rendered(frame, command, __version__))
 
 
