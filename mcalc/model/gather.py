@@ -49,6 +49,8 @@ class Gathering:
         """What reversed loops hand to elements that were defined before them."""
         self.complete: set[tuple[str, Dim]] = set()
         """Elements whose cotangent a reversed loop has defined already."""
+        self.carried: set[tuple[str, Dim]] = set()
+        """Fixed indices whose part a reversed loop hands on, to the element before it where the loop is empty."""
         self._spread: dict[object, str] = {}
         self._defining: dict[str, list[int]] | None = None
         self._named: dict[int | None, dict[Expr, Expr]] = {None: {}}
@@ -110,7 +112,7 @@ class Gathering:
         """What a use hands back, at the loop's own index, in the names that the programs have for it."""
         e = use.part
         target = use.reader.target
-        if target is not self.model.loss:
+        if target not in self.uses.constant:
             bar = self.bar(target)
             if bar in self.same:
                 e = substitute(e, {bar: self.same[bar]})

@@ -64,12 +64,18 @@ class Reversal:
         if end is not None and 1 not in later:
             direct.append(g.made.at(g.spread_single(name, self.loop.last), self.own))
         only = direct[0] if len(direct) == 1 else None
-        if only is not None and any(only is d.target for d in self.body):
+        if only is not None and self._is_cotangent(only):
             g.same[bar] = only
             g.cotangents[define.target] = only
             return
         g.cotangents[define.target] = bar
         self.body.append(Define(bar, joined(direct, bar.shape)))
+
+    def _is_cotangent(self, e: Expr) -> bool:
+        """Whether an expression is a cotangent of this loop, at its own index."""
+        element = self.g.made.elements.get(e)
+        mine = {self.g.bars.get(self.g.made.elements[d.target].sequence) for d in self.loop.body}
+        return element is not None and element.index is self.own and element.sequence in mine
 
     def _contributions(self, name: str) -> tuple[list[Expr], dict[int, list[Use]]]:
         """What is handed to h[t] at its own place; and the uses in later iterations by their distance."""
@@ -145,6 +151,8 @@ class Reversal:
             for k in range(1, distance + 1):
                 value = end if end is not None and k == 1 else zero(g.made.sequences[name].shape)
                 g.define(g.made.at(carried, self.loop.last + self.step * dim(k)), value)
+            if end is not None:
+                g.carried.add((name, self.loop.last))
             self.tail.append(Define(g.made.at(carried, self.own), joined(parts)))
             read = [g.made.at(carried, self.own + shift)]
         for k in range(1, distance + 1):

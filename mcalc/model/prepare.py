@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, fold, rebuild, symbols
 from mcalc.algebra.operators import symbol
-from mcalc.algebra.shape import dim
+from mcalc.algebra.shape import ONE, dim
 from mcalc.algebra.structure import PROPERTIES, facts
 from mcalc.model.elements import Elements
 from mcalc.model.ir import Define, Loop, Model, Sequence, Statement, Total
 from mcalc.model.naming import Names, base_and_index
-from mcalc.model.recognise import Memo, recognise_definitions
+from mcalc.model.recognise import Memo, recognise_each, recognise_together
 from mcalc.model.split import PREACTIVATION, Piece, Splitter
 from mcalc.model.uses import moving_variables, readers, variable_of
 
@@ -31,7 +31,35 @@ _ACTIVATION = "a"
 
 def prepare(model: Model) -> Model:
     """The model as `reverse` wants it."""
-    return split(recognise_definitions(model))
+    # what one definition spells out is recognised before its parts get names of their own
+    model = split(recognise_each(model))
+    # the names of the parts serve the forms that are found across definitions; those may have new parts
+    return with_facts(split(recognise_together(model)))
+
+
+def with_facts(model: Model) -> Model:
+    """The model with what is known of its definitions' values as properties of their names.
+
+    Then K^-T is K^-1 for K = A A^T + I, and the sampler of a proof draws K as it is.
+    """
+    memo: Memo = {}
+    statements: list[Statement] = []
+    for statement in model.statements:
+        if isinstance(statement, Loop):
+            body = tuple(replace(d, value=fold(d.value, rebuild, memo)) for d in statement.body)
+            statements.append(replace(statement, body=body))
+            continue
+        value = fold(statement.value, rebuild, memo)
+        target = statement.target
+        known = _known(value) if isinstance(statement, Define) and target not in model.elements else frozenset()
+        if known - target.attrs[1]:
+            memo[target] = symbol(target.name, target.shape, known | target.attrs[1])
+            target = memo[target]
+        statements.append(replace(statement, target=target, value=value))
+    if not memo:
+        return model
+    ragged = {name: tuple(memo.get(node, node) for node in nodes) for name, nodes in model.ragged.items()}
+    return replace(model, statements=tuple(statements), ragged=ragged, loss=memo.get(model.loss, model.loss))
 
 
 class Wish(NamedTuple):
@@ -56,7 +84,12 @@ class _Split:
         self.family = {node: name for name, nodes in model.ragged.items() for node in nodes}
         self.bases: dict[tuple[str, str, int], str] = {}
         self.wishes = self._wishes()
-        self.zs = list(dict.fromkeys(self._base(w.target) for w in self.wishes if w.piece.role == PREACTIVATION))
+        self.alike: dict[str, list[str]] = {}
+        """Letter to the names of those for which something of this letter is split off."""
+        for wish in self.wishes:
+            if not wish.target.is_scalar:
+                bases = self.alike.setdefault(_letter(wish.piece), [])
+                bases += [b for b in [self._base(wish.target)] if b not in bases]
 
     def _base(self, target: Expr) -> str:
         if target in self.made.elements:
@@ -193,28 +226,32 @@ class _Split:
                 key = (base, piece.role, key[2] + 1)
             if key in self.bases:
                 return self.bases[key]
-        letter = _LETTERS.get(piece.role, _ACTIVATION)
-        large = base[0].isupper() if base != self._base(self.model.loss) else self._large(piece.node, target)
-        letter = letter.upper() if large else letter
-        wishes = [letter, f"{letter}{base}"]
-        if piece.role == PREACTIVATION and len(self.zs) > 1:
-            found = [re.fullmatch(r"([A-Za-z]+)([0-9]+)", z) for z in self.zs]
-            stems = {m[1] for m in found if m}
-            own = re.fullmatch(r"([A-Za-z]+)([0-9]+)", base)
-            alike = own is not None and all(found) and len(stems) == 1
-            wishes = [f"{letter}{own[2]}", f"{letter}{base}"] if alike and own else [f"{letter}{base}"]
-        if base == self._base(self.model.loss):
-            wishes = wishes[:1] if not (piece.role == PREACTIVATION and len(self.zs) > 1) else [letter]
-        name = self.names.fresh(*wishes)
+        name = self.names.fresh(*self._wished(target, base, piece))
         if family is not None:
             self.bases[key] = name
         return name
 
-    def _large(self, node: Expr, target: Expr) -> bool:
-        """Whether a capital suits: a matrix outside loops."""
-        return (
-            not node.is_column and str(node.shape[0]) != "1" and not any(s in self.made.elements for s in symbols(node))
-        )
+    def _wished(self, target: Expr, base: str, piece: Piece) -> list[str]:
+        """z for h; zi, zf for the gates i, f; Z1, Z2 for H1, H2; for a part of a number z, then z1."""
+        letter, node = _letter(piece), piece.node
+        if target.is_scalar:
+            matrix = not node.is_column and node.shape[0] is not ONE
+            looped = any(s in self.made.elements for s in symbols(node))
+            return [letter.upper() if matrix and not looped else letter]
+        others = self.alike[letter]
+        if base[0].isupper():
+            letter = letter.upper()
+        if len(others) == 1:
+            return [letter, f"{letter}{base}"]
+        numbered = [re.fullmatch(r"([A-Za-z]+)([0-9]+)", other) for other in others]
+        own = re.fullmatch(r"([A-Za-z]+)([0-9]+)", base)
+        if own and all(numbered) and len({m[1] for m in numbered if m}) == 1:
+            return [f"{letter}{own[2]}", f"{letter}{base}"]
+        return [f"{letter}{base}"]
+
+
+def _letter(piece: Piece) -> str:
+    return _LETTERS.get(piece.role, _ACTIVATION)
 
 
 def _known(node: Expr) -> frozenset[str]:

@@ -20,8 +20,13 @@ from mcalc.simplify.identities import recognise
 Memo = dict[Expr, Expr]
 
 
-def recognise_definitions(model: Model) -> Model:
-    """The model with its stable forms; definitions keep their names, their order and, where nothing is found, values."""
+def recognise_each(model: Model) -> Model:
+    """The model with what each definition spells out by itself recognised."""
+    return with_values(model, [recognise(define.value)[0] for _, _, define in readers(model)])
+
+
+def recognise_together(model: Model) -> Model:
+    """The model with what definitions spell out together recognised; what is not touched stays as it is."""
     made = Elements(model.sequences, model.elements)
     whole = _in_scopes(model, made, [d.value for _, _, d in readers(model)], _put_in)
     root, found = recognise(make("block", tuple(whole), (len(whole),), SCALAR))
@@ -72,11 +77,6 @@ def _in_scopes(
     result: list[Expr] = []
     rest = iter(values)
     looped: dict[tuple[Dim, Dim], list[tuple[str, str, Expr]]] = {}
-    started = {
-        made.elements[s.target].sequence
-        for s in model.statements
-        if isinstance(s, Define) and s.target in made.elements
-    }
     for statement in model.statements:
         if isinstance(statement, Define):
             result.append(step(top, statement.target, next(rest)))
@@ -91,7 +91,7 @@ def _in_scopes(
             value = next(rest)
             result.append(step(memo, define.target, value))
             element = made.elements[define.target]
-            if element.sequence not in started and element.index is dim(statement.index):
+            if element.index is dim(statement.index):
                 key = ends if statement.step > 0 else (statement.last, statement.first)
                 kept = result[-1] if step is _put_in else value
                 looped.setdefault(key, []).append((element.sequence, statement.index, kept))
@@ -106,17 +106,13 @@ def _known_elements(
     step: Callable[[Memo, Expr, Expr], Expr],
 ) -> None:
     """What loops over the same range have defined, at the index of this one."""
-    values = [statement.value] if isinstance(statement, Total) else [d.value for d in statement.body]
-    read = {made.elements[s].sequence for s in symbols(*values) if s in made.elements}
+    here = dim(statement.index)
     for name, index, value in known:
-        if name in read:
-            here = dim(statement.index)
-            element = made.at(name, here)
-            moved = made.moved(value, index, here)
-            if step is _put_in:
-                memo[element] = moved
-            elif moved.args:
-                memo[moved] = element
+        moved = made.moved(value, index, here)
+        if step is _put_in:
+            memo[made.at(name, here)] = moved
+        elif moved.args:
+            memo[moved] = made.at(name, here)
 
 
 def without_unread(model: Model) -> Model:

@@ -46,7 +46,7 @@ def reverse(model: Model, wrt: Listed[str] | None = None) -> Adjoint:
         statement = model.statements[position]
         if isinstance(statement, Loop):
             reverse_loop(g, position, statement)
-        elif g.uses.has_cotangent(statement) and statement.target is not model.loss:
+        elif g.uses.has_cotangent(statement):
             _reverse_definition(g, statement.target)
         for v in wanted:
             if open_[v] == position:
@@ -99,7 +99,7 @@ def _handed(g: Gathering, name: str, target: Expr) -> list[Expr]:
     place = g.made.elements[target].index
     found = g.single(name, place)
     for other in g.singles(name):
-        if other is not place and not _apart(other, place):
+        if other is not place and (name, other) not in g.carried and not _apart(other, place):
             found.append(g.made.at(g.spread_single(name, other), place))
     for use in g.uses.of.get(name, ()):
         if g.fixed(use) or g.defines(use, name):

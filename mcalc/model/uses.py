@@ -10,11 +10,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from mcalc.algebra.expr import Expr, symbols
-from mcalc.algebra.operators import number
+from mcalc.algebra.operators import add, number
 from mcalc.algebra.shape import Dim
 from mcalc.model.elements import Elements
 from mcalc.model.ir import Define, Loop, Model, Statement, Total
-from mcalc.model.local import LocalAdjoints, Parts
+from mcalc.model.local import LocalAdjoints
+from mcalc.simplify.normal_form import Normaliser
 
 Variable: TypeAlias = Expr | str
 """A symbol, or the name of a sequence (all of its elements)."""
@@ -85,34 +86,49 @@ class Uses:
         self.of: dict[Variable, list[Use]] = {}
         rows = [(p, s, d, symbols(d.value)) for p, s, d in readers(model)]
         moving = moving_variables(made, [(d, read) for _, _, d, read in rows], wanted)
-        local = LocalAdjoints()
-        found: dict[int, Parts] = {}
-        by_target: dict[Variable, list[int]] = {}
-        for k, (_, _, define, read) in enumerate(rows):
-            if any(self.variable(s) in moving for s in read):
-                by_target.setdefault(self.variable(define.target), []).append(k)
-        pending: list[Variable] = [model.loss]
+        self.rows = rows
+        self.constant: dict[Expr, Expr] = {model.loss: number(1)}
+        """Targets whose cotangent is a number (or made of dimensions), and that number."""
         self.reached: set[Variable] = {model.loss}
-        while pending:
-            for k in by_target.get(pending.pop(), ()):
-                _, _, define, read = rows[k]
+        self.active: set[int] = set()
+        local = LocalAdjoints()
+        found: dict[int, list[Use]] = {}
+        size = -1
+        while size != len(found):
+            # the last first; once more where a loop reaches what is before in it
+            size = len(found)
+            for k in range(len(rows) - 1, -1, -1):
+                position, statement, define, read = rows[k]
+                if k in found or self.variable(define.target) not in self.reached:
+                    continue
                 inside = [s for s in read if self.variable(s) in moving]
-                bar = number(1) if define.target is model.loss else cotangent(define.target)
-                found[k] = local(bar, define.target, define.value, inside)
-                for s in found[k]:
-                    if self.variable(s) not in self.reached:
-                        self.reached.add(self.variable(s))
-                        pending.append(self.variable(s))
-        self.active = {id(rows[k][2]) for k in found}
+                if not inside:
+                    continue
+                self._look_for_constant(statement, define)
+                bar = self.constant.get(define.target)
+                parts = local(bar or cotangent(define.target), define.target, define.value, inside)
+                found[k] = [Use(position, statement, define, s, part) for s, part in parts.items()]
+                self.active.add(id(define))
+                for use in found[k]:
+                    self.reached.add(self.variable(use.symbol))
+                    self.of.setdefault(self.variable(use.symbol), []).append(use)
+        self.of = {}
         for k in sorted(found, reverse=True):
-            position, statement, define, _ = rows[k]
-            for s, part in found[k].items():
-                self.of.setdefault(self.variable(s), []).append(Use(position, statement, define, s, part))
+            for use in found[k]:
+                self.of.setdefault(self.variable(use.symbol), []).append(use)
+
+    def _look_for_constant(self, statement: Statement, define: Define | Total) -> None:
+        """Notes that the cotangent of a definition is a number, where all that it is handed is one."""
+        if isinstance(statement, Loop) or define.target in self.made.elements or not define.target.is_scalar:
+            return
+        uses = self.of.get(define.target, [])
+        if uses and all(use.over is None and not symbols(use.part) for use in uses):
+            self.constant[define.target] = Normaliser()(add(*(use.part for use in uses)))
 
     def variable(self, node: Expr) -> Variable:
         """The variable that a symbol belongs to."""
         return variable_of(self.made, node)
 
     def has_cotangent(self, define: Define | Total) -> bool:
-        """Whether the cotangent of a definition leads to a parameter."""
-        return id(define) in self.active
+        """Whether the cotangent of a definition leads to a parameter, and is not a number."""
+        return id(define) in self.active and define.target not in self.constant
