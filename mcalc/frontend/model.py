@@ -7,24 +7,24 @@ Loops over a `size` are unrolled here; loops and sums over a free dimension stay
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace as changed
 
 from mcalc.algebra import operators as o
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import SCALAR, dim, shape_text
-from mcalc.errors import McalcError, NameProblem, NotSupported, ParseError, ShapeError
+from mcalc.errors import McalcError, NameProblem, NotSupported, ParseError, ShapeError, Span
 from mcalc.frontend.declarations import Declared
 from mcalc.frontend.functions import read_function
 from mcalc.frontend.inline import Function
 from mcalc.frontend.model_names import Names, Series, collect
 from mcalc.frontend.model_places import moved
-from mcalc.frontend.model_statements import Definition, For, Outputs, Statements, read_statements
+from mcalc.frontend.model_statements import Definition, For, Outputs, Piece, Statements, read_statements
 from mcalc.frontend.model_values import Evaluator, Place
 from mcalc.frontend.parser import tree
 from mcalc.frontend.positions import Range, replace
 from mcalc.frontend.syntax import Node
-from mcalc.frontend.words import Scope, key, nearest, spell
+from mcalc.frontend.words import Scope, key, nearest, shorten, spell
 from mcalc.model.ir import Define, Loop, Model, Sequence, Statement, Total
 
 
@@ -68,10 +68,8 @@ class _Reader:
                 self._run(statement, numbers, self.statements)
         if not self.loss:
             end = len(self.source.plain.rstrip())
-            span = self.source.body[-1].span if self.source.body and hasattr(self.source.body[-1], "span") else None
-            from mcalc.errors import Span
-
-            raise ParseError("the model has no loss", span or Span(max(end - 1, 0), end), hint="loss = tr(R^T R)")
+            last = Span(self.source.plain.rfind("\n", 0, end) + 1, end)
+            raise ParseError("the model has no loss", last, hint="its last line: loss = tr(R^T R)")
         sequences = {
             s.name: Sequence(s.name, s.shape, s.first, s.last, s.properties)
             for s in names.series.values()
@@ -102,8 +100,8 @@ class _Reader:
             if not isinstance(statement, Outputs):
                 continue
             for piece in statement.names:
-                name = spell(piece.text.strip())
-                what = names.places.get(key(name), ("", piece.span))[0]
+                name = key(spell(piece.text.strip()))
+                what = names.places.get(name, ("", piece.span))[0]
                 if name in found:
                     raise NameProblem(f"{name} is an output already", piece.span)
                 if "[" in name:
@@ -113,12 +111,17 @@ class _Reader:
                 if what in ("an input", "a param"):
                     raise NameProblem(f"{name} is {what}, so it is no output", piece.span)
                 if what != "a definition":
-                    defined = [n for n, (kind, _) in names.places.items() if kind == "a definition" and n != "loss"]
-                    near = nearest(name, defined)
-                    hint = f"did you mean {' or '.join(near)}?" if near else f"defined are {', '.join(defined[:12])}"
-                    raise NameProblem(f"the output {name or 'name'} is not defined", piece.span, hint=hint)
+                    raise self._no_output(name, piece)
                 found[name] = None
         return tuple(found)
+
+    def _no_output(self, name: str, piece: Piece) -> McalcError:
+        defined = [n for n, (kind, _) in self.names.places.items() if kind == "a definition" and n != "loss"]
+        near = nearest(name, defined)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"{name or 'P'} = … defines it"
+        if not name:
+            return ParseError("output needs a name", piece.span, hint=f"output {defined[0]}" if defined else hint)
+        return NameProblem(f"the output {shorten(name)} is not defined", piece.span, hint=hint)
 
     # --- statements ---------------------------------------------------------------------------------------------------
 
@@ -131,8 +134,12 @@ class _Reader:
                 return
             for i in indices:
                 here = changed(place, numbers={**place.numbers, statement.range.index: i})
-                for inner in statement.body:
-                    self._run(inner, here, out)
+                try:
+                    for inner in statement.body:
+                        self._run(inner, here, out)
+                except McalcError as error:
+                    error.notes = (*error.notes, f"where {statement.range.index} = {i}")
+                    raise
             return
         if statement.head.name == "loss":
             self._loss(statement, place)
@@ -152,8 +159,6 @@ class _Reader:
         return known
 
     def _loss(self, definition: Definition, place: Place) -> None:
-        if self.loss:
-            raise NameProblem("the loss is defined twice", definition.head.span, hint="add the parts in one expression")
         self.loss.extend(self._definition(definition, place))
         loss = self.evaluator.symbols["loss"]
         if loss.shape != SCALAR:
@@ -257,8 +262,3 @@ def _functions(names: Names) -> dict[str, Function]:
             function, _ = read_function(text.text.text, scope, declared, functions)
         functions[function.name] = function
     return functions
-
-
-def outputs(statements: Iterable[object]) -> list[Outputs]:
-    """The output statements."""
-    return [s for s in statements if isinstance(s, Outputs)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from mcalc.algebra import operators as o
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import Dim, Shape, dim
-from mcalc.errors import NameProblem, NotSupported, ParseError, Span, UsageError
+from mcalc.errors import LimitError, NameProblem, NotSupported, ParseError, Span, UsageError
 from mcalc.frontend.declarations import model_declaration
 from mcalc.frontend.model_places import moved
 from mcalc.frontend.model_statements import Arguments, Definition, For, FunctionText, Head, Size, Statement
@@ -21,10 +21,13 @@ from mcalc.frontend.positions import Range, minus, position, replace
 from mcalc.frontend.words import Scope, key, nearest
 from mcalc.model.ir import Argument
 
+_ONE_INDEX = "a name has one index; for layers in time use one name a layer: h1[t], h2[t]"
 _INDEXED = re.compile(r"(\w+)\[(.*)\]")
 _TOTAL = re.compile(r"\bsum\s*\(\s*([^\W\d_]\w*)\s+in\b")
 RANGE_LIMIT = 10_000
 """The most matrices that a size may unroll a name or a loop into."""
+EFFORT_LIMIT = 500_000
+"""The most terms and iterations that are unrolled in one model."""
 
 
 @dataclass(slots=True)
@@ -62,15 +65,33 @@ class Names:
     """The unrolled names: index to symbol, none yet for what is still to be defined."""
     functions: dict[str, FunctionText] = field(default_factory=dict)
     places: dict[str, tuple[str, Span]] = field(default_factory=dict)
-    """Key of every name to what it is, and where it gets its meaning."""
+    """Every name to what it is, and where it gets its meaning."""
+    plain: str = ""
+    effort: int = EFFORT_LIMIT
+
+    def line(self, span: Span) -> str:
+        """The line of a place, for a message."""
+        return f"line {self.plain.count(chr(10), 0, span.start) + 1}"
 
     def add(self, name: str, what: str, span: Span) -> None:
         """One more name; refuses one that has a meaning."""
-        known = self.places.get(key(name))
+        known = self.places.get(name)
         if known is None:
-            self.places[key(name)] = (what, span)
+            self.places[name] = (what, span)
         elif known[0] != what or what not in ("a dimension", "an index"):
-            raise taken(name, what, span, known[0])
+            raise self.taken(name, what, span)
+
+    def taken(self, name: str, what: str, span: Span) -> NameProblem:
+        """The error for a name with two meanings."""
+        known, place = self.places[name]
+        notes = (f"it is {known} in {self.line(place)}",)
+        if name == "loss":
+            hint = "add the parts in one expression"
+            return NameProblem("the loss is defined twice", span, notes=notes, hint=hint)
+        if what == known or {what, known} <= {"an input", "a param"}:
+            verb = "declared" if what in ("an input", "a param", "a size") else "defined"
+            return NameProblem(f"{name} is {verb} twice", span, notes=notes, hint="choose another name")
+        return NameProblem(f"{name} is {known} already, and here {what}", span, notes=notes, hint="rename one of them")
 
     def scope(self) -> Scope:
         """What the reader of expressions has to know of the names."""
@@ -87,15 +108,17 @@ class Names:
         """The dimension with numbers put in, `d[l-1]` becoming `d[0]`."""
         values = {}
         for name in d.names():
-            found = _INDEXED.fullmatch(name)
+            found = _INDEXED.fullmatch(key(name))
             if found is not None:
                 index = replace(position(found[2], span), {n: dim(v) for n, v in numbers.items()})
                 if index.number is None or index.number < 0:
                     hint = f"{found[1]}[0], or {found[1]}[l] with l in 1..L and size L"
                     raise ParseError(f"the index of {name} is no number", span, hint=hint)
                 values[name] = dim(f"{found[1]}[{index.number}]")
-            elif name in numbers:
-                values[name] = dim(numbers[name])
+            elif key(name) in numbers:
+                values[name] = dim(numbers[key(name)])
+            else:
+                values[name] = dim(key(name))
         return replace(d, values)
 
     def bounds(self, range_: Range, numbers: Mapping[str, int]) -> tuple[Dim, Dim]:
@@ -110,22 +133,16 @@ class Names:
             return None
         indices = range(int(first), int(last) + range_.step, range_.step)
         if len(indices) > RANGE_LIMIT:
-            raise NotSupported(f"a size unrolls at most {RANGE_LIMIT} matrices", span)
+            raise LimitError(f"a size unrolls at most {RANGE_LIMIT} matrices", span)
+        self.effort -= len(indices)
+        if self.effort < 0:
+            raise LimitError(f"the sizes of the model unroll more than {EFFORT_LIMIT} terms", span)
         return indices
-
-
-def taken(name: str, what: str, span: Span, known: str) -> NameProblem:
-    """The error for a name with two meanings."""
-    if {what, known} <= {"an input", "a param"}:
-        return NameProblem(f"{name} is declared twice", span)
-    if what == known == "a definition":
-        return NameProblem(f"{name} is defined twice", span, hint="each name is defined once: choose another name")
-    return NameProblem(f"{name} is {what} and {known}", span, hint="rename one of them")
 
 
 def collect(statements: Iterable[Statement], plain: str, sizes: Mapping[str, int]) -> Names:
     """The names of the statements; `sizes` is what was set."""
-    names = Names()
+    names = Names(plain=plain)
     body = list(statements)
     _sizes(names, body, sizes)
     for statement in body:
@@ -256,11 +273,11 @@ def _definition(names: Names, definition: Definition, loops: tuple[For, ...]) ->
         outside = f"{loop.range.index} in {loop.range.first}..{loop.range.last}"
         if loop.range.index in (n for other in loops if other is not loop for n in [other.range.index]):
             raise NameProblem(f"{outside} stands inside a loop over the same index", loop.span)
-    known = names.places.get(key(head.name))
+    known = names.places.get(head.name)
     if known is None:
-        names.places[key(head.name)] = ("a definition", head.span)
+        names.places[head.name] = ("a definition", head.span)
     elif known[0] != "a definition" or head.name not in {*names.series, *names.ragged}:
-        raise taken(head.name, "a definition", head.span, known[0])
+        raise names.taken(head.name, "a definition", head.span)
     _place(names, definition, loops, names.numbers)
 
 
@@ -276,7 +293,7 @@ def _place(names: Names, definition: Definition, loops: tuple[For, ...], numbers
                 _place(names, definition, loops[i + 1 :], {**numbers, loop.range.index: k})
             return
         if loop.range.index in head.index.names():
-            _looped(names, definition, loop)
+            _looped(names, definition, loop, nested=len(numbers) > len(names.numbers))
             return
     at = replace(head.index, {n: dim(v) for n, v in numbers.items()})
     series = names.series.get(name)
@@ -298,14 +315,14 @@ def _initial(series: Series, at: Dim, span: Span) -> None:
     series.initial = at
 
 
-def _looped(names: Names, definition: Definition, loop: For) -> None:
+def _looped(names: Names, definition: Definition, loop: For, nested: bool) -> None:
     head, index = definition.head, loop.range.index
     name = head.name
     if head.index is not dim(index):
         raise ParseError(f"a loop over {index} defines {name}[{index}]", head.span, hint="shift its bounds instead")
     earlier = names.series.get(name)
     if earlier is not None and earlier.loop is not None:
-        raise NameProblem(f"{name}[{index}] is defined twice", head.span)
+        raise NameProblem(f"{name}[{index}] is defined twice", head.span, hint=_ONE_INDEX if nested else "")
     low, high = (replace(d, {n: dim(v) for n, v in names.numbers.items()}) for d in loop.range.ends())
     series = names.series[name] = Series(name, low, high, loop=loop)
     constants = [dim(i) for i in names.ragged.pop(name, {})]
@@ -323,7 +340,7 @@ def _check_series(names: Names, body: list[Statement]) -> None:
         at = series.initial
         if at is None:
             continue
-        span = names.places[key(series.name)][1]
+        span = names.places[series.name][1]
         if series.loop is None:
             hint = f"a loop defines {series.name}[t] for each t"
             raise NameProblem(f"{series.name}[{at}] is the first value of no loop", span, hint=hint)
@@ -347,9 +364,7 @@ def _check_loop(loop: For) -> None:
         raise NotSupported(
             f"the loop over {index} defines nothing with the index {index}",
             loop.span,
-            hint="a name has one index; for layers in time use one name a layer: h1[t], h2[t]"
-            if nested
-            else f"h[{index}] = …",
+            hint=_ONE_INDEX if nested else f"h[{index}] = …",
         )
     for statement in loop.body:
         if isinstance(statement, For):

@@ -16,7 +16,7 @@ from mcalc.errors import NameProblem, NotSupported, ParseError, Span
 from mcalc.frontend.calls import FUNCTION_WORDS
 from mcalc.frontend.characters import normalise
 from mcalc.frontend.positions import Range, position, read_range
-from mcalc.frontend.words import nearest, shorten, spell
+from mcalc.frontend.words import key, nearest, shorten, spell
 
 RESERVED = frozenset(["model", "input", "param", "size", "output", "loss", "for", "in", "sum"])
 _STARTS = ("model", "input", "param", "size", "output", "for")
@@ -262,7 +262,7 @@ def _head(piece: Piece) -> Head:
             span,
             hint="a name is a letter, letters and digits, and perhaps one subscript: W, W1, hidden, W_hh",
         )
-    name = spell(found[1])
+    name = key(spell(found[1]))
     name_span = Span(span.start, span.start + len(found[1]))
     check_name(name, name_span)
     if found[2] is None:
@@ -338,7 +338,13 @@ def _definition(piece: Piece, first: str) -> Definition:
         near = nearest(first, _STARTS, 1)
         if near and first not in _STARTS:
             raise ParseError(f"{first} begins no statement", piece.span, hint=f"did you mean {near[0]}?")
-        raise ParseError("expected a statement", piece.span, hint=f"NAME = EXPRESSION, or {'; '.join(_FORM.values())}")
+        hint = "NAME = EXPRESSION; other lines begin with input, param, size, output or for"
+        raise ParseError("expected a statement", piece.span, hint=hint)
+    depth = 0
+    for i in range(equals.end(), len(piece.text)):
+        depth += (piece.text[i] in _OPENING) - (piece.text[i] in _CLOSING)
+        if depth <= 0 and _EQUALS.match(piece.text, i):
+            raise ParseError("a line has one =", piece.part(i, i + 1).span, hint="use two lines, or compare with ==")
     left = piece.part(0, equals.start())
     value = piece.part(equals.end())
     if not value.text.strip():

@@ -102,7 +102,7 @@ class Evaluator:
     def _fresh(self, base: str) -> str:
         stem = re.sub(r"\W|_", "", base)
         name, count = f"{stem}_sum", 1
-        while name in self.symbols or key(name) in self.names.places:
+        while name in self.symbols or name in self.names.places:
             count += 1
             name = f"{stem}_sum{count}"
         return name
@@ -137,7 +137,10 @@ class Evaluator:
                 del made[len(made) - count :]
                 leaf = _LEAVES.get(node.kind)
                 start, end = node.start + offset, node.end + offset
-                if leaf is None:
+                if node.kind == "index":
+                    made.append(self._index(node, Span(start, end), place))
+                    made[-1].args = args
+                elif leaf is None:
                     made.append(Node(node.kind, args, node.value, start, end))
                 else:
                     made.append(leaf(self, node, Span(start, end), place))
@@ -147,7 +150,9 @@ class Evaluator:
         return made[0]
 
     def _name(self, node: Node, span: Span, place: Place) -> Node:
-        name = node.value
+        name = key(node.value)
+        if name == "loss":
+            raise NameProblem("the loss is read by no statement", span, hint="give what is meant a name of its own")
         if name in place.numbers:
             return _number(place.numbers[name], span)
         if name in self.symbols or name in self.names.dimensions:
@@ -160,16 +165,13 @@ class Evaluator:
             raise NameProblem(f"{name} is a dimension with an index", span, hint=f"{name}[0]")
         if name in self.names.series or name in self.names.ragged:
             raise NameProblem(f"{name} is a sequence, and an element of it is meant", span, hint=f"{name}[…]")
-        if name == "loss":
-            raise NameProblem("the loss is read by no statement", span, hint="give what is meant a name of its own")
-        if key(name) in self.names.places and self.names.places[key(name)][0] == "a definition":
+        if self.names.places.get(name, ("",))[0] == "a definition":
             raise self._too_early(name, span)
         return Node("name", (), name, *span)
 
     def _too_early(self, shown: str, span: Span) -> NameProblem:
         place = self.names.places[key(shown.partition("[")[0])][1]
-        line = self.plain.count("\n", 0, place.start) + 1
-        hint = f"line {line} defines it" if place.start > span.start else ""
+        hint = f"{self.names.line(place)} defines it" if place.start > span.start else ""
         return NameProblem(f"{shown} is read before it is defined", span, hint=hint)
 
     def _constant(self, node: Node, span: Span, place: Place) -> Node:
@@ -193,10 +195,23 @@ class Evaluator:
         return d
 
     def _element(self, node: Node, span: Span, place: Place) -> Node:
-        name, index = node.value
+        name, index = key(node.value[0]), node.value[1]
         if name in self.names.families:
             return Node("name", (), str(self._dimension(f"{name}[{index}]", span, place)), *span)
         return Node("name", (), self.element(name, index, span, place), *span)
+
+    def _index(self, node: Node, span: Span, place: Place) -> Node:
+        places: list[int | None] = []
+        for at in node.value:
+            if isinstance(at, Node):
+                number = place.numbers.get(key(at.value))
+                if number is None:
+                    inside = Span(at.start - node.start + span.start, at.end - node.start + span.start)
+                    raise ParseError("an index of a matrix is a number or a size", inside, hint="X[1,2], X[l,:]")
+                places.append(number)
+            else:
+                places.append(at)
+        return Node("index", (), tuple(places), *span)
 
     # --- elements -----------------------------------------------------------------------------------------------------
 
@@ -209,7 +224,8 @@ class Evaluator:
             if n in self.names.indices and n not in place.ranges:
                 raise NameProblem(f"{n} is an index, and this is outside of its loop", span)
             if n not in place.ranges and n not in self.names.dimensions:
-                raise no_dimension(n, span, self.names.dimensions)
+                hint = f"sum({n} in 1..T, …), or for {n} in 1..T:"
+                raise NameProblem(f"{n} is neither an index nor a dimension here", span, hint=hint)
         shown = f"{name}[{at}]"
         series = self.names.series.get(name)
         if series is None:
@@ -242,7 +258,9 @@ class Evaluator:
             raise NameProblem(f"the index of {shown} is no number", span, hint=hint)
         if at.number in indices:
             raise self._too_early(shown, span)
-        raise NameProblem(f"{shown} is outside of {name}[{_extent(indices)}]", span)
+        defined = self.names.places[name][0] == "a definition"
+        hint = f"{shown} = … would define it" if defined else ""
+        raise NameProblem(f"{shown} is outside of {name}[{_extent(indices)}]", span, hint=hint)
 
     def _check_read(self, series: Series, at: Dim, shown: str, span: Span, place: Place) -> None:
         """That the element has a value where it is read."""

@@ -193,6 +193,10 @@ class Resolver:
                     kind = "applied"
             elif kind in ("power", "elementwise_power"):
                 kind, value = _power(node)
+            elif kind == "index":
+                named = next((v for v in value if isinstance(v, Node)), None)
+                if named is not None:
+                    raise ParseError("an index is a positive integer or :", named.span, hint="X[1,2], X[1,:], X[:,2]")
             elif kind == "product" and "/" in value:
                 self._note_division(node)
             steps.append(Step(node, kind, args, value))

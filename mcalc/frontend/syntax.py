@@ -168,17 +168,20 @@ class Builder:
         return Node(kind, (base, exponent), False, start, exponent.end)
 
     def index(self, c: list[Any]) -> Node:
-        places: list[int | None] = []
+        places: list[int | Node | None] = []
         for place in c[2:-1:2]:
             span = Span(place.start_pos, place.end_pos)
             if place.type == "COLON":
                 places.append(None)
             elif place.type == "NUMBER" and place.isdigit() and len(place) < 10:
                 places.append(int(place))
+            elif place.type == "NAME":
+                places.append(Node("name", (), str(place), *span))
             else:
                 raise ParseError("an index is a positive integer or :", span, hint="X[1,2], X[1,:], X[:,2]")
         if len(places) != 2:
-            hint = f"write [{places[0]},1] for an entry of a column vector" if len(places) == 1 and places[0] else ""
+            single = len(places) == 1 and isinstance(places[0], int)
+            hint = f"write [{places[0]},1] for an entry of a column vector" if single else ""
             raise ParseError("an index has a row and a column", Span(c[1].start_pos, c[-1].end_pos), hint=hint)
         return Node("index", (c[0],), tuple(places), c[0].start, c[-1].end_pos)
 

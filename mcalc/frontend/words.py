@@ -175,6 +175,8 @@ class Scope:
         names = sorted({*self.symbols, *self.dimensions, *self.defined})
         near = nearest(spell(word), names)
         declare = f"declare it: input {shown} : SHAPE, or define it: {shown} = …"
+        if len(stem) == 1 and stem.islower():
+            declare += f"; a dimension is declared by a shape: input X : {shown} x m"
         hint = f"did you mean {' or '.join(near)}? else {declare}" if near else declare
         return NameProblem(f"{shown} is neither declared nor defined", span, hint=hint)
 
@@ -250,7 +252,8 @@ def nearest(word: str, known: Sequence[str], count: int = 3) -> list[str]:
     from difflib import get_close_matches
 
     folded = [name for name in known if name.casefold() == word.casefold()]
-    return list(dict.fromkeys([*folded, *get_close_matches(word, known, count, 0.6)]))[:count]
+    cutoff = 0.5 if len(word) < 4 else 0.6
+    return list(dict.fromkeys([*folded, *get_close_matches(word, known, count, cutoff)]))[:count]
 
 
 def suggest(word: str, known: Sequence[str]) -> str:
