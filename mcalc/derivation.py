@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.expr import symbols as symbols_of
 from mcalc.algebra.structure import PROPERTIES, holds
-from mcalc.dispatch import default_kind, differentiate
+from mcalc.dispatch import check_order, default_kind, differentiate
 from mcalc.errors import McalcError, Span, UsageError
 from mcalc.rewrite.derivation import NUMERATOR, Answer, Derived, Step
 
@@ -303,11 +303,13 @@ def derive(
     `NotSupported` where there is no closed form, `VerificationError` where an answer does not pass its check.
     """
     from mcalc.frontend import parse
+    from mcalc.frontend.variables import named
 
     for value, allowed, what in ((steps, DETAILS, "steps"), (layout, LAYOUTS, "layout")):
         if value not in allowed:
             raise UsageError(f"{what} is one of {', '.join(allowed)}, not {value!r}")
     try:
+        check_order(named(wrt), kind)
         parsed = parse(expression, where=where, wrt=wrt, define=define)
         if not parsed.wrt:
             raise UsageError("no variable of differentiation was given", hint="wrt='X', or --wrt X")

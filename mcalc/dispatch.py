@@ -27,6 +27,31 @@ def default_kind(root: Expr, variables: Sequence[Expr], vech: bool = False) -> s
     return "vec-jacobian"
 
 
+THIRD = ("third", "third-derivative", "tensor", "third-order")
+"""What users call a kind that there is not."""
+
+
+def third_derivative() -> NotSupported:
+    """The error for a third derivative, and the way to its differential form."""
+    return NotSupported(
+        "a third derivative is an array of three indices, which has no matrix form",
+        notes=("in differential form: d(H[V]), linear in dx and in V",),
+        hint="--kind hvp gives H[V]; then --kind differential of that expression by the same variable",
+        code="third",
+    )
+
+
+def check_order(names: Sequence[str], kind: str | None) -> None:
+    """Refuses a variable that is named more than once, unless it is the Hessian by x and x that is asked for."""
+    most = max(map(names.count, names), default=0)
+    if most < 2 or (kind == "hessian" and len(names) == 2):
+        return
+    again = next(name for name in names if names.count(name) == most)
+    if most > 2:
+        raise third_derivative()
+    raise UsageError(f"{again} is named twice", hint=f"--wrt {again} --kind hessian is the second derivative")
+
+
 def differentiate(parsed: Parsed, kind: str, detail: str, layout: str, vech: bool = False) -> Derived:
     """The derivation of a kind; raises NotSupported where the kind does not fit the shape."""
     from mcalc.pipeline import derive_gradients, division_by_zero
@@ -48,6 +73,8 @@ def differentiate(parsed: Parsed, kind: str, detail: str, layout: str, vech: boo
         return derive_gradients(root, parsed.wrt, name, detail)
     from mcalc.kinds import KINDS, derive_kind
 
+    if kind in THIRD:
+        raise third_derivative()
     if kind not in KINDS:
         raise UsageError(f"there is no kind '{kind}'", hint=f"kinds: gradient, {', '.join(KINDS)}")
     try:

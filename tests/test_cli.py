@@ -73,6 +73,8 @@ BAD = {
     "import": (["__import__('os')", "--wrt", "x"], 2, "error"),
     "not supported": (["tr(expm(X) A)", "--wrt", "X"], 3, "expm"),
     "no domain": (["log(-x^T x)", "--wrt", "x"], 1, "no point"),
+    "third": (["sum(exp(x))", "--wrt", "x,x,x"], 3, "three indices"),
+    "no vech": (["tr(A X)", "--wrt", "X", "--vech"], 3, "not declared"),
 }
 
 

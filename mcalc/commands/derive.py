@@ -16,6 +16,19 @@ if TYPE_CHECKING:
 FORMATS = ("text", "latex", "markdown", "python", "json")
 KINDS = ("gradient", "jacobian", "vec-jacobian", "differential", "hessian", "hvp")
 
+
+class Kind(click.Choice[str]):
+    """A kind of derivative; a third derivative, which is none, has an error of its own."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The kind."""
+        from mcalc.dispatch import THIRD, third_derivative
+
+        if str(value).lower() in THIRD:
+            raise third_derivative()
+        return super().convert(value, param, ctx)
+
+
 _LARGEST_INPUT = 1_000_000
 
 
@@ -38,7 +51,7 @@ EXPRESSION may be - (standard input); without it, on a terminal, expressions are
               help='Shapes and properties: "X: n x m; S: n x n spd; t: scalar".')  # fmt: skip
 @click.option("--define", multiple=True, type=Text(), metavar="FUNCTION",
               help='An elementwise function: "swish(x) = x sigmoid(x)".')  # fmt: skip
-@click.option("--kind", type=click.Choice(KINDS), help="What kind of derivative (default: what fits).")
+@click.option("--kind", type=Kind(KINDS), help="What kind of derivative (default: what fits).")
 @click.option("--solve", is_flag=True, help="Where the gradient vanishes, in closed form.")
 @click.option("--layout", type=click.Choice(("numerator", "denominator")), default="numerator", show_default=True,
               help="Of a Jacobian: m x n or its transpose.")  # fmt: skip

@@ -10,14 +10,15 @@ from mcalc.frontend.characters import normalise
 from mcalc.frontend.words import shorten, spell, suggest
 
 
+def named(wrt: str | Sequence[str]) -> list[str]:
+    """The names in `wrt`, as often as they are named."""
+    parts = (part for text in ([wrt] if isinstance(wrt, str) else wrt) for part in text.replace(";", ",").split(","))
+    return [_name(part.strip()) for part in parts if part.strip()]
+
+
 def wanted(wrt: str | Sequence[str]) -> list[str]:
     """The names in `wrt`, each once."""
-    names: dict[str, None] = {}
-    for text in [wrt] if isinstance(wrt, str) else wrt:
-        for part in text.replace(";", ",").split(","):
-            if part.strip():
-                names.setdefault(_name(part.strip()))
-    return list(names)
+    return list(dict.fromkeys(named(wrt)))
 
 
 def _name(text: str) -> str:

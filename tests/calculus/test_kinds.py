@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+import mcalc
 from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.shape import shape_text
 from mcalc.algebra.structure import structure
 from mcalc.calculus.gradient import differential
 from mcalc.critical_points import derive_critical_points
-from mcalc.errors import NotSupported
+from mcalc.errors import McalcError, NotSupported
 from mcalc.frontend import parse
 from mcalc.kinds import derive_kind
 from mcalc.rewrite.derivation import NUMERATOR, Derived
@@ -195,3 +196,30 @@ def test_no_closed_critical_point(text: str) -> None:
 def test_convexity(text: str, convex: str) -> None:
     notes = derived(text, "A: m x n; b: m; x, a: n; P: n x n", "x", "hessian").answers[0].notes
     assert [note for note in notes if note.startswith(convex)] if convex else not notes
+
+
+@pytest.mark.parametrize(
+    ("wrt", "kind", "message"),
+    [
+        (["x"], "third", "three indices"),
+        (["x", "x", "x"], None, "three indices"),
+        (["x", "x", "x"], "hessian", "three indices"),
+        ("x, x", None, "named twice"),
+        (["x", "y", "x"], "hessian", "named twice"),
+    ],
+)
+def test_a_third_derivative_is_refused(wrt: str | list[str], kind: str | None, message: str) -> None:
+    with pytest.raises(McalcError, match=message):
+        mcalc.derive("sum(exp(x)) + x^T y", wrt=wrt, where="x, y: n", kind=kind)
+
+
+def test_the_way_to_a_third_derivative() -> None:
+    """What the error says: the differential of H[V]."""
+    product = mcalc.derive("sum(exp(x))", wrt="x", where="x: n", kind="hvp")
+    assert isinstance(product, mcalc.Derivation)
+    third = mcalc.derive(str(product.result), wrt="x", where="x, V: n", kind="differential")
+    assert isinstance(third, mcalc.Derivation) and third.verification is not None and third.verification.exact
+
+
+def test_a_variable_named_twice_is_a_hessian() -> None:
+    assert str(mcalc.derive("t^3", wrt=["t", "t"], kind="hessian").results[0].result) == "6 t"
