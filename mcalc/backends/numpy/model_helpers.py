@@ -88,11 +88,13 @@ def fitting(workspace, sizes):
 
 KNOWN = '''
 def known_parameters(wrt):
-    """Raises ValueError where a name is not that of a parameter."""
-    unknown = [name for name in wrt if name not in Parameters._fields]
+    """The names as a tuple. Raises ValueError where one is not that of a parameter."""
+    named = (wrt,) if isinstance(wrt, str) else tuple(wrt)
+    unknown = [name for name in named if name not in Parameters._fields]
     if isinstance(wrt, str) or unknown:
-        named = ", ".join(map(str, unknown)) or wrt
-        raise ValueError(f"wrt: a sequence of names of {', '.join(Parameters._fields)} expected; got {named}")
+        got = ", ".join(map(str, unknown)) or repr(wrt)
+        raise ValueError(f"wrt: a sequence of names of {', '.join(Parameters._fields)} expected; got {got}")
+    return named
 '''
 
 CHECKED = '''

@@ -152,8 +152,8 @@ class ModelWriter:
         fields = {**forward.fields, **backward.fields}
         wanted = list(self.sizes)
         check = arguments_checked(self.given, self.sizes, wanted)
-        tuple_text = ", ".join(self.sizes.values())
-        check += ["if ws is not NO_WORKSPACE:", f"    fitting(ws, ({tuple_text}{', ' if tuple_text else ''}dtype))"]
+        known = ", ".join([*self.sizes.values(), "dtype"])
+        check += ["if ws is not NO_WORKSPACE:", f"    fitting(ws, ({known}{'' if self.sizes else ','}))"]
         self.helpers |= forward.statements.helpers | backward.statements.helpers
         predict, predict_arguments = self._predict()
         return Frame(
