@@ -92,7 +92,7 @@ def known_parameters(wrt):
     named = (wrt,) if isinstance(wrt, str) else tuple(wrt)
     unknown = [name for name in named if name not in Parameters._fields]
     if isinstance(wrt, str) or unknown:
-        got = ", ".join(map(str, unknown)) or repr(wrt)
+        got = ", ".join(map(str, unknown)) or wrt
         raise ValueError(f"wrt: a sequence of names of {', '.join(Parameters._fields)} expected; got {got}")
     return named
 '''
