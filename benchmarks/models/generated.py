@@ -23,11 +23,8 @@ from benchmarks.models.sizes import BY_NAME, Args, Dims, Workload, arguments
 def module_text(path: Path, sizes: Mapping[str, int] | None = None) -> str:
     """The generated module of a model file; `sizes` sets its `size` statements."""
     import mcalc
-    from mcalc.backends.numpy import model as backend
-    from mcalc.model.library import load
-    from mcalc.model.reverse import reverse
 
-    return backend.rendered(backend.frame_of(reverse(load(str(path), sizes))), "mcalc generate", mcalc.__version__)
+    return mcalc.generate(str(path), sizes=sizes).plain
 
 
 def derivative_text(w: Workload) -> str:

@@ -19,6 +19,7 @@ from mcalc.algebra.operators import symbol as make_symbol
 from mcalc.model.ir import Adjoint, Define, Element, Loop, Statement, Total
 from mcalc.model.ir import Sequence as Stored
 from mcalc.algebra.shape import dim
+from mcalc.model.masks import masks_of_activations
 from mcalc.model.stacked import Range, Stack, Stacker
 
 
@@ -41,8 +42,10 @@ def stack(adjoint: Adjoint) -> Stacked:
     )
     stacker = Stacker(result.sequences, result.elements, result.stacks)
     pass_ = _Pass(stacker)
-    result.forward = pass_.statements(adjoint.forward.statements)
-    result.backward = pass_.statements(adjoint.statements)
+    count = len(adjoint.forward.statements)
+    statements = masks_of_activations([*adjoint.forward.statements, *adjoint.statements])
+    result.forward = pass_.statements(statements[:count])
+    result.backward = pass_.statements(statements[count:])
     return result
 
 

@@ -259,6 +259,7 @@ _WRITERS: dict[str, Writer] = {
     "take":     lambda a, args: _product(a, [_selection(a), args[0]]),
     "put":      lambda a, args: _product(a, [o.T(_selection(a)), args[0]]),
     "vec":      _unary("vec"),
+    "turned":   lambda a, args: transpose(args[0]),
     "total_row": lambda a, args: o.app("sum", args[0], attrs=(0,)),
     "total":    _over("sum"),      "mean":     _over("mean"),
     "largest":  _extreme("maxall"), "smallest": _extreme("minall"),

@@ -131,6 +131,8 @@ def stems(a: Array, names: Mapping[Array, str], readers: Sequence[Array]) -> lis
             if a.rank == 2 and not joined and any(r.op in _FACTORISATIONS for r in readers):
                 return ["M"]
             return [*([joined] if joined else []), _pick(a, ("Z", "z", "s"))]
+        case "turned":
+            return [f"{first}_T" if first else "M"]
         case "solve":
             second = short(a.args[1], names)
             compound = f"{first}_inv_{second}" if first and second and len(first + second) <= COMPOUND else ""

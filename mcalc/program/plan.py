@@ -88,6 +88,7 @@ def plan(
         here: dict[Array, str] = {}
         moving = varying(procedure, block)
         targets = _owners(procedure, block)
+        passing = {c.array: c.target.name.partition("[")[0] for c in block.passing if c.target is not None}
         for cell in block.cells:
             for a in arrays(cell.array):
                 if a not in chosen or a in here or a in names or (block.range is not None and a not in moving):
@@ -153,7 +154,7 @@ def _keep(procedure: Procedure, sequences: dict[str, Stored], namer: Namer) -> N
                 before.cells.insert(_place(before, a), Cell(a, element))
             procedure.elements = elements
             if replacement:
-                for cell in block.cells:
+                for cell in (*block.cells, *block.passing):
                     cell.array = substituted(b, cell.array, replacement)
         earlier.append(block)
 
@@ -204,6 +205,10 @@ def _hoisted(procedure: Procedure) -> list[Block]:
 # --- names ------------------------------------------------------------------------------------------------------------
 
 
+SINGLE = frozenset(("matmul", "times", "power"))
+"""Operations that one call computes."""
+
+
 def inplace(a: Array) -> bool:
     """Whether an operation can write into a buffer that holds its first operand."""
     return a.op in _INPLACE
@@ -252,9 +257,16 @@ class _Choice:
             if room and x.op not in VIEWS and x.shape == a.shape and x.kind == "float" and not _twice(a, x):
                 room = False
                 continue
-            if _scaled_constant(base(x)):
+            if _scaled_constant(base(x)) or (inplace(a) and not room and self._on_the_spot(a, x)):
                 continue
             self.named.add(base(x))
+
+    def _on_the_spot(self, a: Array, x: Array) -> bool:
+        """Whether one call computes an operand that is added, or multiplied with, at once."""
+        simple = all(not computed(y) or base(y) in self.named for y in x.args)
+        short = (x.op == "times" and len(x.args) == 2) or x.op == "matmul" or (x.op == "power" and x.attrs[0] == 2)
+        fits = x.shape == a.shape and x.kind == "float" == a.kind and a.args.count(x) == 1
+        return a.op in ("sum", "times") and simple and short and fits
 
 
 def _twice(a: Array, x: Array) -> bool:

@@ -104,6 +104,7 @@ class FunctionBody:
         """Arrays that a loop names while it is written."""
         self.allocated: set[str] = set()
         self.stacked: dict[Array, str] = {}
+        self.scratches: dict[tuple[object, ...], str] = {}
         self.views: list[str] = []
         """Views of sequences that the line that is written needs."""
         self.statements = Statements(plan.procedure.builder, self.local, self.leaf, names.sizes)
@@ -192,13 +193,14 @@ class FunctionBody:
             self._storage(element.sequence)
             place = self._fixed(element.sequence, element.index)
             if self.local.get(line.array) == place and line.array.rank:
-                self.lines += self.statements.write(line.array, Target(place, place, view=True))
+                self.lines += self.statements.write(line.array, Target(place, place, view=True, scratch=self._scratch))
                 return
             text = self.statements.text(line.array)
             self.lines.append(f"{place} = {'0' if line.array.op == 'zeros' else text.code}")
             return
         buffer = self.buffers.get(line.array)
-        self.lines += self.statements.write(line.array, Target(line.name, self._buffer(buffer, line.array)))
+        target_ = Target(line.name, self._buffer(buffer, line.array), scratch=self._scratch)
+        self.lines += self.statements.write(line.array, target_)
 
     def _note(self, line: Line) -> None:
         """The mathematics of a line, as a comment."""
@@ -216,6 +218,17 @@ class FunctionBody:
             return ""
         self.fields[buffer.name] = (a.shape, a.kind)
         return f"ws.{buffer.name}"
+
+    def _scratch(self, a: Array) -> str:
+        """The buffer for what is used on the spot: one for each shape."""
+        key = (*a.shape, self._range is not None)
+        if key not in self.scratches:
+            self.scratches[key] = self.names.claim("scratch")
+        name = self.scratches[key]
+        if self._range is not None:
+            self._spaces[name] = (a.shape, a.kind)
+            return name
+        return self._buffer(Buffer(name, True), a)
 
     def _space(self, name: str, axes: Axes, kind: str = "float") -> str:
         """Memory that is there before it is written to."""
@@ -244,7 +257,7 @@ class FunctionBody:
         whole = f"{name}{part}"
         same = len(axes) == len(_axes_of(sequence)) and sequence.shape[0] is not ONE
         self.lines.append(f"{line.name} = {whole if same else f'{whole}.reshape{axes_text(axes, self.names.sizes)}'}")
-        self.lines += self.statements.write(line.array, Target(line.name, "", view=True))
+        self.lines += self.statements.write(line.array, Target(line.name, "", view=True, scratch=self._scratch))
 
     # --- loops --------------------------------------------------------------------------------------------------------
 
@@ -267,11 +280,11 @@ class FunctionBody:
                 self._begin_total(line)
         self._range, self._used = r, dict[tuple[str, int], None]()
         outer, self.lines = self.lines, []
-        spaces: dict[str, tuple[Axes, str]] = {}
+        self._spaces: dict[str, tuple[Axes, str]] = {}
         for line in section.lines:
-            self._inside(line, inner, spaces)
+            self._inside(line, inner)
         body, self.lines = self.lines, outer
-        for name, (axes, kind) in spaces.items():
+        for name, (axes, kind) in self._spaces.items():
             self.lines.append(f"{name} = {self._space(name, axes, kind)}")
         self.lines.append(self._header(r))
         self.lines += [f"    {text}" for text in body]
@@ -287,7 +300,7 @@ class FunctionBody:
         self.lines.append(f"{line.name} = {self._space(line.name, a.shape)}")
         self.lines.append(f"{line.name}[...] = 0")
 
-    def _inside(self, line: Line, inner: Mapping[Array, Buffer], spaces: dict[str, tuple[Axes, str]]) -> None:
+    def _inside(self, line: Line, inner: Mapping[Array, Buffer]) -> None:
         elements = self.plan.procedure.elements
         if line.total:
             self.lines.append(f"{line.name} += {self.statements.text(line.array).code}")
@@ -303,14 +316,18 @@ class FunctionBody:
             if self.local.get(line.array) != name:
                 self.lines.append(f"{name}[...] = {self.statements.text(line.array).code}")
                 return
-            self.lines += self.statements.write(line.array, Target(name, name, view=True))
+            self.lines += self.statements.write(line.array, Target(name, name, view=True, scratch=self._scratch))
             return
         buffer = inner.get(line.array)
         if buffer is not None and buffer.fresh:
-            spaces[line.name] = (line.array.shape, line.array.kind)
-            self.lines += self.statements.write(line.array, Target(line.name, line.name, view=True))
+            self._spaces[line.name] = (line.array.shape, line.array.kind)
+            self.lines += self.statements.write(
+                line.array, Target(line.name, line.name, view=True, scratch=self._scratch)
+            )
             return
-        self.lines += self.statements.write(line.array, Target(line.name, buffer.name if buffer else ""))
+        self.lines += self.statements.write(
+            line.array, Target(line.name, buffer.name if buffer else "", scratch=self._scratch)
+        )
 
     def _header(self, r: Range) -> str:
         first, last = (r.first, r.last) if r.step > 0 else (r.last, r.first)

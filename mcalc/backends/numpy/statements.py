@@ -11,23 +11,23 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from mcalc.algebra.functions import FUNCTIONS
-from mcalc.backends.numpy.text import TEXTS, Place, Text, number
+from mcalc.backends.numpy.text import TEXTS, Place, Text, number, product
 from mcalc.program.builder import Builder
 from mcalc.program.ir import Array
 from mcalc.program.operations import VIEWS
-from mcalc.program.plan import computed
+from mcalc.program.plan import SINGLE, computed
 
 COMPARISONS = {"eq": "equal", "ge": "greater_equal", "gt": "greater", "le": "less_equal", "lt": "less"}
 WITH_OUT = frozenset(
     (
         "sum", "scale", "times", "quotient", "maximum", "minimum", "power", "powers", "matmul", "outer", "softmax",
-        "logsumexp", "total", "total_row", "largest", "row_dots", "softplus_from", "sigmoid_from", "sigmoid_of_negative_from",
+        "logsumexp", "total", "total_row", "turned", "largest", "row_dots", "softplus_from", "sigmoid_from", "sigmoid_of_negative_from",
         *COMPARISONS, *FUNCTIONS,
     )
 )  # fmt: skip
 """Operations that can write into a buffer."""
 
-ENTRYWISE = WITH_OUT - {"matmul", "outer", "logsumexp", "total", "total_row", "largest", "row_dots"}
+ENTRYWISE = WITH_OUT - {"matmul", "outer", "logsumexp", "total", "total_row", "turned", "largest", "row_dots"}
 """Those whose buffer may be one of their operands."""
 
 _HELPERS = {"sigmoid": "sigmoid", "softplus": "softplus", "erf": "erf"}
@@ -43,6 +43,8 @@ class Target:
     """Whether the name is a view of memory that is there already (an element of a sequence)."""
     lines: list[str] = field(default_factory=list)
     started: bool = False
+    scratch: Callable[[Array], str] = field(default=lambda a: "")
+    """The buffer for an operand that is added, or multiplied with, as soon as it is computed."""
 
     def call(self, function: str, *arguments: str, options: str = "") -> None:
         """`name = function(…, out=buffer)`."""
@@ -131,7 +133,8 @@ class Statements:
 
     def _step(self, a: Array, done: Array | None, t: Target) -> None:
         here = Text(t.name)
-        args = [here if x is done else self._operand(x) for x in a.args]
+        late = {x for x in a.args if x is not done and self._is_single(x)} if a.op in ("sum", "times") else set()
+        args = [here if x is done else Text("") if x in late else self.text(x) for x in a.args]
         match a.op:
             case "sum":
                 self._sum(a, done, t)
@@ -168,6 +171,8 @@ class Statements:
             case "total" | "largest":
                 function = "sum" if a.op == "total" else "max"
                 t.call(f"{args[0].atom}.{function}", options=f"axis={a.attrs[0]}")
+            case "turned":
+                t.call("np.positive", f"{args[0].atom}.T", options='order="C"')
             case "total_row":
                 t.call(f"{args[0].atom}.sum", options="axis=0, keepdims=True")
             case "row_dots":
@@ -184,8 +189,17 @@ class Statements:
                 self.helpers.add(op)
                 t.call(_HELPERS.get(op, f"np.{op}"), args[0].code)
 
-    def _operand(self, x: Array) -> Text:
-        return self.text(x)
+    def _is_single(self, x: Array) -> bool:
+        return computed(x) and x not in self.names and x.op in SINGLE and x.rank > 0
+
+    def _now(self, x: Array, t: Target, c: Fraction = Fraction(1)) -> Text:
+        """An operand of a sum or product: computed on the spot by one call, or as it is."""
+        if not self._is_single(x):
+            return self._multiple(x, c)
+        inner = Target("", t.scratch(x))
+        self._step(x, None, inner)
+        call = Text(inner.lines[0].removeprefix(" = "))
+        return call if c == 1 else product([number(c), call])
 
     def _power(self, x: str, exponent: Fraction, t: Target) -> None:
         if exponent == 2:
@@ -213,13 +227,13 @@ class Statements:
         pairs = list(zip(a.args, a.attrs, strict=True))
         first = next((p for p in pairs if p[0] is done), None)
         if first is None:
-            pairs.sort(key=lambda p: (p[0].shape != a.shape, p[1] < 0))
+            pairs.sort(key=lambda p: (self._is_single(p[0]), p[0].shape != a.shape, p[1] < 0))
             first = pairs[0]
         rest = [p for p in pairs if p is not first]
         if first[0] is done:
             sign = first[1]
             if sign < 0:
-                x, c = next((p for p in rest if p[1] > 0), (None, Fraction(0)))
+                x, c = next((p for p in rest if p[1] > 0 and not self._is_single(p[0])), (None, Fraction(0)))
                 if x is not None and (c == 1 or x.op == "number"):
                     rest = [p for p in rest if p[0] is not x]
                     self._scaled(-sign, t)
@@ -240,7 +254,7 @@ class Statements:
             else:
                 t.call("np.multiply", self.text(x).code, number(c).code)
         for x, c in rest:
-            t.update("-" if c < 0 else "+", self._multiple(x, abs(c)))
+            t.update("-" if c < 0 else "+", self._now(x, t, abs(c)))
 
     def _scaled(self, c: Fraction, t: Target) -> None:
         if c == -1:
@@ -256,11 +270,11 @@ class Statements:
     def _fold(self, a: Array, done: Array | None, t: Target) -> None:
         rest = [x for x in a.args if x is not done]
         if done is None:
-            rest.sort(key=lambda x: x.shape != a.shape)
+            rest.sort(key=lambda x: (self._is_single(x), x.shape != a.shape))
             first, second = rest[0], rest[1]
             if first.kind == "bool" and second.kind != "bool":
                 first, second = second, first
             t.call("np.multiply", self.text(first).code, self.text(second).code)
             rest = rest[2:]
         for x in rest:
-            t.update("*", self.text(x))
+            t.update("*", self._now(x, t))

@@ -358,6 +358,7 @@ TEXTS: Mapping[str, Row] = {
     "duplication": _independent,               "elimination": _independent,
     "take":     _take,                         "put":      _put,
     "vec":      lambda place, args: Text(f'{args[0].atom}.flatten(order="F")'),
+    "turned":   lambda place, args: Text(f"{args[0].atom}.T.copy()"),
     "total_row": lambda place, args: Text(f"{args[0].atom}.sum(axis=0, keepdims=True)"),
     "total":    _method("sum", "np.sum"),      "mean":     _method("mean", "np.mean"),
     "largest":  _method("max", "np.max"),      "smallest": _method("min", "np.min"),
