@@ -17,7 +17,7 @@ from mcalc.errors import NotSupported
 from mcalc.model.elements import MINUS, Elements, minus, never_negative, slope
 from mcalc.model.ir import Define, Loop, Model, Sequence, Statement, Total
 from mcalc.model.naming import Names, base_and_index
-from mcalc.model.uses import Use, Uses, Variable, readers
+from mcalc.model.uses import Use, Uses, Variable, is_fixed, reach, readers
 
 _ONE = dim(1)
 _FEW = 4
@@ -148,16 +148,11 @@ class Gathering:
 
     def reach(self, use: Use) -> tuple[Dim, Dim]:
         """The first and the last element that a use with a moving index reads."""
-        assert use.over is not None
-        name, first, last = use.over
-        index = self.made.elements[use.symbol].index
-        shift = minus(index, dim(slope(index, name)) * dim(name))
-        ends = [shift + dim(slope(index, name)) * end for end in (first, last)]
-        return (ends[0], ends[1]) if slope(index, name) > 0 else (ends[1], ends[0])
+        return reach(self.made, use)
 
     def fixed(self, use: Use) -> bool:
         """Whether a use reads one element whatever the loop's index."""
-        return use.over is None or use.over[0] not in self.made.elements[use.symbol].index.names()
+        return is_fixed(self.made, use)
 
     def defines(self, use: Use, name: str) -> bool:
         """Whether a use is in a loop that defines the sequence (then its own reverse hands the parts on)."""

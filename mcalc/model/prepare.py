@@ -239,7 +239,7 @@ class _Split:
             looped = any(s in self.made.elements for s in symbols(node))
             return [letter.upper() if matrix and not looped else letter]
         others = self.alike[letter]
-        if base[0].isupper():
+        if base[0].isupper() and not node.is_scalar:
             letter = letter.upper()
         if len(others) == 1:
             return [letter, f"{letter}{base}"]

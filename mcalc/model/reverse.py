@@ -87,7 +87,7 @@ def _reverse_definition(g: Gathering, target: Expr) -> None:
             g.define(bar, joined(_handed(g, name, target), target.shape))
         return
     inline, sums = g.once(g.uses.of.get(target, ()))
-    if len(inline) == 1 and not sums and inline[0].op == "sym" and inline[0].name in g.bars.values():
+    if len(inline) == 1 and not sums and inline[0].op == "sym":
         g.same[bar] = g.cotangents[target] = inline[0]
         return
     g.cotangents[target] = bar

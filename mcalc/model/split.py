@@ -6,6 +6,7 @@ delta, and every parameter's gradient reads it. Split off are, where they depend
     the argument of a nonlinear operator, unless it is a matrix or a simple multiple of one;
     the value of a nonlinear operator that its own derivative or another factor's adjoint reads;
     a factor that holds a product, beside another factor that depends on a parameter;
+    an elementwise factor of a matrix product in which two things move: both are handed the same product;
     what holds a product and is read several times.
 
 Chains of matrix products and traces of them stay whole: in which order to multiply is not decided here. What does not
@@ -68,6 +69,8 @@ class Splitter:
         self.count: dict[Expr, int] = {}
         self.beside: set[Expr] = set()
         """Operands beside another operand that moves, in a product of some kind."""
+        self.chained: set[Expr] = set()
+        """Factors of matrix products."""
         for node in postorder(*self.values):
             if self._is_heavy(node):
                 self.heavy.add(node)
@@ -75,6 +78,8 @@ class Splitter:
                 below = _bare(arg)
                 if node.op not in ("T", "neg"):
                     self.count[below] = self.count.get(below, 0) + 1
+            if node.op == "mul" and sum(not a.is_scalar for a in node.args) > 1:
+                self.chained.update(_bare(a) for a in node.args if not a.is_scalar)
             if node.op in _BILINEAR:
                 movers = [a for a in node.args if a in self.moving]
                 if len(movers) > 1:
@@ -134,11 +139,13 @@ class Splitter:
         """Whether the value of a node is read again by the adjoint."""
         if node.op in _SMOOTH and not node.is_scalar:
             return node in self.beside or self.count.get(node, 0) > 1 or _reads_itself(node)
+        if node.op in ("had", "hdiv", "add", "block") and node in self.chained and sum(a in self.moving for a in node.args) > 1:
+            return True
         if node not in self.heavy or node.op == "pow":
             return False
         if self.count.get(node, 0) > 1:
             return True
-        return (node in self.beside and node.op != "mul") or (node in self.beside and self._in_hadamard(node))
+        return node in self.beside and (node.op != "mul" or self._in_hadamard(node))
 
     def _in_hadamard(self, node: Expr) -> bool:
         """Whether a product stands in an elementwise product or beside a scalar that moves (else it is a chain)."""

@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeAlias
 
 from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.operators import add, number
-from mcalc.algebra.shape import Dim
-from mcalc.model.elements import Elements
+from mcalc.algebra.shape import Dim, dim
+from mcalc.model.elements import Elements, minus, slope
 from mcalc.model.ir import Define, Loop, Model, Statement, Total
 from mcalc.model.local import LocalAdjoints
 from mcalc.simplify.normal_form import Normaliser
@@ -41,6 +41,22 @@ class Use(NamedTuple):
         first, last = self.statement.first, self.statement.last
         down = isinstance(self.statement, Loop) and self.statement.step < 0
         return (self.statement.index, last, first) if down else (self.statement.index, first, last)
+
+
+def is_fixed(made: Elements, use: Use) -> bool:
+    """Whether a use reads one element whatever the loop's index."""
+    return use.over is None or use.over[0] not in made.elements[use.symbol].index.names()
+
+
+def reach(made: Elements, use: Use) -> tuple[Dim, Dim]:
+    """The first and the last element that a use with a moving index reads."""
+    assert use.over is not None
+    name, first, last = use.over
+    index = made.elements[use.symbol].index
+    sign = dim(slope(index, name))
+    shift = minus(index, sign * dim(name))
+    ends = shift + sign * first, shift + sign * last
+    return ends if slope(index, name) > 0 else ends[::-1]
 
 
 def readers(model: Model) -> Iterator[tuple[int, Statement, Define | Total]]:
@@ -119,11 +135,25 @@ class Uses:
 
     def _look_for_constant(self, statement: Statement, define: Define | Total) -> None:
         """Notes that the cotangent of a definition is a number, where all that it is handed is one."""
-        if isinstance(statement, Loop) or define.target in self.made.elements or not define.target.is_scalar:
+        uses = self.of.get(self.variable(define.target), [])
+        if not uses or any(symbols(use.part) for use in uses):
             return
-        uses = self.of.get(define.target, [])
-        if uses and all(use.over is None and not symbols(use.part) for use in uses):
+        if define.target not in self.made.elements:
+            known = all(use.over is None for use in uses)
+        else:
+            known = isinstance(statement, Loop) and self._alike(statement, define, uses)
+        if known:
             self.constant[define.target] = Normaliser()(add(*(use.part for use in uses)))
+
+    def _alike(self, loop: Loop, define: Define | Total, uses: list[Use]) -> bool:
+        """Whether every element that a loop defines, and no other, is read by each of the uses."""
+        made, name = self.made, self.variable(define.target)
+        ends = (loop.first, loop.last) if loop.step > 0 else (loop.last, loop.first)
+        return (
+            sum(self.variable(d.target) == name for _, _, d, _ in self.rows) == 1
+            and all(use.statement is not loop and not is_fixed(made, use) and reach(made, use) == ends for use in uses)
+            and not any(made.varies(use.part, use.over[0]) for use in uses if use.over)
+        )
 
     def variable(self, node: Expr) -> Variable:
         """The variable that a symbol belongs to."""
