@@ -26,7 +26,8 @@ LAYERS = [
     {"model"},
     {"program"},
     {"backends"},
-    {"derivation", "interop", "check", "formats"},
+    {"derivation", "interop", "check", "formats", "generation"},
+    {"estimators"},
     {"cli", "commands", "__main__"},
 ]
 LAZY = {("rewrite", "calculus"), ("rewrite", "simplify"), ("derivation", "formats")}

@@ -16,9 +16,13 @@ from mcalc.errors import AmbiguityError, NotSupported, ParseError, Span
 MARKS = frozenset(["BAR", "BARS", "LBAR", "RBAR", "LNORM", "RNORM"])
 KINDS = MARKS | {"SUBSCRIPT"}
 """Tokens that make this pass necessary."""
-ENDS = frozenset(["NUMBER", "NAME", "CONSTANT", "TRANSPOSE", "RAISED", "RPAR", "RSQB", "RBRACE", "RBAR", "RNORM", "ELEMENT"])
+ENDS = frozenset(
+    ["NUMBER", "NAME", "CONSTANT", "TRANSPOSE", "RAISED", "RPAR", "RSQB", "RBRACE", "RBAR", "RNORM", "ELEMENT"]
+)
 """Tokens that end an operand."""
-_STARTS = MARKS | {"NUMBER", "NAME", "CONSTANT", "FUNCTION", "LPAR", "LSQB", "LBRACE", "MINUS", "FRACTION", "ELEMENT", "TOTAL"}
+_STARTS = MARKS | {
+    "NUMBER", "NAME", "CONSTANT", "FUNCTION", "LPAR", "LSQB", "LBRACE", "MINUS", "FRACTION", "ELEMENT", "TOTAL"
+}  # fmt: skip
 """Tokens that may begin one."""
 _SEPARATORS = frozenset(["COMMA", "SEMI", "EQUALS"])
 _READINGS_LIMIT = 100

@@ -289,6 +289,8 @@ def _place(names: Names, definition: Definition, loops: tuple[For, ...], numbers
     for i, loop in enumerate(loops):
         indices = names.unrolled(loop.range, numbers, loop.span)
         if indices is not None:
+            if not indices and name not in names.series:
+                names.ragged.setdefault(name, {})
             for k in indices:
                 _place(names, definition, loops[i + 1 :], {**numbers, loop.range.index: k})
             return

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 from mcalc.algebra.shape import Dim
-from mcalc.errors import NameProblem, NotSupported, ParseError, Span
+from mcalc.errors import LimitError, NameProblem, NotSupported, ParseError, Span
 from mcalc.frontend.calls import FUNCTION_WORDS
 from mcalc.frontend.characters import normalise
 from mcalc.frontend.positions import Range, position, read_range
@@ -29,6 +29,7 @@ _FORM = {
     "model": "model NAME", "input": "input X : n x d", "param": "param W : d x m", "size": "size L = 3",
     "output": "output P", "for": "for t in 1..T:",
 }  # fmt: skip
+_DEPTH_LIMIT = 20
 _OPENING, _CLOSING = "([{", ")]}"
 
 
@@ -144,7 +145,7 @@ def read_statements(text: str) -> Statements:
             hint="model mlp",
         )
     reader = _Block(lines[1:])
-    body = reader.block(lines[0].indent, None)
+    body = reader.block(lines[0].indent, inside=False)
     comment = "\n".join(m[1].rstrip() for m in re.finditer(r"^[ \t]*#[ ]?(.*)$", text[: first.start], re.MULTILINE))
     return Statements(name, comment.strip(), plain, tuple(body))
 
@@ -193,20 +194,23 @@ class _Block:
     def __init__(self, lines: list[_Line]) -> None:
         self.lines = lines
         self.at = 0
+        self.depth = 0
 
-    def block(self, indent: int, loop: Piece | None) -> list[Statement]:
-        """The statements that are indented so far; `loop` is the line that they belong to."""
+    def block(self, indent: int, inside: bool) -> list[Statement]:
+        """The statements that are indented so far, `inside` a loop or not."""
         statements: list[Statement] = []
         while self.at < len(self.lines):
             line = self.lines[self.at]
-            if line.indent < indent and loop is not None:
+            if line.indent < indent and inside:
                 break
             if line.indent != indent:
                 what = "unindented" if line.indent < indent else "indented"
-                hint = "the lines of a block begin below each other" if loop else "only the block of a loop is indented"
+                hint = (
+                    "the lines of a block begin below each other" if inside else "only the block of a loop is indented"
+                )
                 raise ParseError(f"this line is {what} for no reason", line.piece.span, hint=hint)
             self.at += 1
-            statement = self.statement(line, inside=loop is not None)
+            statement = self.statement(line, inside)
             statements.append(statement)
         return statements
 
@@ -239,16 +243,22 @@ class _Block:
         bounds = piece.part(found.start(2), found.end(2))
         range_ = replace(read_range(bounds.text, bounds.span), index=index.name)
         span = piece.part(0, found.end()).span
-        rest = piece.part(found.end())
+        if self.depth >= _DEPTH_LIMIT:
+            raise LimitError(f"loops are nested more than {_DEPTH_LIMIT} deep", span)
+        self.depth += 1
+        body = self.loop_body(line, piece.part(found.end()), span)
+        self.depth -= 1
+        return For(range_, tuple(s for s in body if isinstance(s, Definition | For)), span)
+
+    def loop_body(self, line: _Line, rest: Piece, span: Span) -> list[Statement]:
+        """What stands after the colon, or the indented lines below."""
         if rest.text.strip():
             start = len(rest.text) - len(rest.text.lstrip())
-            body = [self.statement(_Line(line.indent, rest.part(start)), inside=True)]
-        else:
-            following = self.lines[self.at] if self.at < len(self.lines) else None
-            if following is None or following.indent <= line.indent:
-                raise ParseError("a loop has an indented block", span, hint="indent the lines after it by four spaces")
-            body = self.block(following.indent, piece)
-        return For(range_, tuple(s for s in body if isinstance(s, Definition | For)), span)
+            return [self.statement(_Line(line.indent, rest.part(start)), inside=True)]
+        following = self.lines[self.at] if self.at < len(self.lines) else None
+        if following is None or following.indent <= line.indent:
+            raise ParseError("a loop has an indented block", span, hint="indent the lines after it by four spaces")
+        return self.block(following.indent, inside=True)
 
 
 def _head(piece: Piece) -> Head:

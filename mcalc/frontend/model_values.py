@@ -355,7 +355,7 @@ class Evaluator:
 
 
 def _extent(indices: dict[int, Expr | None]) -> str:
-    return f"{min(indices)}..{max(indices)}"
+    return f"{min(indices)}..{max(indices)}" if indices else ""
 
 
 def _number(value: int, span: Span) -> Node:

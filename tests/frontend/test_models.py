@@ -279,6 +279,9 @@ def test_ragged_names() -> None:
     assert [a.ragged for a in model.arguments] == [False, False, True, True]
     shallow = library.load("deep_mlp", {"L": 1})
     assert written(shallow)[:2] == ["A[0] = X", "Z = A[0] W[1] + ones(n) b[1]"]
+    empty = read_model("model m\nsize L = 1\nparam w : n\nfor l in 1..L-1: B[l] = w\noutput B\n"
+                       "loss = sum(w) + sum(l in 1..L-1, sum(B[l]))\n")  # fmt: skip
+    assert empty.ragged == {"B": ()} and written(empty) == ["loss = sum(w) + 0"]
     assert shallow.sizes == {"L": 1} and shape(shallow, "Y") == "n x d[1]"
 
 
@@ -410,6 +413,11 @@ def test_unrolling_has_a_limit() -> None:
         read_model(
             "model m\nparam a : scalar\nloss = " + "".join(f"sum(i{k} in 1..1, " for k in range(40)) + "a" + ")" * 40
         )
+
+
+def test_loops_have_a_limit() -> None:
+    with pytest.raises(McalcError, match="nested more than"):
+        read_model("model m\n" + "for i in 1..1: " * 3000 + "a[i] = 1\nloss = a[1]\n")
 
 
 # --- properties -------------------------------------------------------------------------------------------------------
