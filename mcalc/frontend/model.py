@@ -258,7 +258,15 @@ def _functions(names: Names) -> dict[str, Function]:
             functions=frozenset(functions),
             closed=True,
         )
-        with moved(text.text):
-            function, _ = read_function(text.text.text, scope, declared, functions)
+        try:
+            with moved(text.text):
+                function, _ = read_function(text.text.text, scope, declared, functions)
+        except NameProblem as error:
+            word = names.plain[slice(*error.span)] if error.span else ""
+            later = names.functions.get(key(spell(word)))
+            if later is None or word in functions or later is text:
+                raise
+            hint = f"{names.line(later.head.span)} defines it"
+            raise NameProblem(f"{word} is read before it is defined", error.span, hint=hint) from None
         functions[function.name] = function
     return functions
