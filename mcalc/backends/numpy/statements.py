@@ -189,6 +189,9 @@ class Statements:
                 self.helpers.add(op)
                 t.call(_HELPERS.get(op, f"np.{op}"), args[0].code)
 
+    def _lends(self, x: Array, t: Target) -> bool:
+        return bool(t.buffer) and self.names.get(x) == t.buffer
+
     def _is_single(self, x: Array) -> bool:
         return computed(x) and x not in self.names and x.op in SINGLE and x.rank > 0
 
@@ -227,7 +230,8 @@ class Statements:
         pairs = list(zip(a.args, a.attrs, strict=True))
         first = next((p for p in pairs if p[0] is done), None)
         if first is None:
-            pairs.sort(key=lambda p: (self._is_single(p[0]), p[0].shape != a.shape, p[1] < 0))
+            # what lends its memory is read first: the first statement overwrites it
+            pairs.sort(key=lambda p: (not self._lends(p[0], t), self._is_single(p[0]), p[0].shape != a.shape, p[1] < 0))
             first = pairs[0]
         rest = [p for p in pairs if p is not first]
         if first[0] is done:
@@ -265,12 +269,13 @@ class Statements:
     def _multiple(self, x: Array, c: Fraction) -> Text:
         if x.op == "number":
             return number(c * x.attrs[0])
-        return self.text(x) if c == 1 else self.text(self.b.node("scale", x, attrs=(c, ())))
+        # spelled out: where the product has a name, this line is not known to read it
+        return self.text(x) if c == 1 else self.text(self.b.node("scale", x, attrs=(c, ())), by_name=False)
 
     def _fold(self, a: Array, done: Array | None, t: Target) -> None:
         rest = [x for x in a.args if x is not done]
         if done is None:
-            rest.sort(key=lambda x: (self._is_single(x), x.shape != a.shape))
+            rest.sort(key=lambda x: (not self._lends(x, t), self._is_single(x), x.shape != a.shape))
             first, second = rest[0], rest[1]
             if first.kind == "bool" and second.kind != "bool":
                 first, second = second, first

@@ -1,0 +1,17 @@
+"""Models that are hard to generate, at several sizes: all ones, sequences of one element, distinct sizes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.models.harness import SIZES, examine
+from tests.models.tricky import all_tricky
+
+ONES = dict.fromkeys(SIZES, 1)
+
+
+@pytest.mark.parametrize("title", all_tricky())
+def test_tricky(title: str) -> None:
+    text = all_tricky()[title]
+    for sizes in ({"S": 2}, {**ONES, "T": 2}, {"T": 5, "n": 3}, {"T": 1, "n": 2}):
+        examine(text, sizes)
