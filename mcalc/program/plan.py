@@ -10,7 +10,7 @@ backward loop reads again, and is dear, is kept in a sequence of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 
 from mcalc.algebra.expr import Expr
@@ -75,8 +75,12 @@ def plan(
     sequences: dict[str, Stored],
     namer: Namer,
     named: Callable[[Expr, Range | None], str],
+    stacks: Container[Expr] = (),
 ) -> Plan:
-    """The lines of a procedure; `named` gives the name of a symbol that straight code defines or an element."""
+    """The lines of a procedure; `named` gives the name of a symbol that straight code defines or an element.
+
+    `stacks` are the symbols that stand for elements of sequences: what they are is stored, whatever it is made of.
+    """
     _keep(procedure, sequences, namer)
     blocks = _hoisted(procedure)
     chosen = _Choice(blocks).named
@@ -99,7 +103,9 @@ def plan(
                 )
                 here[a] = name
                 section.lines.append(Line(name, a, owner))
-            kept = cell.target is not None and (block.range is not None or cell.target in procedure.elements)
+            kept = cell.target is not None and (
+                block.range is not None or cell.target in procedure.elements or cell.target in stacks
+            )
             if kept and (cell.total or targets.get(cell.array) is not cell.target or cell.array not in here):
                 assert cell.target is not None
                 section.lines.append(Line(named(cell.target, block.range), cell.array, cell.target, cell.total))

@@ -257,6 +257,10 @@ class FunctionBody:
         whole = f"{name}{part}"
         same = len(axes) == len(_axes_of(sequence)) and sequence.shape[0] is not ONE
         self.lines.append(f"{line.name} = {whole if same else f'{whole}.reshape{axes_text(axes, self.names.sizes)}'}")
+        if line.array.op in ("zeros", "number") or self.local.get(line.array, line.name) != line.name:
+            value = "0" if line.array.op == "zeros" else self.statements.text(line.array).code
+            self.lines.append(f"{line.name}[...] = {value}")
+            return
         self.lines += self.statements.write(line.array, Target(line.name, "", view=True, scratch=self._scratch))
 
     # --- loops --------------------------------------------------------------------------------------------------------

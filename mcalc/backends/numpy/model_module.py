@@ -126,6 +126,7 @@ class ModelWriter:
             sequences,
             Namer(self.taken),
             lambda e, r: _target_name(names, procedure.elements, sequences, e, r),
+            p.stacks,
         )
         read = _read_by(found, "backward")
         loss = procedure.bound.get(p.model.loss)
