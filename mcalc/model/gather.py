@@ -51,6 +51,9 @@ class Gathering:
         """Elements whose cotangent a reversed loop has defined already."""
         self.carried: set[tuple[str, Dim]] = set()
         """Fixed indices whose part a reversed loop hands on, to the element before it where the loop is empty."""
+        self.about: dict[str, Variable] = {}
+        """Name of a cotangent, or of a part of one, to the variable whose it is."""
+        self._single: dict[tuple[str, Dim], list[Expr]] = {}
         self._spread: dict[object, str] = {}
         self._defining: dict[str, list[int]] | None = None
         self._named: dict[int | None, dict[Expr, Expr]] = {None: {}}
@@ -75,6 +78,7 @@ class Gathering:
                     if family:
                         self.bars[f"{family}[]"] = stem
                 self.bars[variable] = f"{stem}{index}"
+                self.about[f"{stem}{index}"] = target
             else:
                 self.bars[variable] = self.sequence(element.sequence, self._suffixed(element.sequence))
         name = self.bars[variable]
@@ -84,7 +88,8 @@ class Gathering:
         return self.names.fresh(f"{base}_bar", f"{base}_adj", f"{base}_cot")
 
     def sequence(self, like: str, name: str) -> str:
-        """A new sequence of matrices such as another has; its range grows with what is defined."""
+        """A new sequence of cotangents of the elements of another; its range grows with what is defined."""
+        self.about[name] = like
         self.made.sequences[name] = Sequence(name, self.made.sequences[like].shape, *_NOWHERE)
         return name
 
@@ -199,6 +204,9 @@ class Gathering:
         for sum_ in sums:
             base = base_and_index(target.name)[0].removesuffix("_bar")
             total = symbol(self.names.fresh(f"{base}_sum_bar"), target.shape)
+            element = self.made.elements.get(target)
+            owner = target.name if element is None else element.sequence
+            self.about[total.name] = self.about.get(owner, owner)
             self.statements.append(Total(total, *sum_))
             found.append(total)
         return found
@@ -215,9 +223,10 @@ class Gathering:
 
     def single(self, name: str, place: Dim) -> list[Expr]:
         """What is handed to the element at a fixed index by the statements that name it, and by loops before it."""
-        uses = self.fixed_uses(name).get(place, [])
-        inline, sums = self.once(uses)
-        return [*inline, *self.totals(self.made.at(name, place), sums), *self.owed.get((name, place), ())]
+        if (name, place) not in self._single:
+            inline, sums = self.once(self.fixed_uses(name).get(place, []))
+            self._single[name, place] = [*inline, *self.totals(self.made.at(name, place), sums)]
+        return [*self._single[name, place], *self.owed.get((name, place), ())]
 
     def singles(self, name: str) -> list[Dim]:
         """The fixed indices at which something is handed back."""

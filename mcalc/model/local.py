@@ -9,54 +9,82 @@ of a network) share one derivation: symbols and dimensions are renamed in readin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from mcalc.algebra.expr import Expr, fold, make, postorder, substitute
+from mcalc.algebra.expr import Expr, depends_on, fold, make, postorder, substitute
 from mcalc.algebra.operators import inner, number, symbol
 from mcalc.algebra.shape import Dim, Shape, dim
-from mcalc.calculus.gradient import backward
+from mcalc.calculus.gradient import Peel, backward
 from mcalc.simplify.normal_form import Normaliser
 from mcalc.simplify.polish import Polisher
 from mcalc.simplify.shorten import shorten
 
-Parts = dict[Expr, Expr]
+
+class Part(NamedTuple):
+    """What a definition hands to one symbol, and the rules that lead to it."""
+
+    value: Expr
+    rules: tuple[str, ...]
+
+
+Parts = dict[Expr, Part]
 """Symbol to its part; a symbol that gets none is absent."""
+_SILENT = frozenset({"T", "tr", "add", "neg", "sum", "block", "index"})
+"""Operators whose rules go without saying."""
 
 
 class LocalAdjoints:
     """The local adjoints of one program, each distinct one derived once."""
 
     def __init__(self) -> None:
-        self.known: dict[tuple[Expr, Expr, Expr, tuple[Expr, ...]], tuple[Expr | None, ...]] = {}
+        self.known: dict[tuple[Expr, Expr, Expr, tuple[Expr, ...]], tuple[Part | None, ...]] = {}
 
     def __call__(self, cotangent: Expr, target: Expr, value: Expr, variables: Sequence[Expr]) -> Parts:
         """The parts for the variables; `cotangent` is a symbol, or 1."""
         names = Renaming()
         renamed_value = names(value)
-        renamed = (names(cotangent), names(target), renamed_value, tuple(names(x) for x in variables))
-        if renamed not in self.known:
-            self.known[renamed] = gradients(*renamed)
+        key = (names(cotangent), names(target), renamed_value, tuple(names(x) for x in variables))
+        if key not in self.known:
+            self.known[key] = gradients(*key)
         back = names.inverse()
-        return {x: back(g) for x, g in zip(variables, self.known[renamed], strict=True) if g is not None}
+        found = zip(variables, self.known[key], strict=True)
+        return {x: Part(back(part.value), part.rules) for x, part in found if part is not None}
 
 
-def gradients(cotangent: Expr, target: Expr, value: Expr, variables: Sequence[Expr]) -> tuple[Expr | None, ...]:
+def gradients(cotangent: Expr, target: Expr, value: Expr, variables: Sequence[Expr]) -> tuple[Part | None, ...]:
     """The gradients of tr(C^T V) by the variables, written as short as they get; None for zero."""
     context = Normaliser()
     root = value if cotangent is number(1) else inner(cotangent, value)
-    found = backward(context, root, variables).gradients
+    found = backward(context, root, variables)
     polish = Polisher(context, {context(node): node for node in postorder(value) if node.args})
     context.rewrites.clear()
     named = {value: target} if value.args else {}
-    result: list[Expr | None] = []
+    result: list[Part | None] = []
     for x in variables:
-        gradient = found[x]
+        gradient = found.gradients[x]
         if gradient is None or gradient.op == "zeros" or gradient is number(0):
             result.append(None)
         else:
-            result.append(substitute(shorten(context, polish, gradient)[0], named))
+            written = substitute(shorten(context, polish, gradient)[0], named)
+            result.append(Part(written, rules_for(found.peels, value, x)))
         context.rewrites.clear()
     return tuple(result)
+
+
+def rules_for(peels: Iterable[Peel], value: Expr, x: Expr) -> tuple[str, ...]:
+    """The rules by which the differential of the value reaches a symbol, the outermost operator's first."""
+    on_the_way = depends_on(value, [x])
+    found: list[str] = []
+    for peel in peels:
+        node = peel.node
+        if node not in on_the_way or node.op in _SILENT:
+            continue
+        if node.op in ("mul", "div"):
+            found += [peel.rule, *peel.laws] if sum(a in on_the_way for a in node.args) > 1 else peel.laws
+        else:
+            found += [peel.rule, *(law for law in peel.laws if law == "Hadamard swap")]
+    return tuple(dict.fromkeys(found)) or ("linearity",)
 
 
 class Renaming:
@@ -68,7 +96,7 @@ class Renaming:
 
     def __call__(self, e: Expr) -> Expr:
         """The expression under the new names."""
-        return _renamed(e, self._symbol, self._dimension)
+        return renamed(e, self._symbol, self._dimension)
 
     def _dimension(self, size: Dim) -> Dim:
         for name in size.names():
@@ -85,10 +113,12 @@ class Renaming:
         """The way back."""
         symbols = {new: old for old, new in self.symbols.items()}
         dimensions = {new: old for old, new in self.dimensions.items()}
-        return lambda e: _renamed(e, symbols.__getitem__, lambda size: _mapped(size, dimensions))
+        return lambda e: renamed(e, symbols.__getitem__, lambda size: _mapped(size, dimensions))
 
 
-def _renamed(e: Expr, symbol_of: Callable[[Expr], Expr], dimension_of: Callable[[Dim], Dim]) -> Expr:
+def renamed(e: Expr, symbol_of: Callable[[Expr], Expr], dimension_of: Callable[[Dim], Dim]) -> Expr:
+    """The expression with other symbols and dimensions."""
+
     def combine(node: Expr, args: list[Expr]) -> Expr:
         if node.op == "sym":
             return symbol_of(node)

@@ -23,7 +23,7 @@ from mcalc.model.uses import moving_variables, readers, variable_of
 
 _LETTERS = {
     # what is named: its letter, in a model that does not use it yet
-    PREACTIVATION: "z", "add": "r", "softmax": "p", "exp": "e", "mul": "q", "had": "q", "pow": "k",
+    PREACTIVATION: "z", "add": "r", "softmax": "p", "exp": "e", "mul": "q", "had": "q", "block": "q", "pow": "k",
     "norm": "s", "tr": "s", "sum": "s", "logdet": "s", "det": "s", "logsumexp": "s",
 }  # fmt: skip
 _ACTIVATION = "a"

@@ -17,6 +17,7 @@ Reference: Werbos 1990, Backpropagation through time: what it does and how to do
 from __future__ import annotations
 
 from collections.abc import Sequence as Listed
+from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import Dim, dim
@@ -37,6 +38,18 @@ def reverse(model: Model, wrt: Listed[str] | None = None) -> Adjoint:
     Raises UsageError where an argument of a name does not exist, NotSupported where a definition has no derivative in
     closed form.
     """
+    return trace(model, wrt).adjoint
+
+
+class Trace(NamedTuple):
+    """An adjoint program, and why it is what it is."""
+
+    adjoint: Adjoint
+    gathering: Gathering
+
+
+def trace(model: Model, wrt: Listed[str] | None = None) -> Trace:
+    """As `reverse`, with what the program was made from."""
     arguments = _wanted(model, wrt)
     wanted = [v for a in arguments for v in (a.symbols or (a.name,))]
     g = Gathering(model, wanted)
@@ -54,7 +67,7 @@ def reverse(model: Model, wrt: Listed[str] | None = None) -> Adjoint:
     for v in wanted:
         if v not in gradients:
             gradients[v] = _gradient(g, v)
-    return Adjoint(
+    adjoint = Adjoint(
         model,
         tuple(g.statements),
         {a.name: tuple(gradients[v] for v in (a.symbols or (a.name,))) for a in arguments},
@@ -62,6 +75,7 @@ def reverse(model: Model, wrt: Listed[str] | None = None) -> Adjoint:
         g.made.elements,
         g.cotangents,
     )
+    return Trace(adjoint, g)
 
 
 def _wanted(model: Model, wrt: Listed[str] | None) -> list[Argument]:

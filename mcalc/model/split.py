@@ -139,7 +139,11 @@ class Splitter:
         """Whether the value of a node is read again by the adjoint."""
         if node.op in _SMOOTH and not node.is_scalar:
             return node in self.beside or self.count.get(node, 0) > 1 or _reads_itself(node)
-        if node.op in ("had", "hdiv", "add", "block") and node in self.chained and sum(a in self.moving for a in node.args) > 1:
+        if (
+            node.op in ("had", "hdiv", "add", "block")
+            and node in self.chained
+            and sum(a in self.moving for a in node.args) > 1
+        ):
             return True
         if node not in self.heavy or node.op == "pow":
             return False

@@ -32,6 +32,7 @@ class Use(NamedTuple):
     """As it is read: the variable, or an element of it."""
     part: Expr
     """What the reader hands back, at the loop's own index."""
+    rules: tuple[str, ...]
 
     @property
     def over(self) -> tuple[str, Dim, Dim] | None:
@@ -123,7 +124,7 @@ class Uses:
                 self._look_for_constant(statement, define)
                 bar = self.constant.get(define.target)
                 parts = local(bar or cotangent(define.target), define.target, define.value, inside)
-                found[k] = [Use(position, statement, define, s, part) for s, part in parts.items()]
+                found[k] = [Use(position, statement, define, s, *part) for s, part in parts.items()]
                 self.active.add(id(define))
                 for use in found[k]:
                     self.reached.add(self.variable(use.symbol))
