@@ -64,8 +64,10 @@ def arguments_checked(given: Sequence[Given], names: Mapping[str, str], wanted: 
     target = ", ".join(p.python for p in pieces) + ("," if len(pieces) == 1 else "")
     table = ", ".join(f'"{p.name}": ({p.python}, {declared(p.axes)})' for p in pieces)
     slow = [f"{target} = checked({{{table}}})", *sizes, *rest]
+    if not pieces:
+        return ["dtype = np.dtype(np.float64)"]
     if not arrays:
-        return [*lines, f"{target} = checked({{{table}}})", f"dtype = {pieces[0].python}.dtype" if pieces else ""]
+        return [*lines, f"{target} = checked({{{table}}})", f"dtype = {pieces[0].python}.dtype"]
     first = arrays[0].python
     same = [f"type({p.python}) is np.ndarray" for p in arrays]
     same += [f"type({p.python}) is float" for p in pieces if not p.axes]

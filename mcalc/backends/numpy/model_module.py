@@ -259,11 +259,15 @@ class ModelWriter:
             texts.append(f"[{', '.join(parts)}]" if output in model.ragged else parts[0])
         lines.append(f"return {', '.join(texts)}")
         free = self._free(lines)
-        sizes = [n for n, python in self.sizes.items() if python in free]
-        inside = {n for g in writer.given for p in g.pieces for d in p.axes for n in d.names()}
-        check = arguments_checked(
-            writer.given, self.sizes, [n for n in self.sizes if n in inside and n in sizes or n in inside]
-        )
+        read = {g.python for g in writer.given}
+        shown = set(_dimensions(writer.given))
+        for n, python in self.sizes.items():
+            if python in free and n not in shown:
+                shows = next(g for g in self.given if n in _dimensions([g]))
+                read.add(shows.python)
+                shown.update(_dimensions([shows]))
+        writer.given = [g for g in self.given if g.python in read]
+        check = arguments_checked(writer.given, self.sizes, [n for n in self.sizes if n in shown])
         self.helpers |= body.statements.helpers
         return [*check, *lines], [g.python for g in writer.given]
 
@@ -276,6 +280,10 @@ class ModelWriter:
 
     def _free(self, lines: Sequence[str]) -> set[str]:
         return {n.id for n in ast.walk(ast.parse("\n".join(_wrapped(lines)))) if isinstance(n, ast.Name)}
+
+
+def _dimensions(given: Iterable[Given]) -> list[str]:
+    return [n for g in given for p in g.pieces for d in p.axes for n in d.names()]
 
 
 def _wrapped(lines: Sequence[str]) -> list[str]:

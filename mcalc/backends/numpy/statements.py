@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from mcalc.algebra.functions import FUNCTIONS
+from mcalc.algebra.shape import ONE
 from mcalc.backends.numpy.text import TEXTS, Place, Text, number, product
 from mcalc.program.builder import Builder
 from mcalc.program.ir import Array
@@ -231,7 +232,7 @@ class Statements:
         first = next((p for p in pairs if p[0] is done), None)
         if first is None:
             # what lends its memory is read first: the first statement overwrites it
-            pairs.sort(key=lambda p: (not self._lends(p[0], t), self._is_single(p[0]), p[0].shape != a.shape, p[1] < 0))
+            pairs.sort(key=lambda p: (not self._lends(p[0], t), self._is_single(p[0]), p[0].shape != a.shape, not p[0].rank, p[1] < 0))
             first = pairs[0]
         rest = [p for p in pairs if p is not first]
         if first[0] is done:
@@ -248,7 +249,10 @@ class Statements:
                 self._scaled(sign, t)
         else:
             x, c = first
-            if c == 1 and x.op != "number":
+            if x.shape != a.shape:
+                y, e = rest.pop(next(i for i, p in enumerate(rest) if _span(x, p[0], a)))
+                t.call("np.subtract" if e < 0 else "np.add", self._multiple(x, c).code, self._multiple(y, abs(e)).code)
+            elif c == 1 and x.op != "number":
                 y, e = rest.pop(0)
                 function = "np.subtract" if e < 0 else "np.add"
                 t.call(function, self.text(x).code, self._multiple(y, abs(e)).code)
@@ -276,10 +280,16 @@ class Statements:
         rest = [x for x in a.args if x is not done]
         if done is None:
             rest.sort(key=lambda x: (not self._lends(x, t), self._is_single(x), x.shape != a.shape))
-            first, second = rest[0], rest[1]
+            first = rest.pop(0)
+            second = rest.pop(next(i for i, x in enumerate(rest) if _span(first, x, a)))
             if first.kind == "bool" and second.kind != "bool":
                 first, second = second, first
             t.call("np.multiply", self.text(first).code, self.text(second).code)
-            rest = rest[2:]
         for x in rest:
             t.update("*", self._now(x, t))
+
+
+def _span(x: Array, y: Array, a: Array) -> bool:
+    """Whether two operands together have the shape of the result."""
+    axes = (*reversed(x.shape), *([ONE] * (a.rank - x.rank))), (*reversed(y.shape), *([ONE] * (a.rank - y.rank)))
+    return all(d in (p, q) for d, p, q in zip(reversed(a.shape), *axes, strict=True))
