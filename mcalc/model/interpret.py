@@ -49,9 +49,10 @@ def predict(model: Model, values: Mapping[str, Any], sizes: Mapping[str, int] | 
     found = run.named()
     for name, loop in looped.items():
         if name in model.outputs:
-            ends = sorted((loop.first.value(run.sizes), loop.last.value(run.sizes)))
-            start = ends[0] - run.sequences[name].first.value(run.sizes)
-            found[name] = found[name][start : start + ends[1] - ends[0] + 1]
+            ends = (loop.first, loop.last)[:: loop.step]
+            first, last = (d.value(run.sizes) for d in ends)
+            start = first - run.sequences[name].first.value(run.sizes)
+            found[name] = found[name][start : start + max(last - first + 1, 0)]
     return {name: found[name] for name in model.outputs}
 
 

@@ -20,7 +20,7 @@ from mcalc.model.ir import Sequence as Stored
 from mcalc.model.stacked import Stack
 from mcalc.program.ir import Array
 from mcalc.program.operations import Axes
-from mcalc.program.plan import Line, Plan, Section
+from mcalc.program.plan import Line, Plan, Section, computed
 from mcalc.program.procedure import Range, stored
 
 
@@ -153,7 +153,8 @@ class FunctionBody:
         if element is None:
             return self.names.symbols[e]
         if self._range is not None and self._range.index in element.index.names():
-            return self._variable(element.sequence, element.index)
+            name = self._variable(element.sequence, element.index)
+            return f"{name}[0]" if e.is_scalar else name
         return self._fixed(element.sequence, element.index)
 
     def _variable(self, sequence: str, index: Dim) -> str:
@@ -195,7 +196,7 @@ class FunctionBody:
             if self.local.get(line.array) == place and line.array.rank:
                 self.lines += self.statements.write(line.array, Target(place, place, view=True, scratch=self._scratch))
                 return
-            text = self.statements.text(line.array)
+            text = self.statements.text(line.array, by_name=self.local.get(line.array) != place)
             self.lines.append(f"{place} = {'0' if line.array.op == 'zeros' else text.code}")
             return
         buffer = self.buffers.get(line.array)
@@ -206,7 +207,7 @@ class FunctionBody:
         """The mathematics of a line, as a comment."""
         name = ascii_text(line.target) if line.target is not None else line.name
         self.lines.append(f"# {name} = {mathematics(line.array, self.shown)}")
-        if line.target is not None:
+        if line.target is not None and computed(line.array):
             self.shown[line.array] = name
 
     def _buffer(self, buffer: Buffer | None, a: Array) -> str:
@@ -269,11 +270,12 @@ class FunctionBody:
         r = section.range
         assert r is not None
         before = dict(self.local)
+        elements = self.plan.procedure.elements
         for line in section.lines:
             if not line.total:
-                self.local.setdefault(line.array, line.name)
+                place = not line.array.rank and line.target in elements
+                self.local.setdefault(line.array, f"{line.name}[0]" if place else line.name)
                 self.shown.setdefault(line.array, line.name)
-        elements = self.plan.procedure.elements
         for line in section.lines:
             if line.target is not None and line.target in elements:
                 self._storage(elements[line.target].sequence)
@@ -314,8 +316,8 @@ class FunctionBody:
             element = elements[line.target]
             name = self._variable(element.sequence, element.index)
             if not line.array.rank:
-                text = self.statements.text(line.array, by_name=self.local.get(line.array) != name)
-                self.lines.append(f"{name}[...] = {text.code}")
+                text = self.statements.text(line.array, by_name=self.local.get(line.array) != f"{name}[0]")
+                self.lines.append(f"{name}[0] = {text.code}")
                 return
             if self.local.get(line.array) != name:
                 self.lines.append(f"{name}[...] = {self.statements.text(line.array).code}")

@@ -172,7 +172,7 @@ class ModelWriter:
             for e in self.program.gradients[argument.name]:
                 a = results[e]
                 if a is None:
-                    texts.append(names.symbols[e])
+                    texts.append(self._stored(e, names))
                     continue
                 text = body.statements.text(a)
                 owner = viewed(a)
@@ -185,10 +185,14 @@ class ModelWriter:
                 if inner in guarded and code != inner:
                     code = f"None if {inner} is None else {code}"
                 texts.append(code)
-            if not self.program.gradients[argument.name]:
-                texts.append(names.sequences[f"{argument.name}_bar"])
             returned.append(f"[{', '.join(texts)}]" if argument.ragged else texts[0])
         return returned
+
+    def _stored(self, e: Expr, names: Names) -> str:
+        """What a sum or a loop has gathered: of an element, the whole sequence."""
+        if e in self.program.elements:
+            return names.sequences[self.program.elements[e].sequence]
+        return f"dtype.type({names.symbols[e]})" if e.is_scalar else names.symbols[e]
 
     def _guards(self, found: Plan, results: Mapping[Expr, Array | None]) -> tuple[dict[int, str], list[str]]:
         """Conditions on the lines that few gradients need, and the names that they may leave undefined."""
@@ -223,7 +227,8 @@ class ModelWriter:
                     conditions[id(line)] = "wrt is None or " + " or ".join(f'"{python[n]}" in wrt' for n in ordered)
                     if line.array in final:
                         guarded.append(line.name)
-                for x in tree(line.array, found.names):
+                alias = [line.array] if found.names.get(line.array, line.name) != line.name else []
+                for x in (*tree(line.array, found.names), *alias):
                     needs.setdefault(x, set()).update(need)
         return conditions, guarded[::-1]
 
@@ -255,7 +260,9 @@ class ModelWriter:
             if output in model.sequences:
                 texts.append(_whole(model, output, names))
                 continue
-            parts = [_copied(body, procedure.bound[e]) for e in targets[output]]
+            parts = [
+                _copied(body, procedure.bound[e]) if e in procedure.bound else names.symbols[e] for e in targets[output]
+            ]
             texts.append(f"[{', '.join(parts)}]" if output in model.ragged else parts[0])
         lines.append(f"return {', '.join(texts)}")
         free = self._free(lines)
@@ -335,7 +342,7 @@ def _symbols_of(e: Expr) -> tuple[Expr, ...]:
 
 
 def _output_symbols(model: Model) -> dict[str, tuple[Expr, ...]]:
-    known = {d.target.name: d.target for s in model.statements if isinstance(s, Define) for d in [s]}
+    known = {s.target.name: s.target for s in model.statements if not isinstance(s, Loop)}
     return {
         name: model.ragged[name] if name in model.ragged else (known[name],)
         for name in model.outputs

@@ -112,7 +112,7 @@ class Statements:
         if a.rank and a.op in WITH_OUT:
             self._into(a, target)
         else:
-            target.assign(self.text(a, by_name=a.op in VIEWS))
+            target.assign(self.text(a, by_name=self.names.get(a) != target.name))
         return target.lines
 
     def _into(self, root: Array, target: Target) -> None:
