@@ -6,7 +6,8 @@ collect them, so that they end up on the smallest operand; `Builder.array` multi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -57,6 +58,7 @@ class Builder(Graph):
         """What the earlier lowering made of the expression that is lowered now."""
         self._paid: set[Array] = set()
         self._lengths: dict[Dim, float] = {}
+        self._others: dict[str, float] = {}
         self._scalar_products: dict[Array, Term] = {}
 
     def node(self, op: str, *args: Array, attrs: tuple[Any, ...] = ()) -> Array:
@@ -82,9 +84,11 @@ class Builder(Graph):
         return a in self.settled and (self.own is None or not self.settled.hangs_on(a, self.own))
 
     def own_cost(self, a: Array) -> float:
+        """The time of one operation, in ns at nominal sizes; nothing for what is computed already."""
+        return 0.0 if self.paid(a) else self.work(a)
+
+    def work(self, a: Array) -> float:
         """The time of one operation, in ns at nominal sizes."""
-        if self.paid(a):
-            return 0.0
         return OPERATIONS[a.op].work([self._sizes(x.shape) for x in a.args], self._sizes(a.shape))
 
     def cost(self, root: Array, given: frozenset[Array] = frozenset()) -> float:
@@ -119,8 +123,15 @@ class Builder(Graph):
     def _sizes(self, axes: Axes) -> tuple[float, ...]:
         for d in axes:
             if d not in self._lengths:
-                self._lengths[d] = nominal(d)
+                self._lengths[d] = nominal(d, self._others)
         return tuple(self._lengths[d] for d in axes)
+
+    @contextmanager
+    def sizes(self, others: Mapping[str, float]) -> Iterator[None]:
+        """Costs at other sizes of some dimensions."""
+        self._lengths, self._others = {}, dict(others)
+        yield
+        self._lengths, self._others = {}, {}
 
     # --- terms --------------------------------------------------------------------------------------------------------
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.operators import app, eye, unit
+from mcalc.algebra.operators import T, app, eye, mul, unit
 from mcalc.algebra.shape import ONE
 from mcalc.algebra.structure import holds
+from mcalc.calculus.convexity import nonnegative
 from mcalc.program.builder import Term
 from mcalc.program.lower import Lowering, Routine
 from mcalc.program.products import Piece, transposed
@@ -23,6 +24,7 @@ MOST_POWERS = 3
 MOST_TERMS = 6
 """Sums of more terms are not multiplied out."""
 
+INDICATORS = frozenset(["eq", "ge", "gt", "le", "lt"])
 PRODUCTS = frozenset(["mul", "pow", "T"])
 
 
@@ -126,6 +128,21 @@ def scalars_of(low: Lowering, found: Factors) -> Routine:
         term = yield e
         outside = b.times_scalars(outside, term if sign > 0 else low.inverse_scalar(term))
     return outside
+
+
+def root_of_gram(matrices: Sequence[Factor]) -> Expr | None:
+    """Z with Z^T Z the product, where it is A^T diag(u) A, u >= 0, A a matrix that is there as it stands."""
+    if len(matrices) != 3:
+        return None
+    left, middle, right = matrices
+    mirrored = left.e is right.e and left.transposed != right.transposed and not (left.inverted or right.inverted)
+    if not mirrored or ONE in left.e.shape or middle.e.op != "diagm" or middle.inverted or left.e.op == "diagm":
+        return None
+    u = middle.e.args[0]
+    if not nonnegative(u):
+        return None
+    root = u if u.op in INDICATORS else app("sqrt", u)
+    return mul(app("diagm", root), T(right.e) if right.transposed else right.e)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,8 @@
 
 A product is flattened to its factors (`factors`) and evaluated in the cheapest order (`products`). Where a factor is a
 sum, the product is also worked out term by term, and the cheaper way is taken: S^-1 (S - r r^T) S^-1 is S^-1 - u u^T
-with u = S^-1 r.
+with u = S^-1 r. A^T diag(u) A with u >= 0 is Z^T Z with Z = diag(sqrt(u)) A: NumPy computes one half of a matrix that
+is multiplied by its own transpose.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import app
 from mcalc.algebra.shape import ONE, Shape
 from mcalc.program.builder import Term
-from mcalc.program.factors import PRODUCTS, Factor, Factors, factors_of, pieces_of, scalars_of, split
+from mcalc.program.factors import PRODUCTS, Factor, Factors, factors_of, pieces_of, root_of_gram, scalars_of, split
 from mcalc.program.ir import Array
 from mcalc.program.lower import Lowering, Routine, axes, rule
-from mcalc.program.products import Piece, chain, trace, trace_of
+from mcalc.program.products import Piece, chain, product, trace, trace_of, transposed
 
+SPECIAL = frozenset(["zeros", "eye", "diagonal", "outer", "rows", "columns", "ones", "commutation"])
+"""Operations whose result products do not multiply entry by entry."""
 GAIN = 0.8
 """A product is worked out term by term where that takes at most this part of the time."""
 
@@ -30,6 +33,12 @@ def _product(low: Lowering, e: Expr) -> Routine:
     outside = yield from scalars_of(low, found)
     if not found.matrices:
         return outside
+    root = root_of_gram(found.matrices)
+    if root is not None:
+        z = yield root
+        if z.core.op not in SPECIAL:
+            piece = Piece(root.shape[0], root.shape[1], z)
+            return b.times_scalars(product(b, transposed(b, piece), piece).term, outside)
     pieces = yield from pieces_of(low, found.matrices)
     whole = chain(b, pieces)
     if len(found.matrices) > 1:

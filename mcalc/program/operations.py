@@ -284,9 +284,14 @@ _HABITS = {"n": 1000.0, "N": 1000.0, "T": 1000.0, "k": 10.0, "r": 10.0, "q": 30.
 _ORDINARY = 100.0
 
 
-def nominal(d: Dim) -> float:
-    """A size for a dimension, by the habits of naming; orders of evaluation are compared at these sizes."""
-    sizes = {name: _HABITS.get(name[0], _ORDINARY) for name in d.names()}
+def habit(name: str) -> float:
+    """The size of a dimension by its name."""
+    return _HABITS.get(name[0], _ORDINARY)
+
+
+def nominal(d: Dim, others: Mapping[str, float]) -> float:
+    """A size for a dimension, by the habits of naming but for `others`; orders of evaluation are compared at these."""
+    sizes = {name: others.get(name) or habit(name) for name in d.names()}
     total = 0.0
     for monomial, coefficient in d.terms:
         product = float(coefficient)

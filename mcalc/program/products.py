@@ -1,7 +1,8 @@
 """Products of matrices: what one product of two factors is as an operation, and the order of a chain of them.
 
 In: factors (`Piece`: a shape rows x columns and a term) in order; out: one piece. The order is the one of least work at
-nominal sizes, by dynamic programming over intervals (Godbole 1973), where what is computed already costs nothing.
+nominal sizes, by dynamic programming over intervals (Godbole 1973), where what is computed already costs nothing. Sizes
+are guesses: where W^T W M and W^T (W M) win at different sizes, the order that can lose little is taken (`_steadier`).
 Special factors never become full matrices where a neighbour can take them: A^-1 B is a solve, diag(u) B a row scaling,
 1 b^T a broadcast, 1^T A a sum over rows, A e_j a column, K vec(X) a permutation.
 
@@ -17,9 +18,18 @@ from typing import NamedTuple
 from mcalc.algebra.shape import ONE, Dim
 from mcalc.program.builder import Builder, Term
 from mcalc.program.ir import Array
+from mcalc.program.operations import habit
 
 LONGEST = 16
 """Longer chains are evaluated in runs of this many, from the end at which there is a vector."""
+
+FEW = 6
+"""Orders of chains of up to this length are compared at several sizes."""
+SMALL = 50.0
+FLIPPED = {True: 1000.0, False: 10.0}
+"""What a dimension that is usually small, or large, may be as well."""
+RISK = 0.5
+"""What an order may lose at nominal sizes for being the better one at others."""
 
 TRANSPOSE = 500.0
 """What a transposed operand counts, in ns: enough to prefer x^T (A y) to (A^T x)^T y."""
@@ -218,7 +228,35 @@ def chain(b: Builder, pieces: Sequence[Piece]) -> Piece:
     while len(run) > LONGEST:
         part = slice(-LONGEST, None) if run[-1].columns is ONE else slice(LONGEST)
         run[part] = [_best(b, run[part])[0, LONGEST].piece]
-    return _best(b, run)[0, len(run)].piece
+    found = _best(b, run)[0, len(run)].piece
+    return _steadier(b, run, found) if 2 < len(run) <= FEW and len(b.settled) else found
+
+
+def _steadier(b: Builder, pieces: Sequence[Piece], best: Piece) -> Piece:
+    """The order that loses least at unusual sizes, among those that lose little at nominal ones.
+
+    What an order loses is the time it takes beyond the best order, relative to the whole program with that one.
+    """
+    names = dict.fromkeys(name for p in pieces for d in (p.rows, p.columns) for name in d.names())
+    scenes: list[dict[str, float]] = [{}, *({name: FLIPPED[habit(name) < SMALL]} for name in names)]
+    orders = {best.term: best}
+    for scene in scenes[1:]:
+        with b.sizes(scene):
+            other = _best(b, pieces)[0, len(pieces)].piece
+        orders.setdefault(other.term, other)
+    if len(orders) == 1:
+        return best
+    elsewhere = [a for a in b.settled if b.own is None or not b.settled.hangs_on(a, b.own)]
+    losses: dict[Term, list[float]] = {term: [] for term in orders}
+    for scene in scenes:
+        with b.sizes(scene):
+            costs = {term: b.cost(b.array(term)) for term in orders}
+            least = min(costs.values())
+            whole = least + sum(map(b.work, elsewhere))
+        for term, cost in costs.items():
+            losses[term].append((cost - least) / whole)
+    fair = [term for term in orders if losses[term][0] <= RISK]
+    return orders[min(fair, key=lambda term: max(losses[term]))]
 
 
 def _best(b: Builder, pieces: Sequence[Piece], cyclic: bool = False) -> dict[tuple[int, int], _Best]:

@@ -8,7 +8,7 @@ graph the dominator of a node is the nearest common dominator of its readers).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mcalc.program.ir import Array, arrays
 
@@ -26,6 +26,12 @@ class Settled:
                 above = parent[x]
                 depth[x] = 0 if above is None else depth[above] + 1
         self._span = _spans(order, parent)
+
+    def __iter__(self) -> Iterator[Array]:
+        return iter(self._span)
+
+    def __len__(self) -> int:
+        return len(self._span)
 
     def __contains__(self, a: Array) -> bool:
         return a in self._span

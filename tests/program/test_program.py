@@ -234,3 +234,45 @@ def test_random_expressions(block: int) -> None:
         assert np.max(np.abs(got - truth), initial=0) <= 1e-6 * max(1.0, np.max(np.abs(truth), initial=0)), str(e)
         compared += 1
     assert compared > 20
+
+
+@pytest.mark.parametrize(
+    ("f", "where", "formed"),
+    [
+        ("A^T diag(exp(x)) A", "A: n x m; x: n", {("n", "m")}),
+        ("A diag(exp(x)) A^T", "A: m x n; x: n", {("n", "m")}),
+        ("B^T diag(x > 0) B", "B: n x m; x: n", {("n", "m")}),
+    ],
+)
+def test_a_product_with_nonnegative_weights_is_a_gram_matrix(f: str, where: str, formed: set[tuple[str, ...]]) -> None:
+    """Z^T Z, of which NumPy computes one half, Z = diag(sqrt(u)) A."""
+    p = lowered(f, where)
+    gram = dict(p.outputs)["value"]
+    assert gram.op == "matmul" and gram.args[0].op == "T" and gram.args[0].args[0] is gram.args[1]
+    assert {tuple(map(str, gram.args[1].shape))} == formed
+    assert ("sqrt" in operations(p)) == ("exp" in f)
+
+
+@pytest.mark.parametrize(
+    ("f", "where"),
+    [
+        ("A^T diag(x) A", "A: n x m; x: n"),
+        ("A^T diag(exp(x)) B", "A, B: n x m; x: n"),
+        ("y^T diag(exp(x)) y", "x, y: n"),
+        ("A diag(exp(x)) A", "A: n x n; x: n"),
+    ],
+)
+def test_other_products_take_no_root(f: str, where: str) -> None:
+    assert "sqrt" not in operations(lowered(f, where))
+
+
+def test_an_order_that_loses_little_is_taken_where_sizes_are_guesses() -> None:
+    """W^T (W M), since W H and W^T R are there; W^T W costs less if k is small, and much more if it is not."""
+    where = "W: m x k; U, V: k x d; X: d x n; Y: m x n"
+    more = {"slope": "W^T (W exp(U X) - Y)", "step": "W^T W (exp(U X) .* (V X))"}
+    assert ("k", "k") not in shapes(lowered("norm(W exp(U X) - Y)^2", where, **more), "matmul")
+
+
+def test_a_guess_stands_where_it_loses_much() -> None:
+    """Alone, W^T W M is as fast as the habits of the names let it be."""
+    assert ("k", "k") in shapes(lowered("sum(M)", "W: m x k; M: k x n", step="W^T W M"), "matmul")
