@@ -38,13 +38,14 @@ class LocalAdjoints:
     """The local adjoints of one program, each distinct one derived once."""
 
     def __init__(self) -> None:
-        self.known: dict[tuple[Expr, Expr, Expr, tuple[Expr, ...]], tuple[Part | None, ...]] = {}
+        self.known: dict[tuple[Expr, Expr | None, Expr, tuple[Expr, ...]], tuple[Part | None, ...]] = {}
 
-    def __call__(self, cotangent: Expr, target: Expr, value: Expr, variables: Sequence[Expr]) -> Parts:
-        """The parts for the variables; `cotangent` is a symbol, or 1."""
+    def __call__(self, cotangent: Expr, target: Expr | None, value: Expr, variables: Sequence[Expr]) -> Parts:
+        """The parts for the variables; `cotangent` is a symbol, or 1; `target` the name of the value, if any."""
         names = Renaming()
         renamed_value = names(value)
-        key = (names(cotangent), names(target), renamed_value, tuple(names(x) for x in variables))
+        stands = None if target is None else names(target)
+        key = (names(cotangent), stands, renamed_value, tuple(names(x) for x in variables))
         if key not in self.known:
             self.known[key] = gradients(*key)
         back = names.inverse()
@@ -52,14 +53,14 @@ class LocalAdjoints:
         return {x: Part(back(part.value), part.rules) for x, part in found if part is not None}
 
 
-def gradients(cotangent: Expr, target: Expr, value: Expr, variables: Sequence[Expr]) -> tuple[Part | None, ...]:
+def gradients(cotangent: Expr, target: Expr | None, value: Expr, variables: Sequence[Expr]) -> tuple[Part | None, ...]:
     """The gradients of tr(C^T V) by the variables, written as short as they get; None for zero."""
     context = Normaliser()
     root = value if cotangent is number(1) else inner(cotangent, value)
     found = backward(context, root, variables)
     polish = Polisher(context, {context(node): node for node in postorder(value) if node.args})
     context.rewrites.clear()
-    named = {value: target} if value.args else {}
+    named = {value: target} if target is not None and value.args else {}
     result: list[Part | None] = []
     for x in variables:
         gradient = found.gradients[x]

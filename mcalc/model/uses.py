@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
-from mcalc.algebra.expr import Expr, symbols
+from mcalc.algebra.expr import Expr, depends_on, symbols
 from mcalc.algebra.operators import add, number
 from mcalc.algebra.shape import Dim, dim
 from mcalc.model.elements import Elements, minus, slope
@@ -102,7 +102,7 @@ class Uses:
         self.made = made
         self.of: dict[Variable, list[Use]] = {}
         rows = [(p, s, d, symbols(d.value)) for p, s, d in readers(model)]
-        moving = moving_variables(made, [(d, read) for _, _, d, read in rows], wanted)
+        self.moving = moving = moving_variables(made, [(d, read) for _, _, d, read in rows], wanted)
         self.rows = rows
         self.constant: dict[Expr, Expr] = {model.loss: number(1)}
         """Targets whose cotangent is a number (or made of dimensions), and that number."""
@@ -123,7 +123,9 @@ class Uses:
                     continue
                 self._look_for_constant(statement, define)
                 bar = self.constant.get(define.target)
-                parts = local(bar or cotangent(define.target), define.target, define.value, inside)
+                # of a sum over the loop, the target is not the value of one term
+                same = define.target if isinstance(define, Define) else None
+                parts = local(bar or cotangent(define.target), same, define.value, inside)
                 found[k] = [Use(position, statement, define, s, *part) for s, part in parts.items()]
                 self.active.add(id(define))
                 for use in found[k]:
@@ -159,6 +161,10 @@ class Uses:
     def variable(self, node: Expr) -> Variable:
         """The variable that a symbol belongs to."""
         return variable_of(self.made, node)
+
+    def moving_nodes(self, value: Expr) -> set[Expr]:
+        """The nodes of an expression that depend on the parameters."""
+        return depends_on(value, [s for s in symbols(value) if self.variable(s) in self.moving])
 
     def has_cotangent(self, define: Define | Total) -> bool:
         """Whether the cotangent of a definition leads to a parameter, and is not a number."""
