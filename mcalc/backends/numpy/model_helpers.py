@@ -10,11 +10,11 @@ from collections.abc import Mapping
 SIGMOID = '''
 def sigmoid(X, out=None):
     """1 / (1 + exp(-X)), without overflow."""
-    out = np.negative(X, out=out)
-    out = np.minimum(out, LIMITS[out.dtype.char], out=out)
-    out = np.exp(out, out=out)
+    out = np.asarray(np.negative(X, out=out))
+    np.minimum(out, LIMITS[out.dtype.char], out=out)
+    np.exp(out, out=out)
     out += 1
-    return np.divide(1, out, out=out)
+    return np.divide(1, out, out=out)[()]
 '''
 
 LIMITS = '''
@@ -25,10 +25,10 @@ LIMITS = {"d": 709.0, "f": 88.0}
 SOFTPLUS = '''
 def softplus(X, out=None):
     """log(1 + exp(X)) = max(X, 0) + log(1 + exp(-|X|)), without overflow."""
-    small = np.abs(X)
-    small = np.negative(small, out=small)
-    small = np.exp(small, out=small)
-    small = np.log1p(small, out=small)
+    small = np.asarray(np.abs(X))
+    np.negative(small, out=small)
+    np.exp(small, out=small)
+    np.log1p(small, out=small)
     out = np.maximum(X, 0, out=out)
     out += small
     return out
@@ -56,15 +56,15 @@ def softmax(X, axis=None, out=None):
 SIGMOID_FROM = '''
 def sigmoid_from(Z, small, out=None):
     """sigmoid(Z), where small = exp(-|Z|)."""
-    out = np.add(small, 1, out=out)
-    return np.divide(np.where(Z >= 0, 1, small), out, out=out)
+    out = np.asarray(np.add(small, 1, out=out))
+    return np.divide(np.where(Z >= 0, 1, small), out, out=out)[()]
 '''
 
 SIGMOID_OF_NEGATIVE_FROM = '''
 def sigmoid_of_negative_from(Z, small, out=None):
     """sigmoid(-Z), where small = exp(-|Z|)."""
-    out = np.add(small, 1, out=out)
-    return np.divide(np.where(Z >= 0, small, 1), out, out=out)
+    out = np.asarray(np.add(small, 1, out=out))
+    return np.divide(np.where(Z >= 0, small, 1), out, out=out)[()]
 '''
 
 WITH_OUT: Mapping[str, str] = {

@@ -246,9 +246,9 @@ class ModelWriter:
         writer.helpers = set()
         names = writer._names(wanted, writer.program.sequences)
         targets = _output_symbols(model)
-        procedure = lower_procedure(
-            {"forward": wanted}, model.elements, [e for found in targets.values() for e in found]
-        )
+        given_back = [e for found in targets.values() for e in found]
+        given_back += [e for e, element in model.elements.items() if element.sequence in model.outputs]
+        procedure = lower_procedure({"forward": wanted}, model.elements, given_back)
         made = plan(
             procedure, writer.program.sequences, Namer(writer.taken),
             lambda e, r: _target_name(names, procedure.elements, writer.program.sequences, e, r),
