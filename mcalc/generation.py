@@ -67,11 +67,14 @@ def test_gradients(seed):
 '''
 
 
-def generate(model: str | Model, *, sizes: Mapping[str, int] | None = None) -> Generated:
+def generate(
+    model: str | Model, *, sizes: Mapping[str, int] | None = None, typical: Mapping[str, int] | None = None
+) -> Generated:
     """The module of a model.
 
     `model` is the name of a shipped model, the path of a model file (`*.mc`), the text of a model, or a model that was
-    read; `sizes` gives its `size` statements other values. Raises `McalcError`.
+    read; `sizes` gives its `size` statements other values. `typical` gives dimensions about which the module should be
+    fast (it is right for all): orders of products are chosen for them. Raises `McalcError`.
 
         >>> import mcalc
         >>> mlp = mcalc.generate("mlp").module
@@ -81,7 +84,8 @@ def generate(model: str | Model, *, sizes: Mapping[str, int] | None = None) -> G
     from mcalc.model.reverse import reverse
 
     found, command = _read(model, sizes or {})
-    frame = frame_of(reverse(prepare(found)), found)
+    command += "".join(f" --typical {shlex.quote(f'{key}={value}')}" for key, value in (typical or {}).items())
+    frame = frame_of(reverse(prepare(found)), found, typical or {})
     return Generated(found, rendered(frame, command, __version__))
 
 

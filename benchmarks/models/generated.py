@@ -20,11 +20,11 @@ from typing import Any
 from benchmarks.models.sizes import BY_NAME, Args, Dims, Workload, arguments
 
 
-def module_text(path: Path, sizes: Mapping[str, int] | None = None) -> str:
-    """The generated module of a model file; `sizes` sets its `size` statements."""
+def module_text(path: Path, sizes: Mapping[str, int] | None = None, typical: Mapping[str, int] | None = None) -> str:
+    """The generated module of a model file; `sizes` sets its `size` statements, `typical` is what it is made for."""
     import mcalc
 
-    return mcalc.generate(str(path), sizes=sizes).plain
+    return mcalc.generate(str(path), sizes=sizes, typical=typical).plain
 
 
 def derivative_text(w: Workload) -> str:
@@ -39,7 +39,11 @@ def derivative_text(w: Workload) -> str:
 def generate(w: Workload, dims: Dims) -> str:
     if w.kind != "gradient":
         return derivative_text(w)
-    return module_text(w.path, {"L": dims["L"]} if "L" in dims else None)
+    return module_text(
+        w.path,
+        {"L": dims["L"]} if "L" in dims else None,
+        {k: v for k, v in dims.items() if isinstance(v, int) and k != "L"},
+    )
 
 
 def generate_text(text: str) -> str:

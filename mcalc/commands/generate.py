@@ -27,6 +27,8 @@ MODEL is the name of a shipped model (mcalc models lists them) or the path of a 
 @click.option("--output", "-o", metavar="FILE", help="Write to FILE (default: standard output).")
 @click.option("--set", "settings", multiple=True, type=Text(), metavar="NAME=NUMBER",
               help="Another value for a size of the model; may be repeated.")  # fmt: skip
+@click.option("--typical", multiple=True, type=Text(), metavar="NAME=NUMBER",
+              help="A size of a dimension to be fast for; may be repeated.")  # fmt: skip
 @click.option("--test", is_flag=True, help="Write a test of the gradients beside FILE, too.")
 @click.option("--force", is_flag=True, help="Overwrite FILE even if mcalc did not write it.")
 @click.option("--traceback", is_flag=True, help="Show where in mcalc an error arose.")
@@ -37,7 +39,9 @@ def command(model: str, **options: Any) -> None:
     output: str | None = options["output"]
     if options["test"] and not output:
         raise UsageError("--test writes a file beside the module", hint="-o FILE says where")
-    made = generate(model, sizes=_sizes(options["settings"]))
+    made = generate(
+        model, sizes=_numbers("--set", options["settings"]), typical=_numbers("--typical", options["typical"])
+    )
     if not output:
         return write(made.text)
     files = {output: made.text}
@@ -60,11 +64,11 @@ def written_by_mcalc(path: str) -> bool:
     return "\nWritten by mcalc " in head
 
 
-def _sizes(settings: tuple[str, ...]) -> dict[str, int]:
+def _numbers(option: str, settings: tuple[str, ...]) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not value.strip().isdecimal() or not name.strip():
-            raise UsageError(f"--set {setting[:60]}: NAME=NUMBER is expected", hint="--set L=3")
+            raise UsageError(f"{option} {setting[:60]}: NAME=NUMBER is expected", hint=f"{option} L=3")
         sizes[name.strip()] = int(value)
     return sizes

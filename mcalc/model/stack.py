@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from mcalc.algebra.expr import Expr, postorder, symbols
 from mcalc.algebra.operators import add
 from mcalc.algebra.operators import symbol as make_symbol
+from mcalc.model.inline import inline_single_reads
 from mcalc.model.ir import Adjoint, Define, Element, Loop, Statement, Total
 from mcalc.model.ir import Sequence as Stored
 from mcalc.algebra.shape import dim
@@ -43,7 +44,9 @@ def stack(adjoint: Adjoint) -> Stacked:
     stacker = Stacker(result.sequences, result.elements, result.stacks)
     pass_ = _Pass(stacker)
     count = len(adjoint.forward.statements)
-    statements = masks_of_activations([*adjoint.forward.statements, *adjoint.statements])
+    kept = {*(e for found in adjoint.gradients.values() for e in found), *result.elements}
+    backward = inline_single_reads(adjoint.statements, kept)
+    statements = masks_of_activations([*adjoint.forward.statements, *backward])
     result.forward = pass_.statements(statements[:count])
     result.backward = pass_.statements(statements[count:])
     return result

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 
 from mcalc.algebra.shape import Dim
@@ -49,8 +50,10 @@ def merged(*parts: Scalars) -> Scalars:
 class Builder(Graph):
     """A graph with constructors, and with the cost of what is not computed yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, typical: Mapping[str, float] = MappingProxyType({})) -> None:
         super().__init__()
+        self.typical = dict(typical)
+        """Sizes of dimensions that are known to be about so large."""
         self.one = self.number(1)
         self.settled = Settled()
         """What an earlier lowering found necessary."""
@@ -58,7 +61,7 @@ class Builder(Graph):
         """What the earlier lowering made of the expression that is lowered now."""
         self._paid: set[Array] = set()
         self._lengths: dict[Dim, float] = {}
-        self._others: dict[str, float] = {}
+        self._others = dict(self.typical)
         self._scalar_products: dict[Array, Term] = {}
 
     def node(self, op: str, *args: Array, attrs: tuple[Any, ...] = ()) -> Array:
@@ -129,9 +132,9 @@ class Builder(Graph):
     @contextmanager
     def sizes(self, others: Mapping[str, float]) -> Iterator[None]:
         """Costs at other sizes of some dimensions."""
-        self._lengths, self._others = {}, dict(others)
+        self._lengths, self._others = {}, {**others, **self.typical}
         yield
-        self._lengths, self._others = {}, {}
+        self._lengths, self._others = {}, dict(self.typical)
 
     # --- terms --------------------------------------------------------------------------------------------------------
 
@@ -263,6 +266,9 @@ class Builder(Graph):
         by = u.args[1] if divide else u
         if a.op == "ones" and a.rank == 2:
             return self.repeated("columns", u, a.shape[1]) if what == "rows" else self.repeated("rows", u, a.shape[0])
+        if a.op == "T" and what != "entries":
+            # NumPy reads a transposed array slowly: the transpose is taken of the result
+            return self.view(self.scaled(a.args[0], u, "columns" if what == "rows" else "rows"))
         if what == "rows":
             by = self.column(by)
         if divide:

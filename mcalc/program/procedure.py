@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import ONE, Dim
@@ -79,17 +80,21 @@ def stored(e: Expr) -> Axes:
 
 
 def lower_procedure(
-    phases: Mapping[str, Sequence[Statement]], elements: Mapping[Expr, Element], outputs: Sequence[Expr]
+    phases: Mapping[str, Sequence[Statement]],
+    elements: Mapping[Expr, Element],
+    outputs: Sequence[Expr],
+    typical: Mapping[str, float] = MappingProxyType({}),
 ) -> Procedure:
     """The blocks of several phases; in every phase but the first, values are derivatives (conventions at kinks).
 
-    `outputs` are symbols that are given back: a 1 x m output is a matrix with two axes.
+    `outputs` are symbols that are given back: a 1 x m output is a matrix with two axes. `typical` are sizes of dimensions
+    that orders of evaluation are compared at.
     """
     memo: dict[Expr, Expr] = {}
     plans = [(phase, s, [stable(d.value, memo) for d in _body(s)]) for phase, found in phases.items() for s in found]
     first = next(iter(phases), "")
     local = _local_targets(plans, elements, outputs)
-    builder = Builder()
+    builder = Builder(typical)
     roots = tuple(value for _, _, values in plans for value in values)
     made: list[list[Array]] = []
     lowering: Lowering | None = None

@@ -6,27 +6,30 @@ import ast
 import linecache
 from collections.abc import Mapping
 from importlib.resources import files
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 from mcalc.backends.numpy.emit import WIDTH
 from mcalc.backends.numpy.model_frame import Frame
 from mcalc.backends.numpy.model_module import ModelWriter, Program
 from mcalc.backends.numpy.whitelist import check_module
 from mcalc.errors import InternalError
-from mcalc.model.ir import Adjoint
+from mcalc.model.ir import Adjoint, Model
 from mcalc.model.stack import Stacked, stack
 
 
-def frame_of(adjoint: Adjoint, original: object = None) -> Frame:
-    """The parts of the module of a model; loops are vectorised where that is possible."""
+def frame_of(
+    adjoint: Adjoint, original: Model | None = None, typical: Mapping[str, float] = MappingProxyType({})
+) -> Frame:
+    """The parts of the module of a model; loops are vectorised where that is possible.
+
+    `typical` are sizes of dimensions for which the code is made to be fast.
+    """
     stacked: Stacked = stack(adjoint)
     program = Program(
         adjoint.forward, stacked.forward, stacked.backward, adjoint.gradients, dict(stacked.sequences),
         dict(stacked.elements), stacked.stacks,
     )  # fmt: skip
-    from mcalc.model.ir import Model
-
-    return ModelWriter(program, original if isinstance(original, Model) else adjoint.forward).frame()
+    return ModelWriter(program, original or adjoint.forward, typical).frame()
 
 
 def rendered(frame: Frame, command: str, version: str) -> str:

@@ -57,7 +57,8 @@ class Program:
 class ModelWriter:
     """Writes the module of one model."""
 
-    def __init__(self, program: Program, original: Model) -> None:
+    def __init__(self, program: Program, original: Model, typical: Mapping[str, float]) -> None:
+        self.typical = typical
         self.program = program
         self.original = original
         self.taken: set[str] = set(RESERVED | FRAME_NAMES)
@@ -120,7 +121,7 @@ class ModelWriter:
         names = self._names(everything, sequences)
         labels = {s for found in p.gradients.values() for s in found}
         phases = {"forward": p.forward, "backward": p.backward}
-        procedure = lower_procedure(phases, p.elements, [*labels])
+        procedure = lower_procedure(phases, p.elements, [*labels], self.typical)
         found = plan(
             procedure,
             sequences,
@@ -215,13 +216,16 @@ class ModelWriter:
             loop_needs: set[str] = set()
             if section.range is not None:
                 loop_needs = set(parameters)
-            for line in reversed(section.lines):
+            for line in section.lines[::-1]:
                 need = loop_needs or needs.get(line.array, set())
                 in_sequence = line.target is not None and (
                     line.target in self.program.stacks or line.target in found.procedure.elements
                 )
                 if in_sequence:
                     need = set(parameters)
+                if not need:
+                    section.lines.remove(line)
+                    continue
                 if 0 < len(need) <= MOST_GUARDED and len(need) < len(parameters) and section.range is None:
                     ordered = [name for name in parameters if name in need]
                     conditions[id(line)] = "wrt is None or " + " or ".join(f'"{python[n]}" in wrt' for n in ordered)
