@@ -21,7 +21,7 @@ def check_gradients(seed=0, directions=3):
     """
     rng = np.random.default_rng(seed)
     SAMPLE
-    given = dict(zip(NAMES, (ARGUMENTS,)))
+    given = GIVEN
     structures = STRUCTURES
     loss, gradients = value_and_grad(**given)
     worst = 0.0

@@ -129,14 +129,13 @@ class Frame:
         blocks += [texts.FITTING.strip(), texts.KNOWN.strip(), texts.CHECKED.strip()]
         inputs = [g for g in self.given if g.argument.kind == "input"]
         lines = sample_lines(self.model, [*inputs, *parameters], self.sizes)
-        called = ", ".join(g.python for g in self.given)
+        called = ", ".join(f'"{g.python}": {g.python}' for g in self.given)
         directions = ", ".join(f'"{g.python}": {_structure(self.model, g)}' for g in parameters)
         blocks.append(
             CHECK.strip()
             .replace("SAMPLE", "\n    ".join(lines))
-            .replace("ARGUMENTS", called)
+            .replace("GIVEN", f"{{{called}}}")
             .replace("STRUCTURES", f"{{{directions}}}")
-            .replace("NAMES", _tuple([f'"{g.python}"' for g in self.given]))
         )
         return blocks
 

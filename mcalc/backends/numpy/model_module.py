@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mcalc.algebra.expr import Expr
+from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.shape import ONE
 from mcalc.backends.numpy.body import FunctionBody, Names, Stack
 from mcalc.backends.numpy.emit import viewed
@@ -19,6 +19,7 @@ from mcalc.backends.numpy.identifiers import RESERVED, identifier
 from mcalc.backends.numpy.model_arguments import Given, Piece, arguments_checked, axes_of, declared
 from mcalc.backends.numpy.model_frame import Frame
 from mcalc.backends.numpy.model_helpers import WITH_OUT
+from mcalc.backends.numpy.model_outputs import is_read, needed, output_symbols, owner
 from mcalc.backends.numpy.text import Text
 from mcalc.model.ir import Argument, Define, Element, Loop, Model, Statement, definitions
 from mcalc.model.ir import Sequence as Stored
@@ -34,7 +35,7 @@ FRAME_NAMES = frozenset(
         "DIMENSIONS", "SHAPES", "Parameters", "Gradients", "Workspace", "NO_WORKSPACE", "forward", "backward",
         "value_and_grad", "predict", "init", "workspace", "ws", "wrt", "cache", "seed", "dtype", "plain", "rng",
         "space", "checked", "listed", "expect", "fitting", "known_parameters", "check_gradients", "LIMITS", "sizes",
-        "sigmoid_from", "sigmoid_of_negative_from",
+        "sigmoid_from", "sigmoid_of_negative_from", "directions", "direction", "moved", "parts", "spd",
     )
 )  # fmt: skip
 MOST_GUARDED = 3
@@ -91,25 +92,25 @@ class ModelWriter:
         return {n: self._claim(n) for n in found}
 
     def _names(self, statements: Iterable[Statement], sequences: Mapping[str, Stored]) -> Names:
-        symbols: dict[Expr, str] = {}
+        found: dict[Expr, str] = {}
         python_of: dict[str, str] = {}
         for g in self.given:
             if g.argument.name in self.original.sequences:
                 python_of[g.argument.name] = g.python
             else:
-                symbols.update(zip(g.argument.symbols, (p.python for p in g.pieces), strict=True))
+                found.update(zip(g.argument.symbols, (p.python for p in g.pieces), strict=True))
         given = frozenset(python_of)
         for name in sequences:
             if name not in python_of:
                 python_of[name] = self._claim(name)
         for definition in definitions(tuple(statements)):
             target = definition.target
-            if target in symbols or target in self.program.elements:
+            if target in found or target in self.program.elements:
                 continue
             stack = self.program.stacks.get(target)
             stem = f"{python_of[stack.sequence]}_rows" if stack else target.name
-            symbols[target] = self._claim(stem)
-        return Names(symbols, python_of, self.sizes, self.program.stacks, given, self.taken)
+            found[target] = self._claim(stem)
+        return Names(found, python_of, self.sizes, self.program.stacks, given, self.taken)
 
     # --- functions ----------------------------------------------------------------------------------------------------
 
@@ -241,15 +242,15 @@ class ModelWriter:
         model = self.original
         if not model.outputs:
             return [], []
-        wanted = _needed(model)
+        wanted = needed(model)
         writer = ModelWriter.__new__(ModelWriter)
         writer.program = Program(model, wanted, (), {}, dict(model.sequences), dict(model.elements), {})
         writer.original, writer.taken, writer.sizes = model, set(self.taken_by_arguments()), self.sizes
-        used = {s for d in definitions(tuple(wanted)) for s in _symbols_of(d.value)}
-        writer.given = [g for g in self.given if _is_read(model, g.argument, used)]
+        used = {s for d in definitions(tuple(wanted)) for s in symbols(d.value)}
+        writer.given = [g for g in self.given if is_read(model, g.argument, used)]
         writer.helpers = set()
         names = writer._names(wanted, writer.program.sequences)
-        targets = _output_symbols(model)
+        targets = output_symbols(model)
         given_back = [e for found in targets.values() for e in found]
         given_back += [e for e, element in model.elements.items() if element.sequence in model.outputs]
         procedure = lower_procedure({"forward": wanted}, model.elements, given_back)
@@ -265,7 +266,7 @@ class ModelWriter:
                 texts.append(_whole(model, output, names))
                 continue
             parts = [
-                _copied(body, procedure.bound[e]) if e in procedure.bound else names.symbols[e] for e in targets[output]
+                _copied(body, procedure.bound[e]) if e in procedure.bound else self._stored(e, names) for e in targets[output]
             ]
             texts.append(f"[{', '.join(parts)}]" if output in model.ragged else parts[0])
         lines.append(f"return {', '.join(texts)}")
@@ -339,57 +340,13 @@ def _read_by(found: Plan, phase: str) -> set[Array]:
     return read | {a for a in bound if a.op not in ATOMS and a in read}
 
 
-def _symbols_of(e: Expr) -> tuple[Expr, ...]:
-    from mcalc.algebra.expr import symbols
-
-    return symbols(e)
-
-
-def _output_symbols(model: Model) -> dict[str, tuple[Expr, ...]]:
-    known = {s.target.name: s.target for s in model.statements if not isinstance(s, Loop)}
-    return {
-        name: model.ragged[name] if name in model.ragged else (known[name],)
-        for name in model.outputs
-        if name not in model.sequences
-    }
-
-
-def _needed(model: Model) -> list[Statement]:
-    """The statements that the outputs depend on, in order."""
-    wanted: set[str] = set(model.outputs)
-    found: list[Statement] = []
-    for s in reversed(model.statements):
-        targets = {_owner(model, d.target) for d in (s.body if isinstance(s, Loop) else (s,))}
-        if not targets & wanted and not any(_ragged_owner(model, t) in wanted for t in targets):
-            continue
-        found.append(s)
-        for d in s.body if isinstance(s, Loop) else (s,):
-            wanted |= {_owner(model, e) for e in _symbols_of(d.value)}
-    return found[::-1]
-
-
-def _owner(model: Model, e: Expr) -> str:
-    element = model.elements.get(e)
-    return element.sequence if element is not None else e.name
-
-
-def _ragged_owner(model: Model, name: str) -> str:
-    return name.partition("[")[0] if "[" in name else name
-
-
-def _is_read(model: Model, argument: Argument, used: set[Expr]) -> bool:
-    if argument.name in model.sequences:
-        return any(model.elements[e].sequence == argument.name for e in used if e in model.elements)
-    return any(e in used for e in argument.symbols)
-
-
 def _whole(model: Model, output: str, names: Names) -> str:
     """The elements of a sequence that loops define."""
     from mcalc.backends.numpy.body import _slice
 
     low = high = None
     for s in model.statements:
-        if isinstance(s, Loop) and any(_owner(model, d.target) == output for d in s.body):
+        if isinstance(s, Loop) and any(owner(model, d.target) == output for d in s.body):
             first, last = (s.first, s.last) if s.step > 0 else (s.last, s.first)
             low, high = low or first, last
     found = model.sequences[output]
