@@ -45,6 +45,10 @@ def _total(low: Lowering, e: Expr) -> Routine:
         case "neg":
             term = yield app("sum", a.args[0], attrs=e.attrs)
             return Term(term.core, -term.coefficient, term.scalars)
+        case "div" if a.args[1].is_scalar:
+            above = yield app("sum", a.args[0], attrs=e.attrs)
+            below = yield a.args[1]
+            return low.b.times_scalars(above, low.inverse_scalar(below))
         case "had" | "hpow" if over in (ALL, 1) and (halves := _halves(a)) is not None:
             return (yield from _inner_product(low, a, *halves, over == ALL))
         case "mul":

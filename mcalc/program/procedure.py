@@ -23,6 +23,10 @@ from mcalc.program.share import share_exponentials, substituted
 from mcalc.program.stable import stable
 
 
+ROUNDS = 4
+"""Lowering is repeated, each time knowing what the time before computed, until nothing changes, or so often."""
+
+
 @dataclass(frozen=True, slots=True)
 class Range:
     """The iterations of a loop: index in first..last, upwards or downwards."""
@@ -98,10 +102,10 @@ def lower_procedure(
     roots = tuple(value for _, _, values in plans for value in values)
     made: list[list[Array]] = []
     lowering: Lowering | None = None
-    for _ in range(2):
-        builder.settle(tuple(a for found in made for a in found))
+    for _ in range(ROUNDS):
+        before, made = made, []
+        builder.settle(tuple(a for found in before for a in found))
         lowering = Lowering(builder, roots, lowering)
-        made = []
         for phase, statement, values in plans:
             lowering.derivative = phase != first
             here = []
@@ -112,6 +116,8 @@ def lower_procedure(
                     lowering.bound[definition.target] = a
                 here.append(_as_stored(builder, definition.target, a, statement, outputs))
             made.append(here)
+        if made == before:
+            break
     assert lowering is not None
     flat = share_exponentials(builder, [a for found in made for a in found])
     blocks: list[Block] = []
