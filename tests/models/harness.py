@@ -5,6 +5,8 @@ In: the text of a model (or the name of a shipped one) and sizes; out: nothing, 
 
 from __future__ import annotations
 
+import contextlib
+import io
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -213,6 +215,8 @@ def examine(text: str, sizes: Mapping[str, int] | None = None, seed: int = 0, sc
         _values(found, values)
         _uses(found, values, draw(found, seed + 1, sizes, scale))
         _single(found, values)
+        with contextlib.redirect_stdout(io.StringIO()):
+            found.module.check_gradients(seed, directions=1)
     return found
 
 
@@ -337,18 +341,22 @@ def with_workspace(found: Subject, values: Values, other: Values) -> None:
 
 
 def _single(found: Subject, values: Values) -> None:
-    """float32 in, float32 out."""
-    values = as_type(values, np.float32)
-    loss, gradients = found.module.value_and_grad(**values)
-    exact_loss, exact = found.module.value_and_grad(**as_type(values, np.float64))
-    assert type(loss) is float
+    """float32 in, float32 out; a number beside arrays has no precision."""
+    single = as_type(values, np.float32)
+    exact_loss, exact = found.module.value_and_grad(**as_type(single, np.float64))
     size = max([1.0, abs(exact_loss), *(float(np.max(np.abs(g), initial=0)) for a in exact for g in parts(a))])
-    assert abs(loss - exact_loss) <= 1e-3 * size, "loss in float32"
-    for name, gradient, want in zip(found.parameters, gradients, exact, strict=True):
-        for g, w in zip(parts(gradient), parts(want), strict=True):
-            assert g.dtype == np.float32, f"{name}: {g.dtype}"
-            assert np.max(np.abs(g - w), initial=0) <= 1e-3 * size, f"{name} in float32"
-    if found.outputs:
-        for name, got in zip(found.outputs, predicted(found, values), strict=True):
-            for a in arrays([got]):
-                assert a.dtype == np.float32, f"output {name}: {a.dtype}"
+    tables = [single]
+    if any(isinstance(v, np.ndarray) for v in arrays(values)):
+        tables.append({n: float(v) if isinstance(v, np.generic) else v for n, v in single.items()})
+    for given in tables:
+        loss, gradients = found.module.value_and_grad(**given)
+        assert type(loss) is float
+        assert abs(loss - exact_loss) <= 1e-3 * size, "loss in float32"
+        for name, gradient, want in zip(found.parameters, gradients, exact, strict=True):
+            for g, w in zip(parts(gradient), parts(want), strict=True):
+                assert g.dtype == np.float32, f"{name}: {g.dtype}"
+                assert np.max(np.abs(g - w), initial=0) <= 1e-3 * size, f"{name} in float32"
+        if found.outputs:
+            for name, got in zip(found.outputs, predicted(found, given), strict=True):
+                for a in arrays([got]):
+                    assert a.dtype == np.float32, f"output {name}: {a.dtype}"

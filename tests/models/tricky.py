@@ -22,6 +22,7 @@ NAMES: dict[str, str] = {
     "loss = norm(X w)^2 + step trial^2",
     "helpers of the check": "input X : n x d\nparam parts : d\nparam spd : scalar\nparam structures : scalar\nparam error : scalar\n"
     "loss = norm(X parts)^2 + spd^2 structures + error",
+    "places of the check": "input SAMPLE : n x d\nparam GIVEN : d\nparam STRUCTURES : scalar\nparam NAMES : scalar\nloss = norm(SAMPLE GIVEN)^2 + STRUCTURES NAMES^2",
     "builtins": "input zip : n x d\nparam float : d\nparam type : scalar\nparam len : scalar\nloss = norm(zip float)^2 + type^2 len",
     "fields": "input X : n x d\nparam sizes : d\nparam count : scalar\nparam index : scalar\nloss = norm(X sizes)^2 + count index",
     "dimensions with names of the module": "input X : dtype x plain\nparam w : plain\nr = X w\noutput r\nloss = norm(r)^2 / dtype",

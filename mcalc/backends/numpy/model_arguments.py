@@ -85,6 +85,7 @@ def arguments_checked(given: Sequence[Given], names: Mapping[str, str], wanted: 
         "if not plain:",
         *(f"    {line}" for line in slow),
         f"dtype = {first}.dtype",
+        *(f"{p.python} = dtype.type({p.python})" for p in pieces if not p.axes),
     ]
 
 

@@ -5,6 +5,7 @@ In: the bodies, the buffers, the arguments; out: the text, rendered by the templ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -131,12 +132,8 @@ class Frame:
         lines = sample_lines(self.model, [*inputs, *parameters], self.sizes)
         called = ", ".join(f'"{g.python}": {g.python}' for g in self.given)
         directions = ", ".join(f'"{g.python}": {_structure(self.model, g)}' for g in parameters)
-        blocks.append(
-            CHECK.strip()
-            .replace("SAMPLE", "\n    ".join(lines))
-            .replace("GIVEN", f"{{{called}}}")
-            .replace("STRUCTURES", f"{{{directions}}}")
-        )
+        filled = {"SAMPLE": "\n    ".join(lines), "GIVEN": f"{{{called}}}", "STRUCTURES": f"{{{directions}}}"}
+        blocks.append(re.sub("|".join(filled), lambda found: filled[found[0]], CHECK.strip()))
         return blocks
 
 
