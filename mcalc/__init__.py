@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mcalc.frontend import Parsed, parse
     from mcalc.generation import Generated, generate
     from mcalc.interop import equal, from_sympy, to_sympy
+    from mcalc.model_derivation import ModelDerivation, derive_model
 
 _PLACES = {
     # public name: the module that has it
@@ -30,9 +31,11 @@ _PLACES = {
     "Expr": "mcalc.algebra.expr",
     "Generated": "mcalc.generation",
     "McalcError": "mcalc.errors",
+    "ModelDerivation": "mcalc.model_derivation",
     "Parsed": "mcalc.frontend",
     "check": "mcalc.check",
     "derive": "mcalc.derivation",
+    "derive_model": "mcalc.model_derivation",
     "equal": "mcalc.interop",
     "from_sympy": "mcalc.interop",
     "generate": "mcalc.generation",
@@ -46,10 +49,12 @@ __all__ = [
     "Expr",
     "Generated",
     "McalcError",
+    "ModelDerivation",
     "Parsed",
     "__version__",
     "check",
     "derive",
+    "derive_model",
     "equal",
     "from_sympy",
     "generate",

@@ -26,7 +26,7 @@ LAYERS = [
     {"model"},
     {"program"},
     {"backends"},
-    {"derivation", "interop", "check", "formats", "generation"},
+    {"derivation", "model_derivation", "interop", "check", "formats", "generation"},
     {"estimators"},
     {"cli", "commands", "__main__"},
 ]

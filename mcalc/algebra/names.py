@@ -1,7 +1,8 @@
 """Names: Greek letters and their words, and how a name is written in ASCII, Unicode and LaTeX.
 
 A name is kept as ASCII writes it: a Latin letter, a Greek word or a longer declared word, digits, a subscript
-(`x`, `lambda`, `W1`, `W_hh`, `x_{ij}`). Goes in: such a name; comes out: its text in one notation.
+(`x`, `lambda`, `W1`, `W_hh`, `x_{ij}`); in models also a cotangent's `_bar` and an index (`z_bar[t+1]`). Goes in: such
+a name; comes out: its text in one notation.
 """
 
 from __future__ import annotations
@@ -37,20 +38,26 @@ def parts(name: str) -> tuple[str, str, str]:
 
 def unicode_name(name: str) -> str:
     """The name with its Greek word as a letter."""
-    word = parts(name)[0]
+    word = parts(name.partition("[")[0])[0]
     return GREEK[word] + name[len(word) :] if word in GREEK else name
 
 
 def latex_name(name: str) -> str:
-    """The name as LaTeX math: `\\lambda`, `W_{hh}`, `W_1` for W1, `\\mathrm{loss}`."""
-    word, digits, subscript = parts(name)
+    """The name as LaTeX math: `\\lambda`, `W_{hh}`, `W_1` for W1, `\\mathrm{loss}`, `\\bar{z}_{t+1}` for z_bar[t+1]."""
+    name, _, index = name.partition("[")
+    bare = re.sub(r"_bar([0-9]*)$", r"\1", name) if index or name.endswith("_bar") else name
+    word, digits, subscript = parts(bare)
     if word == "omicron":
         stem = "o"
     elif word in GREEK:
         stem = f"\\{word}"
     else:
         stem = word if len(word) == 1 else rf"\mathrm{{{word}}}"
-    below = ",".join(f"\\{part}" if part in GREEK else part for part in (digits, subscript) if part)
+    if bare != name:
+        stem = rf"\bar{{{stem}}}" if len(word) == 1 or word in GREEK else rf"\overline{{{stem}}}"
+    if len(subscript) > 1 and index:
+        subscript = rf"\mathrm{{{subscript}}}"
+    below = ",".join(f"\\{part}" if part in GREEK else part for part in (digits, subscript, index[:-1]) if part)
     if not below:
         return stem
     return f"{stem}_{below}" if len(below) == 1 else f"{stem}_{{{below}}}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -12,6 +12,7 @@ from mcalc.errors import McalcError, UsageError
 
 if TYPE_CHECKING:
     from mcalc.derivation import Derivation, Derivations
+    from mcalc.model_derivation import ModelDerivation
 
 FORMATS = ("text", "latex", "markdown", "python", "json")
 KINDS = ("gradient", "jacobian", "vec-jacobian", "differential", "hessian", "hvp")
@@ -40,13 +41,19 @@ _LARGEST_INPUT = 1_000_000
   mcalc derive "tr((y-XW)^T (y-XW))" --wrt W
   mcalc derive "x^T A x" --wrt x --where "A: n x n symmetric"
   mcalc derive "norm(A x - b)^2" --wrt A --wrt x --format json
+  mcalc derive my_model.mc --wrt W
+  mcalc derive --model lstm
 
-EXPRESSION may be - (standard input); without it, on a terminal, expressions are asked for.
+EXPRESSION may be - (standard input); without it, on a terminal, expressions are asked for. Of a model (a file *.mc, or
+a shipped one), the gradients of its loss by its parameters are derived, as recurrences where it has loops.
 """,
     epilog="In double quotes, a shell leaves ' ^ | and * alone; ! is history in an interactive bash.",
 )
 @click.argument("expression", type=Text(), required=False)
 @click.option("--wrt", "-w", multiple=True, type=Text(), metavar="NAME", help="By which variable; may be repeated.")
+@click.option("--model", type=Text(), metavar="NAME", help="A shipped model (mcalc models lists them).")
+@click.option("--set", "settings", multiple=True, type=Text(), metavar="NAME=NUMBER",
+              help="Another value for a size of the model; may be repeated.")  # fmt: skip
 @click.option("--where", multiple=True, type=Text(), metavar="DECLARATIONS",
               help='Shapes and properties: "X: n x m; S: n x n spd; t: scalar".')  # fmt: skip
 @click.option("--define", multiple=True, type=Text(), metavar="FUNCTION",
@@ -67,6 +74,15 @@ EXPRESSION may be - (standard input); without it, on a terminal, expressions are
 @click.option("--traceback", is_flag=True, help="Show where in mcalc an error arose.")
 def command(expression: str | None, **options: Any) -> None:
     """Runs the command."""
+    name = options.pop("model")
+    if name is not None and expression is not None:
+        raise UsageError("an expression and a model were given", hint="one of them")
+    if expression is not None and expression.endswith(".mc"):
+        name = expression
+    if name is not None:
+        return _run_model(name, options)
+    if options["settings"]:
+        raise UsageError("--set is for models", hint="mcalc derive model.mc --set L=3")
     if expression is None:
         if not sys.stdin.isatty():
             raise UsageError("no expression was given", hint='mcalc derive "x^T A x" --wrt x, or - for standard input')
@@ -100,6 +116,38 @@ def _run(expression: str, options: dict[str, Any]) -> None:
         click.echo(f"debug: derived in {1e3 * (perf_counter() - start):.1f} ms", err=True)
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
+    _put_out(found, options)
+
+
+_OF_EXPRESSIONS = ("where", "define", "kind", "solve", "vech")
+
+
+def _run_model(model: str, options: dict[str, Any]) -> None:
+    """The gradients of a model."""
+    from time import perf_counter
+
+    from mcalc.commands.generate import numbers
+    from mcalc.model_derivation import derive_model
+
+    for option in _OF_EXPRESSIONS:
+        if options[option]:
+            raise UsageError(f"--{option} is for expressions, not for models")
+    if options["form"] == "python":
+        raise UsageError("the module of a model is generated", hint=f"mcalc generate {model}")
+    start = perf_counter()
+    found = derive_model(
+        model,
+        list(options["wrt"]) or None,
+        sizes=numbers("--set", options["settings"]),
+        steps=options["steps"],
+        verify=not options["no_verify"],
+    )
+    if options["debug"]:
+        click.echo(f"debug: derived in {1e3 * (perf_counter() - start):.1f} ms", err=True)
+    _put_out(found, options)
+
+
+def _put_out(found: Derivation | Derivations | ModelDerivation, options: dict[str, Any]) -> None:
     text = render(found, options["form"], unicode=not options["plain"] and (options["output"] or unicode_output()))
     if options["output"]:
         save(text, options["output"], force=options["force"])
@@ -107,7 +155,7 @@ def _run(expression: str, options: dict[str, Any]) -> None:
         write(text)
 
 
-def render(found: Derivation | Derivations, form: str, *, unicode: bool) -> str:
+def render(found: Derivation | Derivations | ModelDerivation, form: str, *, unicode: bool) -> str:
     """A derivation in one of the formats."""
     match form:
         case "latex":
@@ -115,7 +163,7 @@ def render(found: Derivation | Derivations, form: str, *, unicode: bool) -> str:
         case "markdown":
             return found.markdown()
         case "python":
-            return found.python()
+            return cast("Derivation | Derivations", found).python()
         case "json":
             from mcalc.formats.json import dumps
 

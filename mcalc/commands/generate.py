@@ -40,7 +40,7 @@ def command(model: str, **options: Any) -> None:
     if options["test"] and not output:
         raise UsageError("--test writes a file beside the module", hint="-o FILE says where")
     made = generate(
-        model, sizes=_numbers("--set", options["settings"]), typical=_numbers("--typical", options["typical"])
+        model, sizes=numbers("--set", options["settings"]), typical=numbers("--typical", options["typical"])
     )
     if not output:
         return write(made.text)
@@ -64,7 +64,8 @@ def written_by_mcalc(path: str) -> bool:
     return "\nWritten by mcalc " in head
 
 
-def _numbers(option: str, settings: tuple[str, ...]) -> dict[str, int]:
+def numbers(option: str, settings: tuple[str, ...]) -> dict[str, int]:
+    """The numbers by name that an option gives, as NAME=NUMBER."""
     sizes: dict[str, int] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")

@@ -25,14 +25,14 @@ _GAP = 4
 
 
 class Line(NamedTuple):
-    """One row; an empty left-hand side continues the line above, `None` for all is a blank line."""
+    """One row; an empty left-hand side continues the line above, an empty row is a blank line."""
 
     left: str
     right: str
     reason: str
 
 
-_BLANK = Line("", "", "")
+BLANK = Line("", "", "")
 
 
 def render(results: Sequence[Derivation], *, unicode: bool = True, width: int = 100) -> str:
@@ -40,11 +40,11 @@ def render(results: Sequence[Derivation], *, unicode: bool = True, width: int = 
     notation: Notation = Unicode() if unicode else Ascii()
     first = results[0]
     names = sharing(results)
-    lines = [_BLANK, *_given(names, notation)]
+    lines = [BLANK, *_given(names, notation)]
     lines += _chain(first.derived.steps, first, notation, names)
     for result in results:
-        lines += [_BLANK, *_answer(result, notation, names)]
-    text = [_header(first, notation, width), *_table(lines, width)]
+        lines += [BLANK, *_answer(result, notation, names)]
+    text = [_header(first, notation, width), *table(lines, width)]
     for result in results:
         text += _remarks(result, notation, names, width, several=len(results) > 1)
     verdict = str(first.verification) if first.verification else "not verified"
@@ -61,12 +61,12 @@ def _header(first: Derivation, notation: Notation, width: int) -> str:
     names = {node: name for name, node in first.definitions.items() if node.args}
     formula = notation.formula(first.expression, {n: s for n, s in names.items() if n is not first.expression})
     left = f"{first.name}({arguments})"
-    head = _table([Line(left, formula, "")], width)
+    head = table([Line(left, formula, "")], width)
     groups = _shapes(first, notation)
     beside = f"{head[-1]}{' ' * 6}{'   '.join(groups)}"
     if len(head) == 1 and len(groups) == 1 and len(beside) <= width:
         return beside
-    return "\n".join([*head, *(line for group in groups for line in _fill(group.split("   "), "   ", width))])
+    return "\n".join([*head, *(line for group in groups for line in fill(group.split("   "), "   ", width))])
 
 
 def _shapes(first: Derivation, notation: Notation) -> list[str]:
@@ -90,7 +90,7 @@ def _given(names: Sharing, notation: Notation) -> list[Line]:
              notation.shape([str(d) for d in node.shape]))
         for name, node in names.definitions.items()
     ]  # fmt: skip
-    return [*lines, _BLANK] if lines else []
+    return [*lines, BLANK] if lines else []
 
 
 def _chain(steps: Iterable[Step], derivation: Derivation, notation: Notation, names: Sharing) -> list[Line]:
@@ -139,21 +139,21 @@ def _remarks(result: Derivation, notation: Notation, names: Sharing, width: int,
                  and form == "projected" else "")
             for form, e in result.forms.items()
         ]  # fmt: skip
-        text += _table(rows, width)
+        text += table(rows, width)
     if result.conditions:
         about = f" ({notation.label(result.label, result.name, variables_of([result]))})" if several else ""
-        lines = _fill([notation.phrase(c) for c in result.conditions], "; ", width - 10)
+        lines = fill([notation.phrase(c) for c in result.conditions], "; ", width - 10)
         text += ["", f"holds where{about} {lines[0]}", *("            " + line for line in lines[1:])]
     for note in result.answer.notes:
-        text += ["", *_fill(notation.phrase(note).split(" "), " ", width)]
+        text += ["", *fill(notation.phrase(note).split(" "), " ", width)]
     return text
 
 
 # --- columns ----------------------------------------------------------------------------------------------------------
 
 
-def _table(lines: Sequence[Line], width: int) -> list[str]:
-    """The rows, equals signs and reasons under each other."""
+def table(lines: Sequence[Line], width: int) -> list[str]:
+    """The rows, equals signs and reasons under each other; a left side alone is a heading."""
     lefts = [len(line.left) for line in lines if line.right]
     indent = max(lefts, default=0) + 3
     bodies = [_break(line.right, width - indent) for line in lines]
@@ -166,7 +166,7 @@ def _table(lines: Sequence[Line], width: int) -> list[str]:
     text: list[str] = []
     for line, body in zip(lines, bodies, strict=True):
         if not line.right:
-            text.append("")
+            text.append(line.left)
             continue
         rows = [f"{line.left:>{indent - 3}} = {body[0]}", *(" " * (indent + 2) + row for row in body[1:])]
         if line.reason:
@@ -174,7 +174,7 @@ def _table(lines: Sequence[Line], width: int) -> list[str]:
             if len(rows[-1]) + 2 <= place:
                 rows[-1] = f"{rows[-1]:<{place}}{line.reason}"
             else:
-                rows += [" " * place + row for row in _fill(line.reason.split("; "), "; ", width - place)]
+                rows += [" " * place + row for row in fill(line.reason.split("; "), "; ", width - place)]
         text += rows
     return text
 
@@ -210,7 +210,7 @@ def _cut(text: str, width: int) -> int:
     return best[min(best)] if best else spaces
 
 
-def _fill(parts: Sequence[str], separator: str, width: int) -> list[str]:
+def fill(parts: Sequence[str], separator: str, width: int) -> list[str]:
     """The parts in as few lines as they need."""
     rows: list[str] = []
     for part in parts:
