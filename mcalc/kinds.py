@@ -30,7 +30,7 @@ from mcalc.calculus.linear import differential_form, laws_used
 from mcalc.calculus.narrate import StepPolisher
 from mcalc.calculus.unfold import unfold
 from mcalc.calculus.vec_laws import entries, zero
-from mcalc.calculus.vech import Frame, half_vectorised, independent, stack_word, stacked, stacking
+from mcalc.calculus.vech import Frame, half_vectorised, independent, legend, stack_word, stacked, stacking
 from mcalc.critical_points import CRITICAL, derive_critical_points
 from mcalc.errors import NotSupported
 from mcalc.pipeline import derive_gradients
@@ -162,7 +162,7 @@ def _jacobian(root: Expr, variables: tuple[Expr, ...], wish: Wish) -> Derived:
             before += [last] if last.right is not result else []
             lines = [*before, Step(label, result, (*(last.rules if not before else ()), "denominator layout"))]
         found = conditions(desk.root, [result], moving)
-        answers.append(Answer((x,), kind, label, result, tuple(lines), forms, found, (), vech))
+        answers.append(Answer((x,), kind, label, result, tuple(lines), forms, found, legend(x, vech), vech))
     return Derived(root, name, kind, tuple(steps), tuple(answers))
 
 
@@ -243,7 +243,9 @@ def _hessian(root: Expr, variables: tuple[Expr, ...], wish: Wish) -> Derived:
             lines, result = _block(desk, forms[x], x, y, label, vech)
             found = conditions(desk.root, [result], moving)
             pair = (x,) if x is y else (x, y)
-            notes = tuple(filter(None, [curvature(result, root).reason])) if x is y and len(variables) == 1 else ()
+            notes = legend(x, vech) if x is y else ()
+            if len(variables) == 1:
+                notes = (*notes, *filter(None, [curvature(result, root).reason]))
             answers.append(Answer(pair, kind, label, result, tuple(lines), {}, found, notes, vech))
     quadratic = _second(answers)
     steps = (*_shared(told, desk), *([Step(f"d2{name}", quadratic, ("second differential",))] if quadratic else ()))

@@ -61,6 +61,18 @@ def stacked(change: Expr, e: Expr, independently: Iterable[Expr] = ()) -> Expr:
     return mul(stacking(e), vec(change)) if e in independently else vec(change)
 
 
+def legend(x: Expr, independently: Iterable[Expr]) -> tuple[str, ...]:
+    """What vech of a variable is, in words."""
+    whole = independent(x) if x in independently else None
+    if whole is None:
+        return ()
+    turned = "^T" if stack_word(x, independently) == "vecht" else ""
+    side = "above" if turned else "below"
+    return (
+        f"vech({x}{turned}) has the entries of {x} on and {side} the diagonal: vec({x}) = {whole} vech({x}{turned})",
+    )
+
+
 def half_vectorised(root: Expr, variables: Iterable[Expr]) -> tuple[Expr, ...]:
     """The variables that have a vech, and the root where it is a symmetric or lower triangular matrix.
 
@@ -96,4 +108,4 @@ _INSTEAD = {
 }
 
 
-__all__ = ["Frame", "half_vectorised", "independent", "stack_word", "stacked", "stacking"]
+__all__ = ["Frame", "half_vectorised", "independent", "legend", "stack_word", "stacked", "stacking"]

@@ -185,6 +185,8 @@ def test_what_it_is_called() -> None:
     found = mcalc.derive("X^T X", wrt="X", where="X: n x n upper", vech=True)
     assert isinstance(found, mcalc.Derivation)
     assert found.label == "vechjacvecht_X"
+    legend = "vech(X^T) has the entries of X on and above the diagonal: vec(X) = K(n,n) elim(n)^T vech(X^T)"
+    assert found.answer.notes == (legend,)
     assert found.layout == "numerator, vech(dF) = vechjacvecht_X vech(dX^T)"
     assert "∂vech(F)/∂vech(Xᵀ)" in found.text()
     assert r"\operatorname{vech} X^\top" in found.latex()
