@@ -33,7 +33,8 @@ class Floor:
             call()
 
     def array(self, *shape: int) -> Array:
-        return self.rng.uniform(-1, 1, size=shape).astype(self.dtype)
+        """Random, of a scale that products keep."""
+        return (self.rng.normal(size=shape) * shape[-2 if len(shape) > 1 else -1] ** -0.5).astype(self.dtype)
 
     def dot(self, a: Array, b: Array, out: Array | None = None) -> Array:
         out = np.empty((*a.shape[:-1], *b.shape[1:]), self.dtype) if out is None else out
@@ -182,7 +183,7 @@ def quadratic(F: Floor, n: int, k: int, wide: bool) -> None:
         F.dot(A[:k, :k].T, X)
     else:
         F.dot(A, F.dot(B, X))
-        F.dot(B.T, F.dot(A.T, X))
+        F.dot(F.dot(X.T, A), B)
 
 
 def chain10(F: Floor, **d: int) -> None:

@@ -192,11 +192,17 @@ def pytensor(w: Workload, loss: Loss, args: Args) -> Call:
     importlib.import_module("pytensor.tensor.special")
     values: list[Any] = []
 
-    def symbol(x: Any) -> Any:
+    def symbol(x: Any, sides: tuple[str, ...]) -> Any:
+        """A tensor of unknown sizes, except those declared as 1."""
         values.append(np.asarray(x, args[0].dtype))
-        return pt.tensor(dtype=values[-1].dtype.name, shape=tuple(values[-1].shape))
+        lead = (None,) * (values[-1].ndim - len(sides))
+        return pt.tensor(dtype=values[-1].dtype.name, shape=(*lead, *(1 if side == "1" else None for side in sides)))
 
-    symbols = [[symbol(v) for v in x] if isinstance(x, list) else symbol(x) for x in args]
+    declared = [a.shape for a in arguments(w)] + [()] * (len(args) - len(arguments(w)))
+    symbols = [
+        [symbol(v, sides) for v in x] if isinstance(x, list) else symbol(x, sides)
+        for x, sides in zip(args, declared, strict=True)
+    ]
     value = loss(xp, *symbols[: len(arguments(w))])
     if w.kind == "gradient":
         wrt = [s for i in places(w) for s in (symbols[i] if isinstance(symbols[i], list) else [symbols[i]])]
@@ -210,6 +216,7 @@ def pytensor(w: Workload, loss: Loss, args: Args) -> Call:
             outputs = [pt.grad(pt.sum(gradient * symbols[-1]), x)]
     inputs = [s for x in symbols for s in (x if isinstance(x, list) else [x])]
     run = pytensor.function(inputs, outputs, on_unused_input="ignore")
+    run.trust_input = True  # the arrays have the right types: no check at each call
 
     def call() -> Any:
         found = run(*values)

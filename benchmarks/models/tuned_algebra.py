@@ -18,6 +18,8 @@ from benchmarks.models.tuned_networks import Run, cross_entropy
 Array = Any
 BLOCK = 400_000
 """Bytes of a data matrix to a block of rows, where the matrix is well beyond them."""
+GRAM = 4_000_000
+"""n d d below which X^T diag(q) X is one general product."""
 
 
 def blocks(n: int, d: int, dtype: str) -> list[slice]:
@@ -78,11 +80,11 @@ class Logistic:
         np.exp(e, e)
         np.log1p(e, work)
         loss = float(np.add.reduce(work))
-        np.maximum(z, 0, work)
+        np.maximum(z, 0, out=work)
         loss += float(np.add.reduce(work))
         np.greater_equal(z, 0, work)
         np.add(e, 1, z)
-        np.maximum(work, e, work)  # the numerator: 1 where z >= 0, else exp(z)
+        np.maximum(work, e, out=work)  # the numerator: 1 where z >= 0, else exp(z)
         np.divide(work, z, z)
         return loss
 
@@ -124,9 +126,9 @@ def mirror(H: Array, size: int = 64) -> None:
 def logreg_hessian(dims: Dims, dtype: str) -> Run:
     """X^T diag(q) X = S^T S with S = sqrt(q) X: syrk on blocks of rows, beta = 1; small ones by one product."""
     n, d = dims["n"], dims["d"]
-    small = n * d * d < 4_000_000
+    small = n * d * d < GRAM
     z, e, H = np.empty(n, dtype), np.empty(n, dtype), np.zeros((d, d), dtype)
-    rows = blocks(n, d, dtype)
+    rows = [slice(None)] if small else blocks(n, d, dtype)
     S, syrk = np.empty((n if rows[0] == slice(None) else rows[0].stop, d), dtype), get_blas_funcs("syrk", (H,))
 
     def run(X: Array, y: Array, w: Array) -> Any:

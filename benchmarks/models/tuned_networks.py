@@ -76,7 +76,7 @@ def layers(n: int, d: list[int], dtype: str, relu: bool) -> Callable[..., Any]:
             np.dot(H, W[i], Z)
             np.add(Z, b[i], Z)
             if relu:
-                np.maximum(Z, 0, Z)
+                np.maximum(Z, 0, out=Z)
             else:
                 np.tanh(Z, Z)
             H = Z
@@ -136,7 +136,7 @@ def one_hidden(n: int, d: int, m: int, k: int, dtype: str, relu: bool, scale: fl
         np.dot(X, W1, H)
         np.add(H, b1, H)
         if relu:
-            np.maximum(H, 0, H)
+            np.maximum(H, 0, out=H)
         else:
             np.tanh(H, H)
         np.dot(H, W2, R)
@@ -261,7 +261,7 @@ def layernorm_mlp(dims: Dims, dtype: str) -> Run:
         np.multiply(H, s, H)  # N
         np.multiply(H, g, A)
         np.add(A, c, A)
-        np.maximum(A, 0, A)
+        np.maximum(A, 0, out=A)
         np.dot(A, W2, Z)
         np.add(Z, b2, Z)
         loss = loss_of(Z, Y)

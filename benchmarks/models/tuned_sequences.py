@@ -34,7 +34,7 @@ def rnn_tanh(dims: Dims, dtype: str, relu: bool = False) -> Run:
             np.dot(last, W, a)
             np.add(h, a, h)
             if relu:
-                np.maximum(h, 0, h)
+                np.maximum(h, 0, out=h)
             else:
                 np.tanh(h, h)
         np.dot(after, V, P)
