@@ -133,6 +133,7 @@ ALIASES: dict[str, str] = {
     "a parameter twice": "input X : n x d\nparam W : d x d\nloss = norm(tanh(X W) W)^2",
     "a parameter and its transpose": "input X : n x d\nparam W : d x d\nloss = norm(X W W^T)^2",
     "a cube": "input X : n x d\nparam W : d x m\nH = X W\nloss = sum(H.^3) + sum((ones(n, m) + X W).^4)",
+    "the cube of what nobody reads again": "input X : n x d\nparam W : n x d\nA = (tanh(X + W)).^3 / 9\nb = (sum(W, axis=1)).^3\nloss = norm(A)^2 + sum(tanh(b))",
     "cubes one after another": "input X : n x d\nparam W : d x m\nA = (X W).^3 / 9\nB = (A + ones(n, m)).^3 / 9\nloss = sum(B.^3) / 9",
     "masks": "input X : n x d\nparam W : d x m\nH = X W\nloss = norm(relu(H))^2 + sum(abs(H)) + sum(max(H, 2 H)) + sum(min(H, H.^2))",
     "signs": "input X : n x d\nparam W : d x m\nH = X W\nloss = sum(sign(H) .* H)",

@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeAlias
 
 from mcalc.backends.numpy.statements import ENTRYWISE, WITH_OUT
 from mcalc.program.ir import Array
 from mcalc.program.operations import VIEWS
 from mcalc.program.plan import Line, Section, computed
 from mcalc.program.schedule import base
+
+
+Pool: TypeAlias = dict[tuple[object, ...], list[tuple[str, str]]]
+"""Shape and kind to names of arrays, each with the condition under which it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +49,12 @@ def buffers(
     names: Mapping[Array, str],
     kept: Collection[Array],
     guards: Mapping[int, str] = MappingProxyType({}),
+    spare: Pool | None = None,
 ) -> dict[Array, Buffer]:
     """The buffers of the lines that write into one; a loop among the lines reads, and has buffers of its own.
 
     `guards` are conditions on lines, by their identity: the memory of a line that may be left out is taken over by
-    lines under the same condition only.
+    lines under the same condition only. `spare` is memory that nobody reads any more; what is left over is added to it.
     """
     last: dict[Array, int] = {}
     for place, item in enumerate(lines):
@@ -57,7 +63,7 @@ def buffers(
             for x in (*tree(line.array, names), *reads):
                 last[x] = place
     own = {item.array for item in lines if isinstance(item, Line) and not item.total}
-    free: dict[tuple[object, ...], list[tuple[str, str]]] = {}
+    free: Pool = {} if spare is None else spare
     under: dict[Array, str] = {}
     found: dict[Array, Buffer] = {}
     ending: dict[int, list[Array]] = {}
@@ -99,13 +105,7 @@ def _operand(a: Array, names: Mapping[Array, str], ending: Sequence[Array]) -> A
     first = a
     while (inner := _inner(first, names)) is not None:
         first = inner
-    if first.op not in ENTRYWISE or first.op in (
-        "softplus_from",
-        "sigmoid_from",
-        "sigmoid_of_negative_from",
-        "sigmoid",
-        "softplus",
-    ):
+    if first.op not in ENTRYWISE or _reads_late(first):
         return None
     reads = [base(x) for x in tree(a, names)]
     for x in first.args:
@@ -119,3 +119,9 @@ def _inner(a: Array, names: Mapping[Array, str]) -> Array | None:
         if computed(x) and x not in names and x.op not in VIEWS and x.rank and x.op in WITH_OUT:
             return x
     return None
+
+
+def _reads_late(a: Array) -> bool:
+    """Whether an operand is read again after the first call has written."""
+    helpers = ("softplus_from", "sigmoid_from", "sigmoid_of_negative_from", "sigmoid", "softplus")
+    return a.op in helpers or (a.op == "power" and a.attrs[0] == 3)
