@@ -13,7 +13,8 @@ from types import MappingProxyType
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.printing import ascii_text
 from mcalc.algebra.shape import ONE, Dim, dim
-from mcalc.backends.numpy.buffers import Buffer, buffers
+from mcalc.backends.numpy.aliases import aliases
+from mcalc.backends.numpy.buffers import Buffer, Pool, buffers, tree
 from mcalc.backends.numpy.emit import mathematics
 from mcalc.backends.numpy.statements import Statements, Target
 from mcalc.model.ir import Sequence as Stored
@@ -92,6 +93,7 @@ class FunctionBody:
         kept: Collection[Array],
         guards: Mapping[int, str] = MappingProxyType({}),
         workspace: bool = True,
+        spare: Pool | None = None,
     ) -> None:
         self.plan = plan
         self.names = names
@@ -103,6 +105,8 @@ class FunctionBody:
         self.local: dict[Array, str] = {}
         """Arrays that a loop names while it is written."""
         self.allocated: set[str] = set()
+        self.aliases = aliases(plan, names.stacks)
+        self.starts = {a.leaf: a for a in self.aliases.values()}
         self.stacked: dict[Array, str] = {}
         self.scratches: dict[tuple[object, ...], str] = {}
         self.views: list[str] = []
@@ -116,7 +120,10 @@ class FunctionBody:
         for section in self.sections:
             events += [section] if section.range is not None else section.lines
         placed = {x.array for s in self.sections for x in s.lines if x.target in plan.procedure.elements}
-        self.buffers = buffers(events, self.local, {*kept, *placed}, guards)
+        self.spare: Pool = {} if spare is None else {
+            key: [x for x in found if not x[1]] for key, found in spare.items()
+        }  # fmt: skip
+        self.buffers = buffers(events, self.local, {*kept, *placed}, guards, self.spare)
         self.guards = guards
 
     def write(self) -> list[str]:
@@ -246,6 +253,13 @@ class FunctionBody:
             return
         self.allocated.add(name)
         found = self.plan.sequences[sequence]
+        alias = self.aliases.get(sequence)
+        if alias is not None:
+            self._storage(alias.owner)
+            owner = self.plan.sequences[alias.owner]
+            part = _slice(owner, alias.first, alias.last, self.names.sizes)
+            self.lines.append(f"{name} = {self.names.sequences[alias.owner]}{part}")
+            return
         self.lines.append(f"{name} = {self._space(name, _axes_of(found))}")
 
     def _define_stack(self, line: Line, target: Expr) -> None:
@@ -322,7 +336,10 @@ class FunctionBody:
             if self.local.get(line.array) != name:
                 self.lines.append(f"{name}[...] = {self.statements.text(line.array).code}")
                 return
-            self.lines += self.statements.write(line.array, Target(name, name, view=True, scratch=self._scratch))
+            read = tree(line.array, self.local)
+            start = next((x for x in read if x in self.starts and self.starts[x].owner == element.sequence), None)
+            target = Target(name, name, view=True, start=start, scratch=self._scratch)
+            self.lines += self.statements.write(line.array, target)
             return
         buffer = inner.get(line.array)
         if buffer is not None and buffer.fresh:

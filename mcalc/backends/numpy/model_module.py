@@ -137,7 +137,7 @@ class ModelWriter:
         results = {s: procedure.bound.get(s) for s in labels}
         kept = {base(a) for a in results.values() if a is not None}
         guards, guarded = self._guards(found, results)
-        backward = FunctionBody(found, names, "backward", kept, guards)
+        backward = FunctionBody(found, names, "backward", kept, guards, spare=forward.spare)
         backward.local.update(forward.local)
         backward.allocated = set(forward.allocated)
         backward_lines = backward.write()

@@ -44,6 +44,8 @@ class Target:
     """Whether the name is a view of memory that is there already (an element of a sequence)."""
     lines: list[str] = field(default_factory=list)
     started: bool = False
+    start: Array | None = None
+    """What is in the buffer already: the first operand of the innermost sum."""
     scratch: Callable[[Array], str] = field(default=lambda a: "")
     """The buffer for an operand that is added, or multiplied with, as soon as it is computed."""
 
@@ -118,9 +120,10 @@ class Statements:
     def _into(self, root: Array, target: Target) -> None:
         """From the innermost operation outwards, each in the buffer of the one before."""
         chain = [root]
-        while (inner := self._inner(chain[-1])) is not None:
+        while target.start not in chain[-1].args and (inner := self._inner(chain[-1])) is not None:
             chain.append(inner)
-        before: Array | None = None
+        before = target.start if target.start in chain[-1].args else None
+        target.started = before is not None
         for a in reversed(chain):
             self._step(a, before, target)
             before = a
@@ -232,7 +235,15 @@ class Statements:
         first = next((p for p in pairs if p[0] is done), None)
         if first is None:
             # what lends its memory is read first: the first statement overwrites it
-            pairs.sort(key=lambda p: (not self._lends(p[0], t), self._is_single(p[0]), p[0].shape != a.shape, not p[0].rank, p[1] < 0))
+            pairs.sort(
+                key=lambda p: (
+                    not self._lends(p[0], t),
+                    self._is_single(p[0]),
+                    p[0].shape != a.shape,
+                    not p[0].rank,
+                    p[1] < 0,
+                )
+            )
             first = pairs[0]
         rest = [p for p in pairs if p is not first]
         if first[0] is done:
