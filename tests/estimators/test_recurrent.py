@@ -111,5 +111,6 @@ def test_features_of_another_number_are_refused() -> None:
 
 
 @pytest.mark.parametrize("each_step", [False, True])
-def test_gradients(each_step: bool) -> None:
-    assert recurrent("tanh", each_step).module.check_gradients() < 1e-6
+@pytest.mark.parametrize("activation", ["identity", "tanh"])
+def test_gradients(activation: str, each_step: bool) -> None:
+    assert recurrent(activation, each_step).module.check_gradients() < 1e-6
