@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,11 +19,11 @@ from typing import Any
 from benchmarks.models.sizes import BY_NAME, Args, Dims, Workload, arguments
 
 
-def module_text(path: Path, sizes: Mapping[str, int] | None = None, typical: Mapping[str, int] | None = None) -> str:
-    """The generated module of a model file; `sizes` sets its `size` statements, `typical` is what it is made for."""
+def module_text(model: str, sizes: Mapping[str, int] | None = None, typical: Mapping[str, int] | None = None) -> str:
+    """The generated module of a model, by its path or text, not formatted; `sizes` sets its `size` statements."""
     import mcalc
 
-    return mcalc.generate(str(path), sizes=sizes, typical=typical).plain
+    return mcalc.generate(model, sizes=sizes, typical=typical).plain
 
 
 def derivative_text(w: Workload) -> str:
@@ -36,22 +35,12 @@ def derivative_text(w: Workload) -> str:
     return found.python()
 
 
-def generate(w: Workload, dims: Dims) -> str:
+def generate(w: Workload, dims: Dims, typical: bool = False) -> str:
+    """The module of a workload; `typical`: the dimensions at which it is timed are told."""
     if w.kind != "gradient":
         return derivative_text(w)
-    return module_text(
-        w.path,
-        {"L": dims["L"]} if "L" in dims else None,
-        {k: v for k, v in dims.items() if isinstance(v, int) and k != "L"},
-    )
-
-
-def generate_text(text: str) -> str:
-    """The generated module of a model's text."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.mc"
-        path.write_text(text, encoding="utf-8")
-        return module_text(path)
+    told = {name: size for name, size in dims.items() if isinstance(size, int) and name != "L"} if typical else None
+    return module_text(str(w.path), {"L": dims["L"]} if "L" in dims else None, told)
 
 
 def load(path: Path) -> ModuleType:
@@ -84,6 +73,8 @@ def main() -> None:
         text = generate(w, w.sizes[size])
         times.append(time.perf_counter() - start)
     Path(path).write_text(text, encoding="utf-8")
+    if w.kind == "gradient":
+        Path(path).with_stem(f"{w.name}_typical").write_text(generate(w, w.sizes[size], typical=True), encoding="utf-8")
     print(json.dumps({"first": times[0], "again": times[1], "lines": text.count("\n")}))
 
 

@@ -95,15 +95,15 @@ def _jax_functions() -> Any:
 def generation() -> list[list[str]]:
     """Rows: what, size, seconds of mcalc, lines of the module, seconds of jax."""
     perceptron = BY_NAME["mlp_deep50"]
-    attempt("warm up", lambda: generated.module_text(perceptron.path, {"L": 2}))
+    attempt("warm up", lambda: generated.module_text(str(perceptron.path), {"L": 2}))
     cases = []
     for L in LAYERS:
         args = data(perceptron, deep(8, 16, L), "float32")
-        ours = partial(generated.module_text, perceptron.path, {"L": L})
+        ours = partial(generated.module_text, str(perceptron.path), {"L": L})
         cases.append(("perceptron, layers", L, ours, partial(jax_compile, "mlp_deep", args, (2, 3))))
     for count in FACTORS:
         args = tuple(np.ones((4, 4), np.float32) for _ in range(count))
-        ours = partial(generated.generate_text, chain_text(count))
+        ours = partial(generated.module_text, chain_text(count))
         cases.append(("product, factors", count, ours, partial(jax_compile, "chain10", args, tuple(range(count)))))
     has_jax = importlib.util.find_spec("jax") is not None
     rows, slow = [], set()
@@ -133,7 +133,7 @@ def _row(what: str, size: int, ours: float | None, text: str | None, theirs: flo
 def steps() -> list[list[str]]:
     """Rows: T, then for each implementation microseconds and kilobytes at the peak, for each step."""
     w = BY_NAME["rnn_medium"]
-    text = attempt("recurrent network", lambda: generated.module_text(w.path))
+    text = attempt("recurrent network", lambda: generated.module_text(str(w.path)))
     module: dict[str, Any] = {"__name__": "generated_model"}
     if text:
         exec(compile(text, "generated_model.py", "exec"), module)

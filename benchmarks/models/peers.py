@@ -55,11 +55,12 @@ def _floor(w: Workload, dims: Dims, dtype: str, args: Args, folder: Path) -> Cal
     return floors.build(w, dims, dtype)
 
 
-def _mcalc(workspace: bool) -> Builder:
+def _mcalc(workspace: bool, typical: bool = False) -> Builder:
     def build(w: Workload, dims: Dims, dtype: str, args: Args, folder: Path) -> Call:
         from benchmarks.models import generated
 
-        return generated.bind(generated.load(folder / f"{w.name}.py"), w, dims, args, workspace)
+        module = generated.load(folder / f"{w.name}{'_typical' if typical else ''}.py")
+        return generated.bind(module, w, dims, args, workspace)
 
     return build
 
@@ -96,6 +97,7 @@ PEERS = {
         Peer("tuned", _tuned),
         Peer("mcalc", _mcalc(workspace=False)),
         Peer("mcalc_ws", _mcalc(workspace=True), exists=_gradient),
+        Peer("mcalc_typical", _mcalc(workspace=True, typical=True), exists=_gradient),
         Peer("numpy_naive", _naive),
         Peer("jax", _framework("jax"), needs="jax", traced=False),
         Peer("jax_alt", _framework("jax", alternative=True), exists=_jax_alternative, needs="jax", traced=False),
