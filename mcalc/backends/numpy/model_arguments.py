@@ -69,10 +69,10 @@ def arguments_checked(given: Sequence[Given], names: Mapping[str, str], wanted: 
     if not arrays:
         return [*lines, f"{target} = checked({{{table}}})", f"dtype = {pieces[0].python}.dtype"]
     first = arrays[0].python
-    same = [f"type({p.python}) is np.ndarray" for p in arrays]
+    same = [" is ".join([*(f"type({p.python})" for p in arrays), "np.ndarray"])]
     same += [f"type({p.python}) is float" for p in pieces if not p.axes]
+    same += [" is ".join(f"{p.python}.dtype" for p in arrays)] if len(arrays) > 1 else []
     same += [f'{first}.dtype.char in "fd"']
-    same += [f"{p.python}.dtype is {first}.dtype" for p in arrays[1:]]
     read = {line.split(" = ")[1].split(".")[0] for line in sizes if line.endswith(".shape")}
     shapes = [f"{p.python}.shape == {axes_text(p.axes, names)}" for p in arrays if p.python not in read]
     return [

@@ -16,7 +16,7 @@ from mcalc.backends.numpy.text import TEXTS, Place, Text, number, product
 from mcalc.program.builder import Builder
 from mcalc.program.ir import Array
 from mcalc.program.operations import VIEWS
-from mcalc.program.plan import SINGLE, computed
+from mcalc.program.plan import SINGLE, computed, inplace
 
 COMPARISONS = {"eq": "equal", "ge": "greater_equal", "gt": "greater", "le": "less_equal", "lt": "less"}
 WITH_OUT = frozenset(
@@ -66,6 +66,16 @@ class Target:
         element = self.view and not self.name.endswith("]")
         self.lines.append(f"{self.name}{'[...]' if element else ''} = {text.code}")
         self.started = True
+
+
+def inner(a: Array, names: Mapping[Array, str]) -> Array | None:
+    """The operand that is computed on the line of a, in the same buffer."""
+    if not inplace(a):
+        return None
+    for x in a.args:
+        if computed(x) and x not in names and x.op not in VIEWS and x.shape == a.shape and x.rank and x.op in WITH_OUT:
+            return x
+    return None
 
 
 class Statements:
@@ -120,20 +130,13 @@ class Statements:
     def _into(self, root: Array, target: Target) -> None:
         """From the innermost operation outwards, each in the buffer of the one before."""
         chain = [root]
-        while target.start not in chain[-1].args and (inner := self._inner(chain[-1])) is not None:
-            chain.append(inner)
+        while target.start not in chain[-1].args and (found := inner(chain[-1], self.names)) is not None:
+            chain.append(found)
         before = target.start if target.start in chain[-1].args else None
         target.started = before is not None
         for a in reversed(chain):
             self._step(a, before, target)
             before = a
-
-    def _inner(self, a: Array) -> Array | None:
-        """The operand that is computed on the line of a."""
-        for x in a.args:
-            if computed(x) and x not in self.names and x.op not in VIEWS and x.rank and x.op in WITH_OUT:
-                return x
-        return None
 
     def _step(self, a: Array, done: Array | None, t: Target) -> None:
         here = Text(t.name)
@@ -173,12 +176,12 @@ class Statements:
             case "outer":
                 t.call("np.outer", args[0].code, args[1].code)
             case "total" | "largest":
-                function = "sum" if a.op == "total" else "max"
-                t.call(f"{args[0].atom}.{function}", options=f"axis={a.attrs[0]}")
+                function = "np.add.reduce" if a.op == "total" else "np.maximum.reduce"
+                t.call(function, args[0].code, options=f"axis={a.attrs[0]}")
             case "turned":
                 t.call("np.positive", f"{args[0].atom}.T", options='order="C"')
             case "total_row":
-                t.call(f"{args[0].atom}.sum", options="axis=0, keepdims=True")
+                t.call("np.add.reduce", args[0].code, options="axis=0, keepdims=True")
             case "row_dots":
                 t.call("np.einsum", '"ij,ij->i"', args[0].code, args[1].code)
             case "softmax" | "logsumexp":
