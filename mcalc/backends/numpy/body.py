@@ -294,7 +294,7 @@ class FunctionBody:
             if line.target is not None and line.target in elements:
                 self._storage(elements[line.target].sequence)
         kept = {x.array for x in section.lines if x.target is not None}
-        inner = buffers(list(section.lines), self.local, kept)
+        inner = buffers(list(section.lines), self.local, kept, empty=True)
         for line in section.lines:
             if line.total:
                 self._begin_total(line)

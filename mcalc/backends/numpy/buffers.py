@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
-from mcalc.backends.numpy.statements import ENTRYWISE, WITH_OUT
+from mcalc.backends.numpy.statements import ENTRYWISE, WITH_OUT, inner
 from mcalc.program.ir import Array
-from mcalc.program.operations import VIEWS
-from mcalc.program.plan import Line, Section, computed
+from mcalc.program.plan import Line, Section
 from mcalc.program.schedule import base
 
 
-Pool: TypeAlias = dict[tuple[object, ...], list[tuple[str, str]]]
-"""Shape and kind to names of arrays, each with the condition under which it is there."""
+Pool: TypeAlias = dict[tuple[object, ...], list[tuple[str, str, bool]]]
+"""Shape and kind to names of arrays, each with the condition under which it is there, and whether its rows are contiguous
+for certain: what NumPy computes from transposed or foreign arrays may be laid out by columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,13 @@ def buffers(
     kept: Collection[Array],
     guards: Mapping[int, str] = MappingProxyType({}),
     spare: Pool | None = None,
+    empty: bool = False,
 ) -> dict[Array, Buffer]:
     """The buffers of the lines that write into one; a loop among the lines reads, and has buffers of its own.
 
     `guards` are conditions on lines, by their identity: the memory of a line that may be left out is taken over by
     lines under the same condition only. `spare` is memory that nobody reads any more; what is left over is added to it.
+    `empty` says that fresh memory is allocated before it is written to, and not by the first operation.
     """
     last: dict[Array, int] = {}
     for place, item in enumerate(lines):
@@ -65,6 +67,7 @@ def buffers(
     own = {item.array for item in lines if isinstance(item, Line) and not item.total}
     free: Pool = {} if spare is None else spare
     under: dict[Array, str] = {}
+    by_rows: set[Array] = set()
     found: dict[Array, Buffer] = {}
     ending: dict[int, list[Array]] = {}
     for a, place in last.items():
@@ -80,17 +83,24 @@ def buffers(
                 ends = [x for x in ending.get(place, ()) if x in found and under.get(x) in open_to]
                 taken = _operand(a, names, ends)
                 pool = free.get(_memory(a), [])
-                there = next((p for p in reversed(pool) if p[1] in open_to), None)
+                first = _first(a, names)
+                fits = (p for p in reversed(pool) if p[1] in open_to and (p[2] or first.op != "matmul"))
+                there = next(fits, None)
                 if taken is not None:
                     found[a] = Buffer(names[taken], False)
+                    certain = taken in by_rows
                 elif there is not None:
                     pool.remove(there)
                     found[a] = Buffer(there[0], False)
+                    certain = there[2]
                 else:
                     found[a] = Buffer(names[a], True)
+                    certain = empty or _lies_by_rows(first, by_rows)
+                if certain:
+                    by_rows.add(a)
         for x in ending.get(place, ()):
             if x is not taken and x in found:
-                free.setdefault(_memory(x), []).append((names[x], under[x]))
+                free.setdefault(_memory(x), []).append((names[x], under[x], x in by_rows))
     return found
 
 
@@ -102,9 +112,7 @@ def _operand(a: Array, names: Mapping[Array, str], ending: Sequence[Array]) -> A
     """An array that is read here for the last time, and whose memory the line may take over."""
     if not ending:
         return None
-    first = a
-    while (inner := _inner(first, names)) is not None:
-        first = inner
+    first = _first(a, names)
     if first.op not in ENTRYWISE or _reads_late(first):
         return None
     reads = [base(x) for x in tree(a, names)]
@@ -114,11 +122,21 @@ def _operand(a: Array, names: Mapping[Array, str], ending: Sequence[Array]) -> A
     return None
 
 
-def _inner(a: Array, names: Mapping[Array, str]) -> Array | None:
-    for x in a.args:
-        if computed(x) and x not in names and x.op not in VIEWS and x.rank and x.op in WITH_OUT:
-            return x
-    return None
+def _first(a: Array, names: Mapping[Array, str]) -> Array:
+    """The operation of a line that is done first."""
+    while (found := inner(a, names)) is not None:
+        a = found
+    return a
+
+
+def _lies_by_rows(first: Array, by_rows: Collection[Array]) -> bool:
+    """Whether the result of an operation without a buffer is certain to have contiguous rows."""
+    constants = ("number", "pi", "size", "ones", "zeros", "eye")
+    return (
+        first.rank < 2
+        or first.op in ("matmul", "outer", "turned")
+        or all(x.rank < 2 or x in by_rows or x.op in constants for x in first.args)
+    )
 
 
 def _reads_late(a: Array) -> bool:
