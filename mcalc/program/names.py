@@ -22,7 +22,7 @@ _ACTIVATIONS = frozenset(
         "sigmoid_from", "sigmoid_of_negative_from", "eq", "ge", "gt", "le", "lt",
     )
 )  # fmt: skip
-_FACTORISATIONS = frozenset(["solve", "inv", "cholesky", "det", "logdet"])
+_FACTORISATIONS = frozenset(["solve", "inv", "cholesky", "try_cholesky", "det", "logdet"])
 _INDICATORS = frozenset(["eq", "ge", "gt", "le", "lt"])
 
 # fmt: off
@@ -34,7 +34,8 @@ _ROLES: Mapping[str, tuple[str, str, str]] = {
     "relu": ("H", "h", "h"),             "tanh": ("H", "h", "h"),           "softplus": ("S", "s", "s"),
     "exp": ("E", "e", "e"),              "times": ("D", "v", "s"),          "quotient": ("Q", "q", "q"),
     "outer": ("C", "c", "c"),            "kron": ("K", "k", "k"),           "block": ("B", "b", "b"),
-    "cholesky": ("L", "L", "L"),         "matmul": ("Z", "z", "s"),         "solve": ("U", "u", "s"),
+    "cholesky": ("L", "L", "L"),         "try_cholesky": ("L", "L", "L"),
+           "matmul": ("Z", "z", "s"),         "solve": ("U", "u", "s"),
     "logsumexp": ("lse", "lse", "lse"),  "total": ("sums", "sums", "total"), "mean": ("means", "means", "mean"),
     "largest": ("tops", "tops", "top"),  "smallest": ("lows", "lows", "low"),
     "row_dots": ("dots", "dots", "dots"), "first_max": ("first", "first", "first"),
@@ -73,6 +74,29 @@ def softmax_of(a: Array) -> Array | None:
         return None
     total = a.args[1].args[0] if a.args[1].op == "column" else a.args[1]
     return a.args[0].args[0].args[0] if total.op == "total" and total.args[0] is a.args[0] else None
+
+
+def factorised(m: Array) -> Array | None:
+    """K where this is L^-1 and L L^T = K."""
+    return m.args[0].args[0] if m.op == "lower_inverse" and m.args[0].op == "cholesky" else None
+
+
+def solved(a: Array) -> Array | None:
+    """K where this is K^-1 B, B the last operand: with L L^T = K, M = L^-1 it is M^T (M B)."""
+    if a.op == "matmul" and a.args[0].op == "inv_from":
+        return a.args[0].args[1]
+    halves = [x.op for x in (a, *a.args)] == ["matmul", "T", "matmul"] and a.args[0].args[0] is a.args[1].args[0]
+    return factorised(a.args[1].args[0]) if halves else None
+
+
+def right_side(a: Array) -> Array:
+    """B of the same."""
+    return a.args[1] if a.args[0].op == "inv_from" else a.args[1].args[1]
+
+
+def _names_of_solve(a: Array, first: str, second: str) -> list[str]:
+    compound = f"{first}_inv_{second}" if first and second and len(first + second) <= COMPOUND else ""
+    return [*([compound] if compound else []), _pick(a, ("U", "u", "s"))]
 
 
 def _is_backward(a: Array) -> bool:
@@ -114,6 +138,8 @@ def stems(a: Array, names: Mapping[Array, str], readers: Sequence[Array]) -> lis
     first = short(a.args[0], names) if a.args else ""
     activated = any(r.op in _ACTIVATIONS for r in readers)
     match a.op:
+        case "matmul" if (base := solved(a)) is not None:
+            return _names_of_solve(a, short(base, names), short(right_side(a), names))
         case "sum" | "times" if activated and a.rank:
             return [_pick(a, ("Z", "z", "z"))]
         case "sum":
@@ -134,9 +160,15 @@ def stems(a: Array, names: Mapping[Array, str], readers: Sequence[Array]) -> lis
         case "turned":
             return [f"{first}_T" if first else "M"]
         case "solve":
-            second = short(a.args[1], names)
-            compound = f"{first}_inv_{second}" if first and second and len(first + second) <= COMPOUND else ""
-            return [*([compound] if compound else []), _pick(a, ("U", "u", "s"))]
+            return _names_of_solve(a, first, short(a.args[1], names))
+        case "lower_inverse":
+            return [f"{first or 'L'}_inv"]
+        case "lower_gram" if (base := factorised(a.args[0])) is not None:
+            return [f"{short(base, names) or 'M'}_inv"]
+        case "inv_from":
+            return [f"{short(a.args[1], names) or 'M'}_inv"]
+        case "logdet_from":
+            return [f"logdet_{short(a.args[1], names)}".rstrip("_")]
         case "inv" | "pinv":
             return [f"{first or 'M'}_{a.op}"]
         case "norm" | "logdet" | "det" | "trace":

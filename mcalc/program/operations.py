@@ -15,6 +15,8 @@ over memory). Axis lengths are dimensions; `attrs` is what is not an array.
     dot: u, v      vdot: A, B    trace    row_dots: A, B the diagonal of A B^T
     outer: u, v    matmul        diagonal: u (and the matrix itself, where it is stored)   diagonal_of: A
     solve: A, B    inv, det, logdet, cholesky, pinv, adjugate, expm, matrix_power: A; (k,)    log_diagonal: L
+    lower_inverse: L, L^-1 of a lower triangular L    lower_gram: M, M^T M of a lower triangular M
+    try_cholesky: A, its factor L or None    inv_from, logdet_from: L, A where L is that
     first_max, first_min: A marks the first extreme entry in the order of vec     permute: A; (m, n) is K(m,n) A
     lift: s; (axes) all of length one      reciprocal_or_zero: s      truth: a scalar indicator as a Python number
     float: an indicator or a Python number in the working precision
@@ -261,6 +263,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "solve":   _row(lambda s, a: s[1], _solve),     "inv":      _row(_same, _cubic(1), symmetric=True),
     "det":     _row(_none, _cubic(1 / 3)),          "logdet":   _row(_none, _cubic(1 / 3)),
     "cholesky": _row(_same, _cubic(1 / 6)),         "log_diagonal": _row(_none, _free),
+    "lower_inverse": _row(_same, _cubic(1 / 3)),    "lower_gram": _row(_same, _cubic(1 / 6)),
+    "try_cholesky": _row(_same, _cubic(1 / 6)),     "inv_from": _row(_same, _cubic(1 / 2)),
+    "logdet_from": _row(_none, _free),
     "pinv":    _row(lambda s, a: s[0][::-1], _cubic(10)),
     "adjugate": _row(_same, _cubic(10)),            "expm":     _row(_same, _cubic(15), symmetric=True),
     "matrix_power": _row(_same, _cubic(3), symmetric=True),

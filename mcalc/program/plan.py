@@ -29,7 +29,8 @@ from mcalc.program.share import substituted
 
 DEAR = frozenset(
     (
-        "matmul", "solve", "inv", "cholesky", "softmax", "logsumexp", "sigmoid_from", "sigmoid_of_negative_from",
+        "matmul", "solve", "inv", "cholesky", "lower_inverse", "lower_gram", "inv_from",
+        "softmax", "logsumexp", "sigmoid_from", "sigmoid_of_negative_from",
         "softplus_from", "expm", "pinv", "powers", "outer", "kron", *(set(FUNCTIONS) - {"relu", "abs", "sign"}),
     )
 )  # fmt: skip

@@ -16,6 +16,7 @@ from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import ONE, Dim
 from mcalc.model.ir import Define, Element, Loop, Statement, Total
 from mcalc.program.builder import Builder
+from mcalc.program.factorisations import share_factorisations
 from mcalc.program.ir import Array, arrays
 from mcalc.program.lower import Lowering
 from mcalc.program.operations import Axes
@@ -119,7 +120,7 @@ def lower_procedure(
         if made == before:
             break
     assert lowering is not None
-    flat = share_exponentials(builder, [a for found in made for a in found])
+    flat = share_factorisations(builder, share_exponentials(builder, [a for found in made for a in found]))
     blocks: list[Block] = []
     position = 0
     for phase, statement, values in plans:

@@ -16,7 +16,8 @@ from mcalc.program.operations import ATOMS, VIEWS
 
 LANDMARKS = frozenset(
     (
-        "solve", "inv", "cholesky", "softmax", "pinv", "expm", "adjugate", "first_max", "first_min", "norm",
+        "solve", "inv", "cholesky", "try_cholesky", "lower_inverse",
+        "softmax", "pinv", "expm", "adjugate", "first_max", "first_min", "norm",
         "sigmoid_from", "sigmoid_of_negative_from", "reciprocal_or_zero", "logsumexp",
     )
 )  # fmt: skip
@@ -27,7 +28,7 @@ REPEATING: Mapping[str, tuple[int, ...]] = {
 }  # fmt: skip
 """Operands that the text of an operation mentions twice."""
 
-FACTORISED = frozenset(["solve", "inv", "cholesky", "det", "logdet", "pinv", "adjugate", "expm"])
+FACTORISED = frozenset(["solve", "inv", "cholesky", "try_cholesky", "det", "logdet", "pinv", "adjugate", "expm"])
 """Operations whose first operand is a matrix with a name."""
 
 UNNAMED = frozenset(["scale", "sum", "times"])

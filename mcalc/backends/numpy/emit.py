@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mcalc.algebra import operators as o
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import app
 from mcalc.algebra.printing import ascii_text
@@ -23,7 +24,7 @@ from mcalc.errors import printable
 from mcalc.program import Array, Program, program_of
 from mcalc.program.ir import arrays
 from mcalc.program.mathematics import expression_of, shape_of
-from mcalc.program.names import softmax_of
+from mcalc.program.names import factorised, right_side, softmax_of, solved
 from mcalc.program.operations import ATOMS, VIEWS
 
 WIDTH = 100
@@ -245,6 +246,14 @@ def mathematics(a: Array, names: Mapping[Array, str]) -> str:
         case "cholesky":
             factor = names[a]
             math = f"{factor} {factor}^T = {math}"
+        case "try_cholesky":
+            factor = names[a]
+            math = f"{factor} {factor}^T = {math}, if it is positive definite"
+        case "lower_gram" if (base := factorised(a.args[0])) is not None:
+            math += f" = {ascii_text(o.inv(expression_of(base, names, True)))}"
+        case "matmul" if (base := solved(a)) is not None:
+            right = expression_of(right_side(a), names, True)
+            math += f" = {ascii_text(o.mul(o.inv(expression_of(base, names, True)), right))}"
         case "reciprocal_or_zero":
             math += ", 0 at the kink"
         case "largest" if a.rank:

@@ -6,16 +6,17 @@ function itself is not finite.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
 class Helper(NamedTuple):
-    """A function of the module; `imports` is a line that it needs at the top."""
+    """A function of the module; `imports` is a line that it needs at the top, `needs` other functions that it calls."""
 
     name: str
     code: str
     imports: str = ""
+    needs: tuple[str, ...] = ()
 
 
 _SIGMOID = '''
@@ -96,6 +97,55 @@ def unit(i, n, dtype):
     return np.eye(1, n, i - 1, dtype=dtype)[0]
 '''
 
+_INVERSE_OF_LOWER = '''
+def inverse_of_lower(L, out=None):
+    """L^-1 for L lower triangular, by halves: [A 0; B C]^-1 = [A^-1 0; -C^-1 B A^-1 C^-1]."""
+    out = np.empty(L.shape, L.dtype) if out is None else out
+    half = len(L) // 2
+    if half < 25:
+        out[...] = np.linalg.inv(L.T).T  # of an upper triangular matrix, by substitution alone
+        return out
+    A = inverse_of_lower(L[:half, :half], out[:half, :half])
+    C = inverse_of_lower(L[half:, half:], out[half:, half:])
+    out[half:, :half] = np.dot(np.dot(C, L[half:, :half]), np.negative(A))
+    out[:half, half:] = 0
+    return out
+'''
+
+_GRAM_OF_LOWER = '''
+def gram_of_lower(M, out=None):
+    """M^T M for M lower triangular, by blocks of columns: what is above the diagonal is not multiplied."""
+    out = np.empty(M.shape, M.dtype) if out is None else out
+    for i in range(0, len(M), 96):
+        j = i + 96
+        out[i:j, :j] = np.dot(M[i:, i:j].T, M[i:, :j])
+        out[:i, i:j] = out[i:j, :i].T
+    return out
+'''
+
+_CHOLESKY_OR_NONE = '''
+def cholesky_or_none(K):
+    """L with L L^T = K; None where K is symmetric, but not positive definite."""
+    try:
+        return np.linalg.cholesky(K)
+    except np.linalg.LinAlgError:
+        return None
+'''
+
+_INVERSE_FROM = '''
+def inverse_from(L, K, out=None):
+    """K^-1 = L^-T L^-1, where L L^T = K; by elimination where there is no L."""
+    if L is None:
+        return np.positive(np.linalg.inv(K), out=out)
+    return gram_of_lower(inverse_of_lower(L), out)
+'''
+
+_LOGDET_FROM = '''
+def logdet_from(L, K):
+    """log|det(K)| = 2 log(det(L)), where L L^T = K; by elimination where there is no L."""
+    return np.linalg.slogdet(K)[1] if L is None else 2 * np.log(np.diagonal(L)).sum()
+'''
+
 HELPERS: Mapping[str, Helper] = {
     helper.name: helper
     for helper in (
@@ -110,6 +160,11 @@ HELPERS: Mapping[str, Helper] = {
         Helper("elimination", _ELIMINATION),
         Helper("put", _PUT),
         Helper("unit", _UNIT),
+        Helper("inverse_of_lower", _INVERSE_OF_LOWER),
+        Helper("gram_of_lower", _GRAM_OF_LOWER),
+        Helper("cholesky_or_none", _CHOLESKY_OR_NONE),
+        Helper("inverse_from", _INVERSE_FROM, needs=("inverse_of_lower", "gram_of_lower")),
+        Helper("logdet_from", _LOGDET_FROM),
         Helper("erf", "", "from scipy.special import erf"),
         Helper("expm", "", "from scipy.linalg import expm"),
     )
@@ -120,8 +175,16 @@ USES: Mapping[str, str] = {
     "sigmoid": "sigmoid", "softplus": "softplus", "logsumexp": "logsumexp", "softmax": "softmax",
     "first_max": "first_max", "first_min": "first_max", "adjugate": "adjugate", "commutation": "commutation",
     "permute": "commutation", "duplication": "duplication", "elimination": "elimination", "put": "put", "unit": "unit",
-    "erf": "erf", "expm": "expm",
+    "erf": "erf", "expm": "expm", "lower_inverse": "inverse_of_lower", "lower_gram": "gram_of_lower",
+    "try_cholesky": "cholesky_or_none", "inv_from": "inverse_from", "logdet_from": "logdet_from",
 }  # fmt: skip
+
+
+def with_needs(names: Iterable[str]) -> set[str]:
+    """The names, and those of the functions that they call."""
+    found = set(names)
+    return found | {need for name in found if name in HELPERS for need in HELPERS[name].needs}
+
 
 CHECKED = '''
 def checked(**arguments):

@@ -14,7 +14,7 @@ from mcalc.algebra.printing import ascii_text
 from mcalc.backends.numpy import model_helpers as texts
 from mcalc.backends.numpy.body import axes_text
 from mcalc.backends.numpy.emit import safe
-from mcalc.backends.numpy.helpers import HELPERS, USES
+from mcalc.backends.numpy.helpers import HELPERS, USES, with_needs
 from mcalc.backends.numpy.model_arguments import Given, Piece, declared
 from mcalc.backends.numpy.model_check import CHECK, sample_lines
 from mcalc.model.ir import Define, Loop, Model, Total, definitions
@@ -113,7 +113,7 @@ class Frame:
         return [*lines, f"return Workspace({', '.join(made)})"]
 
     def _blocks(self, parameters: Sequence[Given]) -> list[str]:
-        used = {USES.get(op, op) for op in self.operations}
+        used = with_needs(USES.get(op, op) for op in self.operations)
         blocks = [texts.WITH_OUT[name].strip() for name in texts.WITH_OUT if name in used or name in self.operations]
         blocks += [
             HELPERS[n].code.strip()

@@ -22,16 +22,23 @@ COMPARISONS = {"eq": "equal", "ge": "greater_equal", "gt": "greater", "le": "les
 WITH_OUT = frozenset(
     (
         "sum", "scale", "times", "quotient", "maximum", "minimum", "power", "powers", "matmul", "outer", "softmax",
-        "logsumexp", "total", "total_row", "turned", "largest", "row_dots", "softplus_from", "sigmoid_from", "sigmoid_of_negative_from",
+        "logsumexp", "total", "total_row", "turned", "largest", "row_dots", "softplus_from",
+        "lower_inverse", "lower_gram", "inv_from", "sigmoid_from", "sigmoid_of_negative_from",
         *COMPARISONS, *FUNCTIONS,
     )
 )  # fmt: skip
 """Operations that can write into a buffer."""
 
-ENTRYWISE = WITH_OUT - {"matmul", "outer", "logsumexp", "total", "total_row", "turned", "largest", "row_dots"}
+ENTRYWISE = WITH_OUT - {
+    "matmul", "outer", "logsumexp", "total", "total_row", "turned", "largest", "row_dots",
+    "lower_inverse", "lower_gram", "inv_from",
+}  # fmt: skip
 """Those whose buffer may be one of their operands."""
 
-_HELPERS = {"sigmoid": "sigmoid", "softplus": "softplus", "erf": "erf"}
+_HELPERS = {
+    "sigmoid": "sigmoid", "softplus": "softplus", "erf": "erf",
+    "lower_inverse": "inverse_of_lower", "lower_gram": "gram_of_lower", "inv_from": "inverse_from",
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -194,7 +201,7 @@ class Statements:
                 t.call(f"np.{COMPARISONS[op]}", args[0].code, args[1].code)
             case op:
                 self.helpers.add(op)
-                t.call(_HELPERS.get(op, f"np.{op}"), args[0].code)
+                t.call(_HELPERS.get(op, f"np.{op}"), *(x.code for x in args))
 
     def _lends(self, x: Array, t: Target) -> bool:
         return bool(t.buffer) and self.names.get(x) == t.buffer

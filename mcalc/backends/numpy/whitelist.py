@@ -23,7 +23,9 @@ MODULE_NAMES = frozenset(
 )  # fmt: skip
 """Attributes of `np`."""
 
-LINALG_NAMES = frozenset(("cholesky", "det", "inv", "matrix_power", "norm", "pinv", "slogdet", "solve", "svd"))
+LINALG_NAMES = frozenset(
+    ("LinAlgError", "cholesky", "det", "inv", "matrix_power", "norm", "pinv", "slogdet", "solve", "svd")
+)
 """Attributes of `np.linalg`."""
 
 RANDOM_NAMES = frozenset(("default_rng",))
