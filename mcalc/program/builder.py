@@ -73,7 +73,8 @@ class Builder(Graph):
 
     def pay(self, *roots: Array) -> None:
         """Count everything below the roots as computed."""
-        self._paid.update(arrays(*roots))
+        for _ in arrays(*roots, seen=self._paid):
+            pass
 
     def settle(self, outputs: Sequence[Array]) -> None:
         """Begin again, knowing that these outputs were chosen."""

@@ -97,9 +97,9 @@ def _key(op: str, args: tuple[Array, ...], attrs: tuple[Any, ...]) -> Key:
     return op, args, tuple((type(a), a) for a in attrs)
 
 
-def arrays(*roots: Array) -> Iterator[Array]:
-    """Every distinct array below the roots, operands first."""
-    seen: set[Array] = set()
+def arrays(*roots: Array, seen: set[Array] | None = None) -> Iterator[Array]:
+    """Every distinct array below the roots, operands first; not what has been `seen`, nor what only that reads."""
+    seen = set() if seen is None else seen
     for root in roots:
         stack: list[tuple[Array, bool]] = [(root, False)]
         while stack:

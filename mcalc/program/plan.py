@@ -10,6 +10,7 @@ backward loop reads again, and is dear, is kept in a sequence of its own.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 
@@ -88,19 +89,21 @@ def plan(
     readers = _readers(blocks)
     names: dict[Array, str] = {}
     sections: list[Section] = []
+    placed: set[Array] = set()
     for block in blocks:
         section = Section(block.phase, block.range)
         here: dict[Array, str] = {}
         moving = varying(procedure, block)
         targets = _owners(procedure, block)
         passing = {c.array: c.target.name.partition("[")[0] for c in block.passing if c.target is not None}
+        visited: set[Array] = set() if block.range is not None else placed
         for cell in block.cells:
-            for a in arrays(cell.array):
+            for a in arrays(cell.array, seen=visited):
                 if a not in chosen or a in here or a in names or (block.range is not None and a not in moving):
                     continue
                 owner = targets.get(a)
                 name = (
-                    namer.name(a, {**names, **here}, readers.get(a, ())) if owner is None else named(owner, block.range)
+                    namer.name(a, ChainMap(here, names), readers.get(a, ())) if owner is None else named(owner, block.range)
                 )
                 here[a] = name
                 section.lines.append(Line(name, a, owner))

@@ -30,7 +30,8 @@ def share_exponentials(b: Builder, roots: Sequence[Array]) -> list[Array]:
         if a.op == "logsumexp" and (soft := b.find("softmax", *a.args, attrs=a.attrs)) in live:
             assert soft is not None
             replacement[a], replacement[soft] = _softmax(b, a.args[0], a.attrs[0])
-    return [substituted(b, root, replacement) for root in roots] if replacement else list(roots)
+    memo: dict[Array, Array] = {}
+    return [substituted(b, root, replacement, memo) for root in roots] if replacement else list(roots)
 
 
 def _unsigned(z: Array) -> tuple[Array, bool]:
@@ -60,9 +61,14 @@ def _softmax(b: Builder, z: Array, axis: int | None) -> tuple[Array, Array]:
     return log_total, b.node("quotient", small, along(total))
 
 
-def substituted(b: Builder, root: Array, replacement: dict[Array, Array]) -> Array:
-    """The array with others in the place of some below it; the replacements are substituted in, too."""
-    memo: dict[Array, Array] = {}
+def substituted(
+    b: Builder, root: Array, replacement: dict[Array, Array], memo: dict[Array, Array] | None = None
+) -> Array:
+    """The array with others in the place of some below it; the replacements are substituted in, too.
+
+    `memo` shares the work between several arrays.
+    """
+    memo = {} if memo is None else memo
     stack = [root]
     while stack:
         a = stack[-1]

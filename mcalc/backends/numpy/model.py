@@ -33,20 +33,18 @@ def frame_of(
 
 
 def rendered(frame: Frame, command: str, version: str) -> str:
-    """The text of a module, not formatted."""
+    """The text of a module, neither checked nor formatted."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
     )
     source = (files("mcalc.backends.numpy") / "model.py.jinja").read_text(encoding="utf-8")
-    text = environment.from_string(source).render(**frame.context(command, version))
-    check_module(text)
-    return text
+    return environment.from_string(source).render(**frame.context(command, version))
 
 
 def formatted(text: str) -> str:
-    """The text formatted by black, and checked again."""
+    """The text formatted by black, and checked."""
     import black
 
     made: str = black.format_str(text, mode=black.Mode(line_length=WIDTH))
@@ -68,7 +66,7 @@ _COUNT = [0]
 
 
 def loaded(text: str, name: str) -> ModuleType:
-    """The module of a text that was checked. Its source can be read with `inspect.getsource`."""
+    """The module of a text, which is checked. Its source can be read with `inspect.getsource`."""
     check_module(text)
     _COUNT[0] += 1
     place = f"<mcalc {name} {_COUNT[0]}>"
