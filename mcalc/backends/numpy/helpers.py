@@ -107,7 +107,10 @@ def inverse_of_lower(L, out=None):
         return out
     A = inverse_of_lower(L[:half, :half], out[:half, :half])
     C = inverse_of_lower(L[half:, half:], out[half:, half:])
-    out[half:, :half] = np.dot(np.dot(C, L[half:, :half]), np.negative(A))
+    BA = np.dot(L[half:, :half], np.negative(A))
+    cut = half // 2  # C is zero above the diagonal
+    out[half : half + cut, :half] = np.dot(C[:cut, :cut], BA[:cut])
+    out[half + cut :, :half] = np.dot(C[cut:], BA)
     out[:half, half:] = 0
     return out
 '''
@@ -116,8 +119,8 @@ _GRAM_OF_LOWER = '''
 def gram_of_lower(M, out=None):
     """M^T M for M lower triangular, by blocks of columns: what is above the diagonal is not multiplied."""
     out = np.empty(M.shape, M.dtype) if out is None else out
-    for i in range(0, len(M), 96):
-        j = i + 96
+    for i in range(0, len(M), 64):
+        j = i + 64
         out[i:j, :j] = np.dot(M[i:, i:j].T, M[i:, :j])
         out[:i, i:j] = out[i:j, :i].T
     return out
