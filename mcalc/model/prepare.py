@@ -70,14 +70,15 @@ class Wish(NamedTuple):
     piece: Piece
 
 
-def split(model: Model) -> Model:
-    """The model with definitions for what its adjoint would compute again."""
-    return _Split(model).result()
+def split(model: Model, pieces: type[Splitter] = Splitter) -> Model:
+    """The model with definitions for what its adjoint would compute again (or for other pieces)."""
+    return _Split(model, pieces).result()
 
 
 class _Split:
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, pieces: type[Splitter]) -> None:
         self.model = model
+        self.pieces = pieces
         self.made = Elements(model.sequences, model.elements)
         self.names = Names.of(model)
         self.ragged = dict(model.ragged)
@@ -106,14 +107,14 @@ class _Split:
 
         found: list[Wish] = []
         top = [d.value for _, s, d in rows if isinstance(s, Define)]
-        outside = Splitter(top, moves(*top))
+        outside = self.pieces(top, moves(*top))
         inside: dict[int, Splitter] = {}
         for position, statement, define in rows:
             splitter = outside
             if not isinstance(statement, Define):
                 if position not in inside:
                     values = [d.value for d in statement.body] if isinstance(statement, Loop) else [statement.value]
-                    inside[position] = Splitter(values, moves(*values))
+                    inside[position] = self.pieces(values, moves(*values))
                 splitter = inside[position]
             found += [Wish(position, define.target, piece) for piece in splitter.pieces(define.value)]
         return found

@@ -105,9 +105,7 @@ class Splitter:
             if node.op in _SMOOTH or node.op in _CURVED:
                 for arg in node.args:
                     self._argument(node, arg, roles)
-            if node is value or node not in self.moving or (node.is_scalar and node not in self.heavy):
-                continue
-            if node.op in ("T", "neg") or not node.args:
+            if node is value or node not in self.moving or node.op in ("T", "neg") or not node.args:
                 continue
             if self._wanted(node):
                 roles.setdefault(node, node.op)
@@ -137,13 +135,12 @@ class Splitter:
 
     def _wanted(self, node: Expr) -> bool:
         """Whether the value of a node is read again by the adjoint."""
+        if node.is_scalar and node not in self.heavy:
+            return False
         if node.op in _SMOOTH and not node.is_scalar:
             return node in self.beside or self.count.get(node, 0) > 1 or _reads_itself(node)
-        if (
-            node.op in ("had", "hdiv", "add", "block")
-            and node in self.chained
-            and sum(a in self.moving for a in node.args) > 1
-        ):
+        movers = sum(a in self.moving for a in node.args)
+        if node.op in ("had", "hdiv", "add", "block") and node in self.chained and movers > 1:
             return True
         if node not in self.heavy or node.op == "pow":
             return False
@@ -160,3 +157,17 @@ class Splitter:
             for value in self.values
             for parent in postorder(value)
         )
+
+
+class FineSplitter(Splitter):
+    """Pieces for a drawing: every sum, product or function that stands inside another operator than a sum."""
+
+    def __init__(self, values: Iterable[Expr], moving: Iterable[Expr]) -> None:
+        super().__init__(values, moving)
+        self.inside: set[Expr] = set()
+        for node in postorder(*self.values):
+            if node.op in _BILINEAR or node.op in _SMOOTH or node.op in _CURVED:
+                self.inside.update(_bare(a) for a in node.args)
+
+    def _wanted(self, node: Expr) -> bool:
+        return super()._wanted(node) or (node in self.inside and node.op in ("add", "had", "hdiv", *FUNCTIONS))
