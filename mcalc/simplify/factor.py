@@ -21,7 +21,8 @@ from mcalc.simplify.shared import common_factor, common_scalars, hadamard_view, 
 from mcalc.simplify.terms import ONE_Q, Term, base_and_exponent, build, merge, raised, term_of
 
 MOST_EFFORT = 150
-"""Sums that one search for common factors may look at."""
+"""Sums that one search for common factors may look at; a long one counts as several."""
+LONG = 60
 
 
 def factor(context: Normaliser, root: Expr, worth: Callable[[Expr], int]) -> Expr:
@@ -69,7 +70,7 @@ def _factored(context: Normaliser, terms: list[Term], shape: Shape, worth: Calla
 
 def _factored_anew(context: Normaliser, terms: list[Term], shape: Shape, worth: Callable[[Expr], int]) -> Expr:
     plain = sum_of(context, terms, shape)
-    context.effort -= 1
+    context.effort -= 1 + plain.length // LONG
     if len(terms) < 2 or context.effort < 0:
         return plain
     shared = common_scalars(terms)
