@@ -58,8 +58,9 @@ class _Drawing:
         for k, edge in enumerate(self.edges):
             if not edge.first:
                 self.read.setdefault(edge.target, []).append(k)
-        self.below: list[str] = []
-        self.above: list[str] = []
+        self.below: dict[str, None] = {}
+        """What is drawn first, each piece once; then `above`."""
+        self.above: dict[str, None] = {}
         self.groups = [self._group(k) for k in range(len(graph.groups))]
         self.outer = self._twice(self._outer_boxes, self._outer_links())
 
@@ -214,23 +215,27 @@ class _Drawing:
         title = self._title(node)
         middle, y = at.x + box.width / 2, at.y + box.height / 2
         rounded = 14 if node.kind in ("input", "parameter") else 5
-        self.above += [
-            f'<g class="node {node.kind}"><title>{escape(title)}</title>',
-            rectangle(at, box.width, box.height, rounded),
-            written(_cut(title, _LONGEST_TITLE), Point(middle, y - 2)),
-            f"{written(self._shape(node), Point(middle, y + 12), 'small')}</g>",
-        ]
+        self.above[
+            "\n".join(
+                [
+                    f'<g class="node {node.kind}"><title>{escape(title)}</title>',
+                    rectangle(at, box.width, box.height, rounded),
+                    written(_cut(title, _LONGEST_TITLE), Point(middle, y - 2)),
+                    f"{written(self._shape(node), Point(middle, y + 12), 'small')}</g>",
+                ]
+            )
+        ] = None
 
     def _loop(self, which: int, group: _Group, corner: Point) -> None:
         range_ = self.graph.groups[which]
-        self.below.append(
+        self.below[
             f'<rect class="loop" x="{number(corner.x)}" y="{number(corner.y)}" width="{number(group.width)}" '
             f'height="{number(group.height)}" rx="8"/>'
-        )
-        self.above.append(
+        ] = None
+        self.above[
             f'<text class="small" x="{number(corner.x + 10)}" y="{number(corner.y + 16)}">'
             f"for {escape(f'{range_.name} = {range_.first}..{range_.last}')}</text>"
-        )
+        ] = None
         inside = Point(corner.x + _PAD, corner.y + _HEAD)
         for link in group.layout.routes:
             self._link(group.layout, link, inside, corner, group)
@@ -266,13 +271,14 @@ class _Drawing:
 
     def _through(self, link: Link) -> Iterable[Edge]:
         """The edges of which a link is a piece."""
-        for k, edge in enumerate(self.edges):
+        if isinstance(link.arrival, int):
+            yield self.edges[link.arrival]
+            return
+        for edge in self.edges:
             source, target = self.nodes[edge.source].group, self.nodes[edge.target].group
-            if link.arrival == k:
-                yield edge
-            elif isinstance(link.arrival, int) or edge.carried or source == target:
+            if edge.carried or source == target:
                 continue
-            elif link.target == ("loop", target):
+            if link.target == ("loop", target):
                 start = link.source in (edge.source, ("loop", source)) and link.departure in (
                     None,
                     ("out", edge.source),
@@ -308,8 +314,7 @@ class _Drawing:
             self._write(edge, Point(stub, end.y), end)
         middle = (left + right) / 2
         text = written(unicode_text(edge.read), Point(middle, y - 4), "small")
-        if text not in self.above:
-            self.above.append(text)
+        self.above[text] = None
         for first in self.edges:
             if first.first and first.read is edge.read and first.target == edge.target:
                 self._path(bent([Point(corner.x, y), Point(left, y)]), "edge")
@@ -324,21 +329,19 @@ class _Drawing:
     def _write(self, edge: Edge, start: Point, end: Point) -> None:
         """The label of an edge, above its last straight piece."""
         label = self._label(edge)
-        self.above.append(
+        self.above[
             f'<text class="label" x="{number(end.x - 9)}" y="{number(end.y - 4)}" text-anchor="end">'
             f"<title>{escape(label)}</title>{escape(_cut(label, _LONGEST_LABEL))}</text>"
-        )
+        ] = None
 
     def _path(self, text: str, kind: str) -> None:
         path = f'<path class="{kind}" d="{text}"/>'
-        if path not in self.below:
-            self.below.append(path)
+        self.below[path] = None
 
     def _tip(self, at: Point, direction: float, kind: str) -> None:
         """An arrowhead that ends at a point."""
         tip = f'<path class="{kind}" d="{arrowhead(at, direction)}"/>'
-        if tip not in self.above:
-            self.above.append(tip)
+        self.above[tip] = None
 
     def _legend(self, y: float) -> list[str]:
         parts: list[str] = []

@@ -84,8 +84,14 @@ class _Layering:
         self.passes: dict[Link, list[Hashable]] = {}
         self.segments: list[tuple[Hashable, float, Hashable, float]] = []
         """Neighbours in layers side by side: a box, how far below its top, the other one, how far below its top."""
+        self.before: dict[Hashable, list[tuple[Hashable, float, float]]] = {}
+        self.after: dict[Hashable, list[tuple[Hashable, float, float]]] = {}
+        """Box to its neighbours on one side: the other box, how far below its top, how far below this one's."""
         for link in self.links:
             self._pass(link)
+        for a, at_a, b, at_b in self.segments:
+            self.before.setdefault(b, []).append((a, at_a, at_b))
+            self.after.setdefault(a, []).append((b, at_b, at_a))
         self.top: dict[Hashable, float] = {}
 
     def _layers(self) -> dict[Hashable, int]:
@@ -150,26 +156,18 @@ class _Layering:
         self.top = {key: value - low for key, value in self.top.items()}
         return self._drawn()
 
-    def _neighbours(self, forward: bool) -> dict[Hashable, list[tuple[float, float]]]:
-        """For each box, where its neighbours in the layer before (or after) attach, and at which of its own heights."""
-        found: dict[Hashable, list[tuple[float, float]]] = {}
-        for a, at_a, b, at_b in self.segments:
-            if forward:
-                found.setdefault(b, []).append((self.top[a] + at_a, at_b))
-            else:
-                found.setdefault(a, []).append((self.top[b] + at_b, at_a))
-        return found
+    def _wish(self, key: Hashable, forward: bool) -> float:
+        """The top that a box would have if its edges to the layer before (or after) were level on average."""
+        others = (self.before if forward else self.after).get(key)
+        if not others:
+            return self.top[key]
+        return sum(self.top[other] + at_other - own for other, at_other, own in others) / len(others)
 
     def _sweep(self, forward: bool) -> None:
         """Orders each layer by the barycentres of the layer before (or after)."""
-        rows = self.rows if forward else self.rows[::-1]
-        for row in rows:
-            known = self._neighbours(forward)
-            centre = {
-                key: sum(y - own for y, own in known[key]) / len(known[key]) if key in known else self.top[key]
-                for key in row
-            }
-            row.sort(key=lambda key: centre[key])
+        for row in self.rows if forward else self.rows[::-1]:
+            centre = {key: self._wish(key, forward) for key in row}
+            row.sort(key=centre.__getitem__)
             self._stack_row(row)
 
     def _stack(self) -> None:
@@ -197,26 +195,13 @@ class _Layering:
 
     def _settle(self, forward: bool) -> None:
         """Moves the boxes of each layer towards their neighbours, keeping order and distance."""
-        rows = self.rows if forward else self.rows[::-1]
-        for row in rows:
-            known = self._neighbours(forward)
-            wished = [
-                sum(y - own for y, own in known[key]) / len(known[key]) if key in known else self.top[key]
-                for key in row
-            ]
-            self._place(row, wished)
+        for row in self.rows if forward else self.rows[::-1]:
+            self._place(row, [self._wish(key, forward) for key in row])
 
     def _settle_sources(self) -> None:
         """What nothing leads to stands beside what reads it."""
-        known, back = self._neighbours(True), self._neighbours(False)
         for row in self.rows[::-1]:
-            wished = [
-                self.top[key] if key in known or key not in back
-                else sum(y - own for y, own in back[key]) / len(back[key])
-                for key in row
-            ]  # fmt: skip
-            self._place(row, wished)
-            back = self._neighbours(False)
+            self._place(row, [self.top[key] if key in self.before else self._wish(key, False) for key in row])
 
     def _place(self, row: list[Hashable], wished: list[float]) -> None:
         """The tops nearest to what is wished that keep boxes apart (pool adjacent violators)."""
