@@ -57,6 +57,7 @@ class Namer:
 
     def claim(self, *candidates: str) -> str:
         """The first candidate that is free; a digit is added to the last where none is."""
+        candidates = tuple(re.sub("__+", "_", c) for c in candidates)
         for candidate in candidates:
             if candidate not in self.taken:
                 self.taken.add(candidate)

@@ -6,6 +6,7 @@ one more axis in front. A loop runs over views of their elements: `for x_t, h_pr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -58,6 +59,7 @@ class Names:
 
     def claim(self, stem: str) -> str:
         """A name that is free."""
+        stem = re.sub("__+", "_", stem)
         name, number = stem, 2
         while name in self.taken:
             name, number = f"{stem}{number}", number + 1
