@@ -256,7 +256,8 @@ class _Choice:
             self._name_operands(a)
             weights[a] = 1 + sum(0 if base(x) in self.named else weights[x] for x in a.args)
             trivial = a.op == "scale" and all(x.op in ATOMS for x in a.args) and a.rank == 0
-            if (uses.get(a, 0) > 1 and not trivial) or (a.rank == 0 and weights[a] > LONGEST_SCALAR):
+            wanted = a.op == "lower_gram" or (a.rank == 0 and weights[a] > LONGEST_SCALAR)
+            if (uses.get(a, 0) > 1 and not trivial) or wanted:
                 self.named.add(a)
 
     def _name_operands(self, a: Array) -> None:

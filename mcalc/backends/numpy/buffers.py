@@ -23,6 +23,13 @@ Pool: TypeAlias = dict[tuple[object, ...], list[tuple[str, str, bool]]]
 for certain: what NumPy computes from transposed or foreign arrays may be laid out by columns."""
 
 
+OWNED = frozenset(["cholesky"])
+"""Operations that cannot write into a buffer, but whose result is new memory with contiguous rows."""
+
+PRODUCTS = frozenset(["matmul", "lower_inverse", "lower_gram", "inv_from"])
+"""Operations that want contiguous rows to write to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Buffer:
     """Memory of a line: `fresh` is whether it is a buffer of its own, of that name."""
@@ -80,11 +87,11 @@ def buffers(
             if not item.total and a not in found and a.rank and a.op in WITH_OUT and names.get(a) == item.name:
                 under[a] = guards.get(id(item), "")
                 open_to = ("", under[a])
-                ends = [x for x in ending.get(place, ()) if x in found and under.get(x) in open_to]
+                ends = [x for x in ending.get(place, ()) if x in under and under[x] in open_to]
                 taken = _operand(a, names, ends)
                 pool = free.get(_memory(a), [])
                 first = _first(a, names)
-                fits = (p for p in reversed(pool) if p[1] in open_to and (p[2] or first.op != "matmul"))
+                fits = (p for p in reversed(pool) if p[1] in open_to and (p[2] or first.op not in PRODUCTS))
                 there = next(fits, None)
                 if taken is not None:
                     found[a] = Buffer(names[taken], False)
@@ -98,8 +105,11 @@ def buffers(
                     certain = empty or _lies_by_rows(first, by_rows)
                 if certain:
                     by_rows.add(a)
+            elif not item.total and a.op in OWNED and names.get(a) == item.name:
+                under.setdefault(a, guards.get(id(item), ""))
+                by_rows.add(a)
         for x in ending.get(place, ()):
-            if x is not taken and x in found:
+            if x is not taken and x in under:
                 free.setdefault(_memory(x), []).append((names[x], under[x], x in by_rows))
     return found
 
@@ -134,7 +144,8 @@ def _lies_by_rows(first: Array, by_rows: Collection[Array]) -> bool:
     constants = ("number", "pi", "size", "ones", "zeros", "eye")
     return (
         first.rank < 2
-        or first.op in ("matmul", "outer", "turned")
+        or first.op in PRODUCTS
+        or first.op in ("outer", "turned")
         or all(x.rank < 2 or x in by_rows or x.op in constants for x in first.args)
     )
 

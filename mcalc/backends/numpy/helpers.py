@@ -99,12 +99,11 @@ def unit(i, n, dtype):
 
 _INVERSE_OF_LOWER = '''
 def inverse_of_lower(L, out=None):
-    """L^-1 for L lower triangular, by halves: [A 0; B C]^-1 = [A^-1 0; -C^-1 B A^-1 C^-1]."""
-    out = np.empty(L.shape, L.dtype) if out is None else out
+    """L^-1 for L lower triangular, by halves: [A 0; B C]^-1 = [A^-1 0; -C^-1 B A^-1 C^-1]. `out` may be L."""
     half = len(L) // 2
-    if half < 25:
-        out[...] = np.linalg.inv(L.T).T  # of an upper triangular matrix, by substitution alone
-        return out
+    if half < 25:  # L^T is upper triangular: it is inverted by substitution alone
+        return np.positive(np.linalg.inv(L.T).T, order="C", out=out)
+    out = np.empty(L.shape, L.dtype) if out is None else out
     A = inverse_of_lower(L[:half, :half], out[:half, :half])
     C = inverse_of_lower(L[half:, half:], out[half:, half:])
     BA = np.dot(L[half:, :half], np.negative(A))
@@ -118,6 +117,8 @@ def inverse_of_lower(L, out=None):
 _GRAM_OF_LOWER = '''
 def gram_of_lower(M, out=None):
     """M^T M for M lower triangular, by blocks of columns: what is above the diagonal is not multiplied."""
+    if len(M) <= 64:
+        return np.dot(M.T, M, out=out)
     out = np.empty(M.shape, M.dtype) if out is None else out
     for i in range(0, len(M), 64):
         j = i + 64

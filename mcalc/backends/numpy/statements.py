@@ -30,8 +30,7 @@ WITH_OUT = frozenset(
 """Operations that can write into a buffer."""
 
 ENTRYWISE = WITH_OUT - {
-    "matmul", "outer", "logsumexp", "total", "total_row", "turned", "largest", "row_dots",
-    "lower_inverse", "lower_gram", "inv_from",
+    "matmul", "outer", "logsumexp", "total", "total_row", "turned", "largest", "row_dots", "lower_gram", "inv_from",
 }  # fmt: skip
 """Those whose buffer may be one of their operands."""
 
