@@ -13,13 +13,13 @@ as it was read. There the gradients are also compared to central differences (mc
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, substitute
 from mcalc.algebra.operators import add, d, inner, number, symbol
 from mcalc.algebra.structure import structure
-from mcalc.calculus.gradient import differential
+from mcalc.calculus.gradient import differential, moving_nodes
+from mcalc.calculus.table import differential_of
 from mcalc.errors import VerificationError
 from mcalc.model.gather import Gathering
 from mcalc.model.ir import Define, Model, Total
@@ -136,7 +136,12 @@ def prove_adjoints(g: Gathering) -> tuple[int, int]:
 
 def _proved(left: Expr, right: Expr, root: Expr, variables: tuple[Expr, ...], what: str) -> bool:
     """Whether a claim is proved exactly (False: in floating point). Raises VerificationError where it is neither."""
-    prover = Prover(root, variables=variables, expand=partial(differential, variables=variables))
+    moving = moving_nodes(root, variables)
+
+    def expand(e: Expr) -> Expr:
+        return differential_of(e, moving.__contains__) if e in moving else differential(e, variables)
+
+    prover = Prover(root, variables=variables, expand=expand)
     verdict = prover.prove(left, right)
     if verdict.proved:
         return True

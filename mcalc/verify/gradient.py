@@ -35,6 +35,8 @@ _CROWD_TOLERANCE = 1e-5
 _STEPS = (1e-2, 1e-3, 1e-4)
 _COORDINATES = 48
 """Up to this many entries every coordinate direction is tried."""
+_MOST = 600
+"""Up to this many coordinate directions in all; with more, dense ones alone serve."""
 _DENSE = 3
 _TRIES = 12
 _CROWDS = 2
@@ -204,6 +206,8 @@ def _check_crowd(
 def _directions(variables: Sequence[Expr], place: Place, seed: int) -> Directions:
     """For each variable the coordinate directions of its space with the others at rest; then all move at random."""
     bases = [_basis(x, size_of(x, place.sizes)) for x in variables]
+    if sum(len(basis) for basis in bases) > _MOST:
+        bases = [basis[:0] for basis in bases]
     count = sum(len(basis) for basis in bases) + _DENSE
     directions: Directions = {}
     start = 0
