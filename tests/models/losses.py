@@ -27,16 +27,16 @@ def cross_entropy(z: Any, y: Any) -> Any:
     return jnp.sum(logsumexp(z, axis=1)) / len(z) - jnp.sum(y * z) / len(z)
 
 
-def states(step: Callable[[Any, Any], Any], start: Any, xs: Any) -> list[Any]:
+def states(step: Callable[[Any, Any], Any], start: Any, xs: Any) -> Any:
     """The states of a recurrence, after each element."""
-    found = []
-    for x in xs:
-        start = step(start, x)
-        found.append(start)
-    return found
+
+    def twice(state: Any, x: Any) -> tuple[Any, Any]:
+        return (after := step(state, x)), after
+
+    return jax.lax.scan(twice, start, xs)[1]
 
 
-def elman(v: Values, xs: Any, u: str, w: str, b: str) -> list[Any]:
+def elman(v: Values, xs: Any, u: str, w: str, b: str) -> Any:
     """The states of a tanh network that starts at zero."""
     zero = jnp.zeros((xs.shape[1], v[w].shape[0]))
     return states(lambda h, x: jnp.tanh(x @ v[u] + h @ v[w] + v[b]), zero, xs)
@@ -55,7 +55,7 @@ def autoencoder(v: Values) -> Any:
 def birnn(v: Values) -> Any:
     h = elman(v, v["x"], "U", "W", "b")
     g = elman(v, v["x"][::-1], "R", "S", "c")[::-1]
-    p = jnp.stack([jnp.concatenate([a, b], axis=1) @ v["V"] for a, b in zip(h, g, strict=True)])
+    p = jnp.concatenate([h, g], axis=2) @ v["V"]
     return sq(v["y"] - p) / (len(p) * len(p[0]))
 
 
@@ -109,7 +109,7 @@ def lstm(v: Values) -> Any:
         return o * jnp.tanh(c), c
 
     zero = jnp.zeros((v["x"].shape[1], v["V"].shape[0]))
-    h, _ = states(step, (zero, zero), v["x"])[-1]
+    h = states(step, (zero, zero), v["x"])[0][-1]
     return sq(v["y"] - h @ v["V"]) / len(h)
 
 
@@ -140,7 +140,7 @@ def ridge(v: Values) -> Any:
 
 
 def rnn(v: Values) -> Any:
-    h = jnp.stack(states(lambda h, x: jax.nn.relu(x @ v["U"] + h @ v["W"]), v["h0"], v["x"]))
+    h = states(lambda h, x: jax.nn.relu(x @ v["U"] + h @ v["W"]), v["h0"], v["x"])
     return sq(v["y"] - h @ v["V"])
 
 
@@ -171,13 +171,18 @@ LOSSES: dict[str, Callable[[Values], Any]] = {
 }  # fmt: skip
 
 
+FAST = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+"""For the compiler: each function is run once."""
+
+
 def value_and_grad(name: str, values: Values, parameters: tuple[str, ...]) -> tuple[float, dict[str, Any]]:
-    """The loss and its gradients by automatic differentiation, without compilation."""
+    """The loss and its gradients by automatic differentiation."""
     held = {n: [jnp.asarray(x) for x in v] if isinstance(v, list) else jnp.asarray(v) for n, v in values.items()}
 
-    def loss(free: Values) -> Any:
-        return LOSSES[name]({**held, **free})
+    def loss(free: Values, rest: Values) -> Any:
+        return LOSSES[name]({**rest, **free})
 
-    with jax.disable_jit():
-        value, gradients = jax.value_and_grad(loss)({n: held[n] for n in parameters})
+    free = {n: held.pop(n) for n in parameters}
+    compiled = jax.jit(jax.value_and_grad(loss)).lower(free, held).compile(compiler_options=FAST)
+    value, gradients = compiled(free, held)
     return float(value), gradients
