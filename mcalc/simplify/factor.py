@@ -13,6 +13,7 @@ from fractions import Fraction
 from mcalc.algebra.expr import Expr, fold, make
 from mcalc.algebra.shape import SCALAR, Shape
 from mcalc.simplify import kronecker
+from mcalc.simplify.congruence import congruences
 from mcalc.simplify.diagonal import diagonal_factor
 from mcalc.simplify.expand import MOST_TERMS, sum_inside, summands
 from mcalc.simplify.normal_form import Normaliser, Rewrite
@@ -115,6 +116,8 @@ def _factored_anew(context: Normaliser, terms: list[Term], shape: Shape, worth: 
             front, without = diagonal
             inner = _factored(context, [term_of(r) for r in without], without[0].shape, worth)
             options.append(context.product([front, inner] if side == 0 else [inner, front]))
+    for parts in congruences(context, terms, shape):
+        options.append(_factored(context, [term_of(e) for e in parts], shape, worth))
     for joined in kronecker.joined(context, terms, shape):
         options.append(_factored(context, joined, shape, worth))
     return min(options, key=worth)
