@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
@@ -17,34 +17,10 @@ from mcalc.algebra.shape import Dim
 from mcalc.program.ir import Array, Graph, arrays
 from mcalc.program.operations import OPERATIONS, Axes, broadcast, nominal
 from mcalc.program.settled import Settled
-
-Scalars = tuple[tuple[Array, int], ...]
+from mcalc.program.terms import Scalars, Term, merged
 
 MOST_TERMS = 32
 """Longer sums and elementwise products are made of parts: Python does not read lines of any length."""
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """coefficient · product of scalars^exponent · core."""
-
-    core: Array
-    coefficient: Fraction = Fraction(1)
-    scalars: Scalars = ()
-
-    @property
-    def plain(self) -> bool:
-        """Whether the term is its core."""
-        return self.coefficient == 1 and not self.scalars
-
-
-def merged(*parts: Scalars) -> Scalars:
-    """Scalars multiplied together: exponents add."""
-    exponents: dict[Array, int] = {}
-    for part in parts:
-        for scalar, exponent in part:
-            exponents[scalar] = exponents.get(scalar, 0) + exponent
-    return tuple((s, e) for s, e in exponents.items() if e)
 
 
 class Builder(Graph):

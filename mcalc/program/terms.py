@@ -1,0 +1,33 @@
+"""Terms: an array with what multiplies it kept apart, so that scalars end up on the smallest operand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from mcalc.program.ir import Array
+
+Scalars = tuple[tuple[Array, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """coefficient · product of scalars^exponent · core."""
+
+    core: Array
+    coefficient: Fraction = Fraction(1)
+    scalars: Scalars = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether the term is its core."""
+        return self.coefficient == 1 and not self.scalars
+
+
+def merged(*parts: Scalars) -> Scalars:
+    """Scalars multiplied together: exponents add."""
+    exponents: dict[Array, int] = {}
+    for part in parts:
+        for scalar, exponent in part:
+            exponents[scalar] = exponents.get(scalar, 0) + exponent
+    return tuple((s, e) for s, e in exponents.items() if e)
