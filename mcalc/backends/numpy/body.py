@@ -23,7 +23,7 @@ from mcalc.model.stacked import Stack
 from mcalc.program.ir import Array
 from mcalc.program.operations import Axes
 from mcalc.program.plan import Line, Plan, Section, computed
-from mcalc.program.procedure import Range, stored
+from mcalc.program.procedure import Block, Cell, Range, stored, varying
 
 
 @dataclass(slots=True)
@@ -56,6 +56,12 @@ class Names:
             return f"{name}[-1]"
         place = index + dim(-1) * found.first if found.first.terms else index
         return f"{name}[{size(place, self.sizes)}]"
+
+    def index(self, name: str) -> str:
+        """The name of a loop's index."""
+        if (name, 0) not in self.variables:
+            self.variables[name, 0] = self.claim(name)
+        return self.variables[name, 0]
 
     def claim(self, stem: str) -> str:
         """A name that is free."""
@@ -287,8 +293,9 @@ class FunctionBody:
         assert r is not None
         before = dict(self.local)
         elements = self.plan.procedure.elements
+        moving = varying(self.plan.procedure, Block(section.phase, r, [Cell(line.array) for line in section.lines]))
         for line in section.lines:
-            if not line.total:
+            if not line.total and line.array in moving:
                 place = not line.array.rank and line.target in elements
                 self.local.setdefault(line.array, f"{line.name}[0]" if place else line.name)
                 self.shown.setdefault(line.array, line.name)
@@ -365,6 +372,8 @@ class FunctionBody:
                 part += "[..., None]"
             names.append(self.names.variables[sequence, offset])
             parts.append(f"{name}{part}{'[::-1]' if r.step < 0 else ''}")
+        if not names:
+            return f"for {self.names.index(r.index)} in range({size(last + dim(-1) * first + dim(1), self.names.sizes)}):"
         if len(names) == 1:
             return f"for {names[0]} in {parts[0]}:"
         return f"for {', '.join(names)} in zip({', '.join(parts)}):"
