@@ -17,6 +17,7 @@ from mcalc.backends.numpy.emit import safe
 from mcalc.backends.numpy.helpers import HELPERS, USES, with_needs
 from mcalc.backends.numpy.model_arguments import Given, Piece, declared
 from mcalc.backends.numpy.model_check import CHECK, sample_lines
+from mcalc.backends.numpy.rows import Rows
 from mcalc.model.ir import Define, Loop, Model, Total, definitions
 from mcalc.program.operations import Axes
 
@@ -34,6 +35,13 @@ class Frame:
     predict: Sequence[str]
     predict_arguments: Sequence[str]
     operations: frozenset[str]
+    rows: Rows | None = None
+    """The pass over rows."""
+
+    @property
+    def memory(self) -> dict[str, tuple[Axes, str]]:
+        """The buffers of the workspace."""
+        return {**self.fields, **(self.rows.fields if self.rows is not None else {})}
 
     def context(self, command: str, version: str) -> dict[str, object]:
         """What the template is rendered with."""
@@ -50,7 +58,9 @@ class Frame:
             "shapes": self._shapes(),
             "parameters": [g.python for g in parameters],
             "kinds": {g.python: "list" if g.argument.ragged else "np.ndarray" for g in parameters},
-            "fields": list(self.fields),
+            "fields": list(self.memory),
+            "rows": self.rows.lines if self.rows is not None else [],
+            "data": self.rows.data if self.rows is not None else "",
             "arguments": [g.python for g in self.given],
             "explained": self._explained(),
             "predict": list(self.predict),
@@ -108,8 +118,16 @@ class Frame:
         lines += [_unpack(name, names, self.sizes) for name, names in grouped if _ragged(name, names)]
         sizes = "".join(f"{p}, " for p in self.sizes.values())
         made = [f"sizes=({sizes}dtype)" if sizes else "sizes=(dtype,)"]
-        for name, (axes, kind) in self.fields.items():
-            made.append(f"{name}=np.empty({axes_text(axes, self.sizes)}, {'bool' if kind == 'bool' else 'dtype'})")
+        named = dict(self.sizes)
+        whole = frozenset(self.memory)
+        if self.rows is not None:
+            named[self.rows.n] = f"block_rows or {named[self.rows.n]}"
+            lines.append(f"block_rows = rows_of_block({', '.join([*self.rows.sizes, 'dtype.itemsize'])})")
+            made.append("block_rows=block_rows")
+            whole = self.rows.whole
+        for name, (axes, kind) in self.memory.items():
+            shape = axes_text(axes, self.sizes if name in whole else named)
+            made.append(f"{name}=np.empty({shape}, {'bool' if kind == 'bool' else 'dtype'})")
         return [*lines, f"return Workspace({', '.join(made)})"]
 
     def _blocks(self, parameters: Sequence[Given]) -> list[str]:
@@ -120,13 +138,16 @@ class Frame:
             for n in sorted(used)
             if n in HELPERS and HELPERS[n].code and n not in texts.WITH_OUT
         ]
-        body = "\n".join([*self.forward, *self.backward, *self.predict])
+        rows = self.rows.lines if self.rows is not None else []
+        body = "\n".join([*self.forward, *self.backward, *self.predict, *rows])
         if "space(" in body:
             blocks.append(texts.SPACE.strip())
         if "listed(" in body:
             blocks.append(texts.LISTED.strip())
         if "expect(" in body:
             blocks.append(texts.EXPECT.strip())
+        if self.rows is not None:
+            blocks.append(self.rows.block.strip())
         blocks += [texts.FITTING.strip(), texts.KNOWN.strip(), texts.CHECKED.strip()]
         inputs = [g for g in self.given if g.argument.kind == "input"]
         lines = sample_lines(self.model, [*inputs, *parameters], self.sizes)

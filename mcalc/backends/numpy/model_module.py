@@ -20,6 +20,9 @@ from mcalc.backends.numpy.model_arguments import Given, Piece, arguments_checked
 from mcalc.backends.numpy.model_frame import Frame
 from mcalc.backends.numpy.model_helpers import WITH_OUT
 from mcalc.backends.numpy.model_outputs import is_read, needed, output_symbols, owner
+from mcalc.backends.numpy.model_rows import rows_of
+from mcalc.backends.numpy.rows import NAMES as ROW_NAMES
+from mcalc.backends.numpy.rows import RowsWriter
 from mcalc.backends.numpy.text import Text
 from mcalc.model.ir import Argument, Define, Element, Loop, Model, Statement, definitions
 from mcalc.model.ir import Sequence as Stored
@@ -62,7 +65,7 @@ class ModelWriter:
         self.typical = typical
         self.program = program
         self.original = original
-        self.taken: set[str] = set(RESERVED | FRAME_NAMES)
+        self.taken: set[str] = set(RESERVED | FRAME_NAMES | ROW_NAMES)
         self.given = [self._given(a) for a in original.arguments]
         self.sizes = self._sizes()
         self.helpers: set[str] = set()
@@ -140,6 +143,7 @@ class ModelWriter:
         backward = FunctionBody(found, names, "backward", kept, guards, spare=forward.spare)
         backward.local.update(forward.local)
         backward.allocated = set(forward.allocated)
+        backward.stacked.update(forward.stacked)
         backward_lines = backward.write()
         returned = self._gradients(backward, results, names, guarded)
         head = [f"{' = '.join(guarded)} = None"] if guarded else []
@@ -159,13 +163,26 @@ class ModelWriter:
         check += ["if ws is not NO_WORKSPACE:", f"    fitting(ws, ({known}{'' if self.sizes else ','}))"]
         self.helpers |= forward.statements.helpers | backward.statements.helpers
         predict, predict_arguments = self._predict()
+        python = {g.argument.name: g.python for g in self.given}
+        gradients = {e: python[a.name] for a in self.original.parameters for e in p.gradients[a.name]}
+        rows = rows_of(
+            found, names, (p.model.loss, loss), {e: results[e] for e in gradients}, gradients,
+            {e for a in self.original.arguments if a.kind == "input" for e in a.symbols},
+            [g.python for g in self.given], check,
+            lambda writer, arrays, guarded: self._gradients(writer, arrays, names, guarded),
+        )  # fmt: skip
+        self.helpers |= rows.helpers if rows is not None else set()
         return Frame(
             self.original, self.given, self.sizes, fields, [*check, *forward_lines], backward_lines,
-            predict, predict_arguments, frozenset(self.helpers),
+            predict, predict_arguments, frozenset(self.helpers), rows,
         )  # fmt: skip
 
     def _gradients(
-        self, body: FunctionBody, results: Mapping[Expr, Array | None], names: Names, guarded: Sequence[str]
+        self,
+        body: FunctionBody | RowsWriter,
+        results: Mapping[Expr, Array | None],
+        names: Names,
+        guarded: Sequence[str],
     ) -> list[str]:
         returned = []
         owners: set[Array] = set()
@@ -234,7 +251,9 @@ class ModelWriter:
                         guarded.append(line.name)
                 alias = [line.array] if found.names.get(line.array, line.name) != line.name else []
                 for x in (*tree(line.array, found.names), *alias):
-                    needs.setdefault(x, set()).update(need)
+                    held = needs.setdefault(x, set())
+                    if len(held) <= MOST_GUARDED:
+                        held.update(need)
         return conditions, guarded[::-1]
 
     def _predict(self) -> tuple[list[str], list[str]]:
@@ -266,7 +285,8 @@ class ModelWriter:
                 texts.append(_whole(model, output, names))
                 continue
             parts = [
-                _copied(body, procedure.bound[e]) if e in procedure.bound else self._stored(e, names) for e in targets[output]
+                _copied(body, procedure.bound[e]) if e in procedure.bound else self._stored(e, names)
+                for e in targets[output]
             ]
             texts.append(f"[{', '.join(parts)}]" if output in model.ragged else parts[0])
         lines.append(f"return {', '.join(texts)}")
@@ -286,7 +306,7 @@ class ModelWriter:
     def taken_by_arguments(self) -> set[str]:
         """The names of the frame, the arguments and the dimensions."""
         return {
-            *RESERVED, *FRAME_NAMES, *self.sizes.values(), *(g.python for g in self.given),
+            *RESERVED, *FRAME_NAMES, *ROW_NAMES, *self.sizes.values(), *(g.python for g in self.given),
             *(p.python for g in self.given for p in g.pieces),
         }  # fmt: skip
 

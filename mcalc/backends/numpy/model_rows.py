@@ -1,0 +1,85 @@
+"""The pass over rows of a model's module: the function, its helper, and what they need of the workspace.
+
+In: the lowered model; out: `Rows`, or None where the loss is not a sum over the rows of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from mcalc.algebra.expr import Expr
+from mcalc.backends.numpy.body import Names
+from mcalc.backends.numpy.rows import Known, Rows, RowsWriter, guards_of
+from mcalc.program.ir import Array
+from mcalc.program.names import Namer
+from mcalc.program.plan import Plan
+from mcalc.program.procedure import Range
+from mcalc.program.rows import row_plan
+
+MOST_GUARDED = 3
+"""A line that more gradients need is computed whatever `wrt` says."""
+
+Returned = Callable[[RowsWriter, Mapping[Expr, Array], Sequence[str]], list[str]]
+"""The texts of the gradients, from the writer, the gradients' arrays, and the names that may be None."""
+
+
+def rows_of(
+    found: Plan,
+    names: Names,
+    loss: tuple[Expr, Array | None],
+    results: Mapping[Expr, Array | None],
+    owners: Mapping[Expr, str],
+    inputs: Collection[Expr],
+    arguments: Sequence[str],
+    check: Sequence[str],
+    returned: Returned,
+) -> Rows | None:
+    """The pass over the rows of the data; `owners` gives the parameter, by its Python name, of each gradient.
+
+    `inputs` are the symbols of the data, `arguments` the Python names of all arguments, `check` the lines that check
+    them.
+    """
+    arrays = {e: a for e, a in results.items() if a is not None}
+    if loss[1] is None or len(arrays) < len(results) or any(s.range is not None for s in found.sections):
+        return None
+    if found.sequences or names.stacks or found.procedure.elements:
+        return None
+
+    def named(e: Expr, r: Range | None) -> str:
+        return names.symbols[e]
+
+    namer: Namer = Known(names.taken, found.names)
+    rows = row_plan(found.procedure, (loss[0], loss[1]), arrays, inputs, namer, named)
+    if rows is None:
+        return None
+    guards, undefined = guards_of(rows, owners, list(dict.fromkeys(owners.values())), MOST_GUARDED)
+    writer = RowsWriter(rows, names, guards)
+    data = writer.largest(arguments)
+    if not data:
+        return None
+    body = writer.write()
+    value = writer.statements.text(rows.loss).code
+    gradients = ", ".join(returned(writer, rows.results, undefined))
+    block, sizes = writer.block_text()
+    called = ", ".join(arguments)
+    lines = [
+        f'"""(loss, gradients) in one pass over {data}, a block of rows at a time.',
+        "",
+        "Both are made of sums over the rows. Each block is used by all products while it is in the cache, and what is",
+        "computed of it is overwritten by the next: comments name whole matrices, the code has the rows of a block.",
+        '"""',
+        *check,
+        f"{writer.length} = ws.block_rows or rows_of_block({', '.join(sizes)}, dtype.itemsize)",
+        f"if not {writer.length}:",
+        f"    loss, cache = _forward({called}, ws)",
+        "    return loss, _backward(cache, ws, wrt)",
+        *([f"{' = '.join(undefined)} = None"] if undefined else []),
+        *body,
+        f"return float({value}), Gradients({gradients})",
+    ]
+    whole = frozenset(rows.plan.names[a] for a in rows.whole)
+    n = rows.n.names()[0]
+    return Rows(n, data, lines, block, sizes, writer.fields, whole, writer.statements.helpers)
+
+
+__all__ = ["rows_of"]
