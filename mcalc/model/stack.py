@@ -103,15 +103,22 @@ class _Pass:
                 made.append(part)
             kept.append(rest)
         tail: list[Statement] = []
+        rest: list[Define] = []
         for place, d in enumerate(after):
             found = self._whole(d, r)
             if found is None:
-                kept += after[place:]
+                rest = after[place:]
                 break
             tail.append(found)
+        vectorised = {self._sequence(d.target) for d in after[: len(tail)]}
+        if not any(self._needs(d.value, vectorised) for d in rest):
+            kept, rest = [*kept, *rest], []
         if kept:
             made.append(Loop(loop.index, loop.first, loop.last, loop.step, tuple(kept), loop.span))
-        return [*made, *tail]
+        made += tail
+        if rest:
+            made.append(Loop(loop.index, loop.first, loop.last, loop.step, tuple(rest), loop.span))
+        return made
 
     def _sequence(self, e: Expr) -> str:
         return self.s.elements[e].sequence

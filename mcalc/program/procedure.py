@@ -8,7 +8,7 @@ matters to the iteration that defines it, and everybody else reads it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -95,6 +95,7 @@ def lower_procedure(
     `outputs` are symbols that are given back: a 1 x m output is a matrix with two axes. `typical` are sizes of dimensions
     that orders of evaluation are compared at.
     """
+    as_stored = {*outputs, *elements}
     memo: dict[Expr, Expr] = {}
     plans = [(phase, s, [stable(d.value, memo) for d in _body(s)]) for phase, found in phases.items() for s in found]
     first = next(iter(phases), "")
@@ -115,7 +116,7 @@ def lower_procedure(
                 builder.pay(a)
                 if isinstance(statement, Define) or definition.target in local:
                     lowering.bound[definition.target] = a
-                here.append(_as_stored(builder, definition.target, a, statement, outputs))
+                here.append(_as_stored(builder, definition.target, a, statement, as_stored))
             made.append(here)
         if made == before:
             break
@@ -197,7 +198,7 @@ def _body(statement: Statement) -> Sequence[Define | Total]:
     return statement.body if isinstance(statement, Loop) else (statement,)
 
 
-def _as_stored(b: Builder, target: Expr, a: Array, statement: Statement, outputs: Sequence[Expr]) -> Array:
+def _as_stored(b: Builder, target: Expr, a: Array, statement: Statement, outputs: Container[Expr]) -> Array:
     """A result in the working precision; one that is given back or an element of a sequence has its stored axes."""
     a = b.number_of(a)
     if a.op == "diagonal" and len(a.args) == 2:
