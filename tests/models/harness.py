@@ -117,7 +117,9 @@ def draw(found: Subject, seed: int = 0, sizes: Mapping[str, int] | None = None, 
 
 
 def shaped(array: Any, words: frozenset[str], rng: np.random.Generator) -> Any:
-    """A matrix of the structure that the words name, from any matrix."""
+    """A matrix of the structure that the words name, from any matrix; of a sequence, one after another."""
+    if np.ndim(array) == 3:
+        return np.array([shaped(a, words, rng) for a in array]).reshape(array.shape)
     if "positive" in words:
         array = np.abs(array) + 0.2
     if words & {"spd", "psd"}:
@@ -141,6 +143,8 @@ def shaped(array: Any, words: frozenset[str], rng: np.random.Generator) -> Any:
 
 def direction(array: Any, words: frozenset[str], rng: np.random.Generator) -> Any:
     """A random step that keeps the structure."""
+    if np.ndim(array) == 3:
+        return np.array([direction(a, words, rng) for a in array]).reshape(np.shape(array))
     step = rng.standard_normal(np.shape(array))
     if words & {"spd", "psd", "symmetric"}:
         step = (step + step.T) / 2

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mcalc.algebra.shape import ONE
-from mcalc.backends.numpy.body import axes_text
+from mcalc.backends.numpy.body import axes_text, size
 from mcalc.backends.numpy.model_arguments import Given
 from mcalc.model.ir import Model
+from mcalc.program.operations import Axes
 
 CHECK = '''
 def check_gradients(seed=0, directions=3):
@@ -68,6 +69,8 @@ def direction(rng, start, structure):
     """A random direction of the structure of a parameter."""
     if isinstance(start, list):
         return [direction(rng, s, structure) for s in start]
+    if structure and len(np.shape(start)) > 2:
+        return np.asarray([direction(rng, s, structure) for s in start])
     D = rng.standard_normal(np.shape(start))
     if structure == "symmetric":
         return (D + D.T) / 2
@@ -91,9 +94,16 @@ def sample_lines(model: Model, given: Sequence[Given], sizes: Mapping[str, str])
     for g in given:
         sequence = model.sequences.get(g.argument.name)
         words = sequence.properties if sequence is not None else frozenset(g.argument.symbols[0].attrs[1])
-        values = [_sample(axes_text(p.axes, sizes) if p.axes else "()", words) for p in g.pieces]
+        values = [_sample_of(p.axes, words, sizes) for p in g.pieces]
         lines.append(f"{g.python} = {'[' + ', '.join(values) + ']' if g.argument.ragged else values[0]}")
     return lines
+
+
+def _sample_of(axes: Axes, words: frozenset[str], sizes: Mapping[str, str]) -> str:
+    """A sample; of a sequence of matrices with a structure, one after another."""
+    if len(axes) == 3 and words:
+        return f"np.asarray([{_sample(axes_text(axes[1:], sizes), words)} for _ in range({size(axes[0], sizes)})])"
+    return _sample(axes_text(axes, sizes) if axes else "()", words)
 
 
 def _sample(shape: str, words: frozenset[str]) -> str:

@@ -214,8 +214,9 @@ def start_lines(model: Model, g: Given, sizes: Mapping[str, str]) -> list[str]:
 
 def _start(p: Piece, role: str, words: frozenset[str], sizes: Mapping[str, str]) -> str:
     shape = axes_text(p.axes, sizes)
-    if words & {"spd", "psd", "symmetric", "diagonal", "lower", "upper", "orthogonal", "invertible"}:
-        return f"np.eye({shape[1:].split(',')[0]})"
+    if len(p.axes) > 1 and words & {"spd", "psd", "symmetric", "diagonal", "lower", "upper", "orthogonal", "invertible"}:
+        *outer, n, _ = shape[1:-1].split(", ")
+        return f"np.tile(np.eye({n}), ({outer[0]}, 1, 1))" if outer else f"np.eye({n})"
     if "skew" in words:
         return f"np.zeros({shape})"
     if not p.axes:
