@@ -214,7 +214,8 @@ def start_lines(model: Model, g: Given, sizes: Mapping[str, str]) -> list[str]:
 
 def _start(p: Piece, role: str, words: frozenset[str], sizes: Mapping[str, str]) -> str:
     shape = axes_text(p.axes, sizes)
-    if len(p.axes) > 1 and words & {"spd", "psd", "symmetric", "diagonal", "lower", "upper", "orthogonal", "invertible"}:
+    like_identity = {"spd", "psd", "symmetric", "diagonal", "lower", "upper", "orthogonal", "invertible"}
+    if len(p.axes) > 1 and words & like_identity:
         *outer, n, _ = shape[1:-1].split(", ")
         return f"np.tile(np.eye({n}), ({outer[0]}, 1, 1))" if outer else f"np.eye({n})"
     if "skew" in words:
