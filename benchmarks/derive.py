@@ -32,6 +32,8 @@ from mcalc.verify.gradient import check_gradient  # noqa: E402
 from tests.oracle.corpus import Entry, files, load  # noqa: E402
 
 Row = tuple[str, ...]
+OTHERS = "## Second derivatives"
+"""The first section of RESULTS.md that this file does not write."""
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -198,7 +200,10 @@ def main() -> None:
     python = os.environ.get("MCALC_PYTHON")
     if python:
         text += ["## Cold start of an installed wheel", *table(("command", "median", "ratio"), cold_start(python))]
-    (ROOT / "benchmarks" / "RESULTS.md").write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
+    results = ROOT / "benchmarks" / "RESULTS.md"
+    others = "".join(results.read_text(encoding="utf-8").partition(OTHERS)[1:])
+    text += [others.rstrip()] if others else []
+    results.write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
     print("\n".join(text))
 
 
