@@ -127,7 +127,6 @@ class _Pass:
         """What the recurrence reads, the recurrence, and what reads it."""
         targets = {self._sequence(d.target): d for d in loop.body}
         reads: dict[str, set[str]] = {}
-        carried: set[str] = set()
         for name, d in targets.items():
             here = reads[name] = set()
             for e in symbols(d.value):
@@ -135,8 +134,6 @@ class _Pass:
                 if element is None or element.sequence not in targets or loop.index not in element.index.names():
                     continue
                 here.add(element.sequence)
-                if element.index is not dim(loop.index):
-                    carried.add(element.sequence)
         reached = {name: _closure(name, reads) for name in targets}
         cyclic = {name for name in targets if name in reached[name]}
         # a definition is of the recurrence where it lies on a way from one cyclic definition to another
@@ -145,12 +142,10 @@ class _Pass:
             for name in targets
             if name in cyclic or (reached[name] & cyclic and any(name in reached[c] for c in cyclic))
         }
-        before = [d for n, d in targets.items() if n not in core and not (reached[n] & core)]
-        after = [d for n, d in targets.items() if n not in core and reached[n] & core]
-        if not core and carried:
-            # reads of the iteration before, but no cycle: in the order of the body all the same
-            return list(targets.values()), [], []
-        return before, [d for n, d in targets.items() if n in core], after
+        before = [n for n in targets if n not in core and not (reached[n] & core)]
+        after = [n for n in targets if n not in core and reached[n] & core]
+        first, last = ([targets[n] for n in _ordered(names, reads)] for names in (before, after))
+        return first, [d for n, d in targets.items() if n in core], last
 
     def _whole(self, d: Define, r: Range) -> Define | None:
         """A definition for all iterations at once."""
@@ -188,6 +183,22 @@ class _Pass:
 
     def _varies(self, e: Expr, r: Range) -> bool:
         return any(s in self.s.elements and r.index in self.s.elements[s].index.names() for s in symbols(e))
+
+
+def _ordered(names: Sequence[str], reads: Mapping[str, set[str]]) -> list[str]:
+    """The names, each after those that it reads in any iteration; else in their order."""
+    found: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name not in found:
+            for other in names:
+                if other in reads[name]:
+                    visit(other)
+            found[name] = None
+
+    for name in names:
+        visit(name)
+    return list(found)
 
 
 def _closure(name: str, reads: Mapping[str, set[str]]) -> set[str]:

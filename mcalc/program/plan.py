@@ -126,7 +126,8 @@ def _owners(procedure: Procedure, block: Block) -> dict[Array, Expr]:
         if cell.target is None or cell.total:
             continue
         owners.setdefault(cell.array, cell.target)
-        if block.range is None and cell.array.op == "row" and base(cell.array).op not in ATOMS:
+        placed = cell.target in procedure.elements
+        if block.range is None and not placed and cell.array.op == "row" and base(cell.array).op not in ATOMS:
             owners.setdefault(base(cell.array), cell.target)
     return owners
 
