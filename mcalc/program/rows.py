@@ -156,7 +156,10 @@ def _is_rowwise(a: Array, n: Dim, axis: int) -> bool:
 
 
 def _pulled(b: Builder, roots: Iterable[Array], n: Dim) -> list[Array]:
-    """The roots with scalars taken out of products and sums over the rows: (2 R)^T X is 2 (R^T X)."""
+    """The roots with scalars taken out of products and sums over the rows: (2 R)^T X is 2 (R^T X).
+
+    A norm is the root of a sum.
+    """
     memo: dict[Array, Array] = {}
     roots = list(roots)
 
@@ -168,6 +171,8 @@ def _pulled(b: Builder, roots: Iterable[Array], n: Dim) -> list[Array]:
         terms = [_taken(b, x) if n in x.shape and size(a) < size(x) else Term(x) for x in args]
         if a.op in LINEAR and not all(t.plain for t in terms):
             memo[a] = b.array(b.times_scalars(Term(b.node(a.op, *(t.core for t in terms), attrs=a.attrs)), *terms))
+        elif a.op == "norm" and n in a.args[0].shape:
+            memo[a] = b.node("sqrt", b.node("vdot" if args[0].rank == 2 else "dot", args[0], args[0]))
         elif all(x is y for x, y in zip(args, a.args, strict=True)):
             memo[a] = a
         elif a.op == "scale":
@@ -220,7 +225,9 @@ def _trivial(a: Array) -> bool:
 
 
 def _pays(roots: Iterable[Array], kinds: Mapping[Array, str]) -> bool:
-    """Whether a matrix with a row for each row of the data is read by several products."""
+    """Whether a matrix with a row for each row of the data is read more than once, and no product follows a layer."""
+    if _layered(roots, kinds):
+        return False
     readers: dict[Array, int] = {}
     for a in arrays(*roots):
         if a.op not in VIEWS:
@@ -229,6 +236,34 @@ def _pays(roots: Iterable[Array], kinds: Mapping[Array, str]) -> bool:
                     readers[x] = readers.get(x, 0) + 1
     products = [a for a in arrays(*roots) if a.op == "matmul" and kinds[a] == SUM]
     return bool(products) and any(count > 1 for count in readers.values())
+
+
+_STRAIGHT = frozenset(("sum", "scale", "matmul", "total", "float", *VIEWS))
+"""Operations that are linear in all that they read."""
+
+
+def _layered(roots: Iterable[Array], kinds: Mapping[Array, str]) -> bool:
+    """Whether rows pass through one matrix, a function, and another matrix, as in a network of several layers.
+
+    There the products take longer than the passes over memory that blocks would save.
+    """
+    straight: dict[Array, set[Array]] = {}
+    bent: dict[Array, set[Array]] = {}
+    for a in arrays(*roots):
+        below = [x for x in a.args if kinds[x] in (ROW, TURNED)]
+        through = {y for x in below for y in straight[x]}
+        bent[a] = {y for x in below for y in bent[x]}
+        if a.op == "matmul" and kinds[a] in (ROW, TURNED):
+            matrices = {base(x) for x in a.args if kinds[x] == FIXED and x.rank == 2}
+            if matrices and bent[a] - matrices:
+                return True
+            through |= matrices
+        factors = sum(1 for x in below if straight[x])
+        if a.op in _STRAIGHT or (a.op in ("times", "quotient", "row_dots") and factors < 2):
+            straight[a] = through
+        else:
+            straight[a], bent[a] = set(), bent[a] | through
+    return False
 
 
 def width(shapes: Iterable[Axes]) -> Dim:

@@ -30,8 +30,8 @@ MATRICES = '''
 BLOCK_BYTES = 400_000
 """The rows of a block, and what is computed of them, take so much memory: they stay in the second-level cache."""
 
-LEAST_BLOCKS = 1.5
-"""Data that are hardly more than a block are taken at once."""
+LEAST_BLOCKS = 4
+"""Data of fewer blocks are taken at once: they stay in a cache in any case."""
 '''
 
 VECTORS = '''
@@ -51,11 +51,11 @@ LEAST_ROWS = 64
 def rows_of_block(SIZES, itemsize):
     """How many rows of the data make a block; 0 where blocks do not pay.
 
-    Where there are few blocks, or where the sums that every block adds to are larger than the block.
+    Where there are few blocks, or where the sums that every block adds to are as large as half of it.
     """
     entries = max(ENTRIES, 1)  # of a row, and of what is computed of it
     rows = max(LEAST_ROWS, BLOCK_BYTES // (itemsize * entries))
-    if N < LEAST_BLOCKS * rows or SUMS > rows * entries:
+    if N < LEAST_BLOCKS * rows or 2 * (SUMS) > rows * entries:
         return 0
     count = -(-N // rows)
     return -(-N // count)
@@ -98,6 +98,7 @@ class RowsWriter:
 
     def __init__(self, found: RowPlan, names: Names, guards: Mapping[int, str]) -> None:
         self.found = found
+        self.sums, self.whole = found.sums, found.whole
         self.names = names
         self.guards = guards
         self.local: dict[Array, str] = dict(found.plan.names)
@@ -122,10 +123,9 @@ class RowsWriter:
 
     def write(self) -> list[str]:
         """The lines from the first statement to the last, without the return."""
-        sums = self.found.sums
         head = self._straight(self.before, buffers(self.before, self.local, set(self.local)))
         loop = self._loop()
-        totals = [line for line in self.rows if line.array in sums]
+        totals = [line for line in self.rows if line.array in self.sums]
         finals = {base(a) for a in self.found.results.values()}
         taken = buffers([*totals, *self.after], self.local, finals, self.guards)
         tail = self._straight(self.after, taken)
@@ -146,26 +146,22 @@ class RowsWriter:
         return _guarded(written)
 
     def _loop(self) -> list[str]:
-        found = self.found
-        lines = []
+        lines: list[Line] = []
         for line in self.rows:
-            if line.array in found.whole:
-                part = self.names.claim(f"{line.name}_b")
-                self.spaces.append(f"{line.name} = {self._space(line.name, line.array)}")
-                self.fields[line.name] = (line.array.shape, line.array.kind)
-                self.local[line.array] = part
-            elif line.array in found.sums:
+            name = line.name
+            if line.array in self.whole:
+                self.spaces.append(f"{name} = {self._space(name, line.array)}")
+                name = self.local[line.array] = self.names.claim(f"{name}_b")
+            elif line.array in self.sums:
                 self._begin_sum(line)
-        total = found.sums
-        for line in self.rows:
-            name = self.local.get(line.array, line.name)
-            lines.append(Line(name, line.array, line.target, line.array in total))
-        places = buffers(lines, self.local, found.whole)
+            lines.append(Line(name, line.array, line.target, line.array in self.sums))
+        guards = {id(new): self.guards.get(id(line), "") for new, line in zip(lines, self.rows, strict=True)}
+        places = buffers(lines, self.local, self.whole, guards)
         self.inside = True
         body = []
         for line, original in zip(lines, self.rows, strict=True):
             code = self._added(line) if line.total else self._row(line, places.get(line.array))
-            body.append((self.guards.get(id(original), ""), [self._note(original, "+=" if line.total else "="), *code]))
+            body.append((guards[id(line)], [self._note(original, "+=" if line.total else "="), *code]))
         written = _guarded(body)
         self.inside = False
         header = self._header()
@@ -180,7 +176,7 @@ class RowsWriter:
             f"    {self.stop} = {self.start} + {self.length}",
         ]
         slices = {part: self.names.symbols[self.found.plan.procedure.leaves[a]] for a, part in self.parts.items()}
-        slices.update({self.local[x.array]: x.name for x in self.rows if x.array in self.found.whole})
+        slices.update({self.local[x.array]: x.name for x in self.rows if x.array in self.whole})
         values = ", ".join(f"{whole}[{self.start}:{self.stop}]" for whole in slices.values())
         lines.append(f"    {', '.join(slices)} = {values}")
         if self.trimmed:
@@ -191,7 +187,7 @@ class RowsWriter:
 
     def _row(self, line: Line, buffer: Buffer | None) -> list[str]:
         a = line.array
-        if a in self.found.whole:
+        if a in self.whole:
             return self.statements.write(a, Target(line.name, line.name, view=True, scratch=self._scratch))
         if buffer is not None and buffer.fresh and self.found.kinds[a] != TURNED:
             self._block_space(line.name, a)
@@ -259,8 +255,8 @@ class RowsWriter:
     def block_text(self) -> tuple[str, list[str]]:
         """The helper that gives the number of rows of a block, and its arguments."""
         f, sizes = self.found, self.names.sizes
-        inner = [a.shape[1:] for a in (*f.data, *f.whole)] + [axes[1:] for axes in self.trimmed.values()]
-        entries, sums = width(inner), width(a.shape for a in f.sums)
+        inner = [a.shape[1:] for a in (*f.data, *self.whole)] + [axes[1:] for axes in self.trimmed.values()]
+        entries, sums = width(inner), width(a.shape for a in self.sums)
         used = [n for n in sizes if n in {*f.n.names(), *entries.names(), *sums.names()}]
         n = sizes[f.n.names()[0]]
         text = ((MATRICES if f.by_matrices else VECTORS) + ROWS_OF_BLOCK).replace(
