@@ -203,7 +203,7 @@ def _hoisted(procedure: Procedure) -> list[Block]:
                         still.update(dict.fromkeys(x for x in map(base, a.args) if x not in moving))
                 if cell.array not in moving:
                     still[base(cell.array)] = None
-            cells = [Cell(a) for a in still if a.op not in ATOMS and a.rank]
+            cells = [Cell(a) for a in still if a.op not in ATOMS and not trivial(a)]
             if cells:
                 if blocks and blocks[-1].range is None and blocks[-1].phase == block.phase:
                     blocks[-1] = Block(block.phase, None, [*blocks[-1].cells, *cells])
@@ -235,6 +235,11 @@ def computed(a: Array) -> bool:
     return base(a).op not in ATOMS
 
 
+def trivial(a: Array) -> bool:
+    """Whether an array is a number, or a multiple of one, that needs no name."""
+    return a.rank == 0 and a.op in ("scale", "float") and all(x.op in ATOMS for x in a.args)
+
+
 class _Choice:
     """Which arrays get a name."""
 
@@ -256,9 +261,8 @@ class _Choice:
                 continue
             self._name_operands(a)
             weights[a] = 1 + sum(0 if base(x) in self.named else weights[x] for x in a.args)
-            trivial = a.op == "scale" and all(x.op in ATOMS for x in a.args) and a.rank == 0
             wanted = a.op == "lower_gram" or (a.rank == 0 and weights[a] > LONGEST_SCALAR)
-            if (uses.get(a, 0) > 1 and not trivial) or wanted:
+            if (uses.get(a, 0) > 1 and not trivial(a)) or wanted:
                 self.named.add(a)
 
     def _name_operands(self, a: Array) -> None:
