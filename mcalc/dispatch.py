@@ -27,7 +27,7 @@ def default_kind(root: Expr, variables: Sequence[Expr], vech: bool = False) -> s
     return "vec-jacobian"
 
 
-THIRD = ("third", "third-derivative", "tensor", "third-order")
+THIRD = ("third", "third-derivative", "third-order")
 """What users call a kind that there is not."""
 
 
