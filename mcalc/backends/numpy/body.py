@@ -16,6 +16,7 @@ from mcalc.algebra.printing import ascii_text
 from mcalc.algebra.shape import ONE, Dim, dim
 from mcalc.backends.numpy.aliases import aliases
 from mcalc.backends.numpy.buffers import Buffer, Pool, buffers, tree
+from mcalc.backends.numpy.carried import Uses, carried, taken_over
 from mcalc.backends.numpy.emit import mathematics
 from mcalc.backends.numpy.statements import Statements, Target
 from mcalc.model.ir import Sequence as Stored
@@ -37,6 +38,8 @@ class Names:
     given: frozenset[str]
     """The sequences that are arguments."""
     taken: set[str]
+    results: set[str] = field(default_factory=set)
+    """Sequences that are given back."""
     variables: dict[tuple[str, int], str] = field(default_factory=dict)
     """(sequence, offset) to the name of its element in a loop."""
 
@@ -114,6 +117,11 @@ class FunctionBody:
         """Arrays that a loop names while it is written."""
         self.allocated: set[str] = set()
         self.aliases = aliases(plan, names.stacks)
+        uses = Uses(plan, names.stacks)
+        own = {*names.given, *names.results}
+        self.carried = carried(uses, {a.owner for a in self.aliases.values()} | own)
+        self.taken = taken_over(uses, self.carried, own) if phase != "forward" else {}
+        """Sequences in the memory of others, which the forward phase kept."""
         self.starts = {a.leaf: a for a in self.aliases.values()}
         self.stacked: dict[Array, str] = {}
         self.scratches: dict[tuple[object, ...], str] = {}
@@ -121,6 +129,10 @@ class FunctionBody:
         """Views of sequences that the line that is written needs."""
         self.statements = Statements(plan.procedure.builder, self.local, self.leaf, names.sizes)
         self.local.update(plan.names)
+        for line in (x for s in self.sections for x in s.lines if x.target in plan.procedure.elements):
+            sequence = plan.procedure.elements[line.target].sequence
+            if sequence in self.carried and line.array in self.local:
+                self.local[line.array] = names.sequences[sequence]
         self.shown: dict[Array, str] = dict(plan.names)
         """What arrays are called in comments: as in the model."""
         self._range: Range | None = None
@@ -174,10 +186,14 @@ class FunctionBody:
 
     def _variable(self, sequence: str, index: Dim) -> str:
         assert self._range is not None
+        if sequence in self.carried:
+            return self.names.sequences[sequence]
         self._used[sequence, _offset(index, self._range.index)] = None
         return self.names.variable(sequence, index, self._range.index)
 
     def _fixed(self, sequence: str, index: Dim) -> str:
+        if sequence in self.carried:
+            return self.names.sequences[sequence]
         return self.names.fixed(self.plan.sequences[sequence], index)
 
     def _rows(self, e: Expr) -> str:
@@ -212,7 +228,8 @@ class FunctionBody:
                 self.lines += self.statements.write(line.array, Target(place, place, view=True, scratch=self._scratch))
                 return
             text = self.statements.text(line.array, by_name=self.local.get(line.array) != place)
-            self.lines.append(f"{place} = {'0' if line.array.op == 'zeros' else text.code}")
+            whole = "[...]" if element.sequence in self.carried else ""
+            self.lines.append(f"{place}{whole} = {'0' if line.array.op == 'zeros' else text.code}")
             return
         buffer = self.buffers.get(line.array)
         target_ = Target(line.name, self._buffer(buffer, line.array), scratch=self._scratch)
@@ -268,6 +285,14 @@ class FunctionBody:
             part = _slice(owner, alias.first, alias.last, self.names.sizes)
             self.lines.append(f"{name} = {self.names.sequences[alias.owner]}{part}")
             return
+        if sequence in self.carried:
+            self.lines.append(f"{name} = {self._space(name, _axes_of(found)[1:])}")
+            return
+        if sequence in self.taken:
+            other = self.names.sequences[self.taken[sequence][0]]
+            new = f"np.empty({axes_text(_axes_of(found), self.names.sizes)}, dtype)"
+            self.lines.append(f"{name} = {other} if last else {new}")
+            return
         self.lines.append(f"{name} = {self._space(name, _axes_of(found))}")
 
     def _define_stack(self, line: Line, target: Expr) -> None:
@@ -297,7 +322,10 @@ class FunctionBody:
         for line in section.lines:
             if not line.total and line.array in moving:
                 place = not line.array.rank and line.target in elements
-                self.local.setdefault(line.array, f"{line.name}[0]" if place else line.name)
+                name = f"{line.name}[0]" if place else line.name
+                if line.target in elements and elements[line.target].sequence in self.carried:
+                    name = self.names.sequences[elements[line.target].sequence]
+                self.local.setdefault(line.array, name)
                 self.shown.setdefault(line.array, line.name)
         for line in section.lines:
             if line.target is not None and line.target in elements:
@@ -347,7 +375,8 @@ class FunctionBody:
                 return
             read = tree(line.array, self.local)
             start = next((x for x in read if x in self.starts and self.starts[x].owner == element.sequence), None)
-            target = Target(name, name, view=True, start=start, scratch=self._scratch)
+            other = self.taken[element.sequence][1] if element.sequence in self.taken else None
+            target = Target(name, name, view=True, start=start, overwritten=other, scratch=self._scratch)
             self.lines += self.statements.write(line.array, target)
             return
         buffer = inner.get(line.array)
@@ -373,7 +402,9 @@ class FunctionBody:
             names.append(self.names.variables[sequence, offset])
             parts.append(f"{name}{part}{'[::-1]' if r.step < 0 else ''}")
         if not names:
-            return f"for {self.names.index(r.index)} in range({size(last + dim(-1) * first + dim(1), self.names.sizes)}):"
+            return (
+                f"for {self.names.index(r.index)} in range({size(last + dim(-1) * first + dim(1), self.names.sizes)}):"
+            )
         if len(names) == 1:
             return f"for {names[0]} in {parts[0]}:"
         return f"for {', '.join(names)} in zip({', '.join(parts)}):"

@@ -78,6 +78,7 @@ class Frame:
             "workspace": self._workspace(grouped),
             "forward": list(self.forward),
             "backward": list(self.backward),
+            "takes_over": any(" if last else " in line for line in self.backward),
             "blocks": self._blocks(parameters),
         }
 

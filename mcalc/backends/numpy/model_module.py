@@ -124,6 +124,7 @@ class ModelWriter:
         everything = [*p.forward, *p.backward]
         names = self._names(everything, sequences)
         labels = {s for found in p.gradients.values() for s in found}
+        names.results.update(p.elements[s].sequence for s in labels if s in p.elements)
         phases = {"forward": p.forward, "backward": p.backward}
         procedure = lower_procedure(phases, p.elements, [*labels], self.typical)
         found = plan(
@@ -141,7 +142,7 @@ class ModelWriter:
         kept = {base(a) for a in results.values() if a is not None}
         guards, guarded = self._guards(found, results)
         backward = FunctionBody(found, names, "backward", kept, guards, spare=forward.spare)
-        backward.local.update(forward.local)
+        backward.local.update({a: n for a, n in forward.local.items() if a not in backward.local})
         backward.allocated = set(forward.allocated)
         backward.stacked.update(forward.stacked)
         backward_lines = backward.write()
@@ -269,6 +270,7 @@ class ModelWriter:
         writer.given = [g for g in self.given if is_read(model, g.argument, used)]
         writer.helpers = set()
         names = writer._names(wanted, writer.program.sequences)
+        names.results.update(name for name in model.outputs if name in model.sequences)
         targets = output_symbols(model)
         given_back = [e for found in targets.values() for e in found]
         given_back += [e for e, element in model.elements.items() if element.sequence in model.outputs]

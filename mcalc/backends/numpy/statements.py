@@ -52,6 +52,8 @@ class Target:
     started: bool = False
     start: Array | None = None
     """What is in the buffer already: the first operand of the innermost sum."""
+    overwritten: Array | None = None
+    """What the buffer holds, and the first operation reads."""
     scratch: Callable[[Array], str] = field(default=lambda a: "")
     """The buffer for an operand that is added, or multiplied with, as soon as it is computed."""
 
