@@ -216,8 +216,9 @@ def _hoisted(procedure: Procedure) -> list[Block]:
 # --- names ------------------------------------------------------------------------------------------------------------
 
 
-SINGLE = frozenset(("matmul", "times", "power"))
-"""Operations that one call computes."""
+def single(a: Array) -> bool:
+    """Whether one call computes an array from its operands."""
+    return a.op == "matmul" or (a.op == "times" and len(a.args) == 2) or (a.op == "power" and a.attrs[0] == 2)
 
 
 def inplace(a: Array) -> bool:
@@ -280,9 +281,8 @@ class _Choice:
     def _on_the_spot(self, a: Array, x: Array) -> bool:
         """Whether one call computes an operand that is added, or multiplied with, at once."""
         simple = all(not computed(y) or base(y) in self.named for y in x.args)
-        short = (x.op == "times" and len(x.args) == 2) or x.op == "matmul" or (x.op == "power" and x.attrs[0] == 2)
         fits = x.shape == a.shape and x.kind == "float" == a.kind and a.args.count(x) == 1
-        return a.op in ("sum", "times") and simple and short and fits
+        return a.op in ("sum", "times") and simple and single(x) and fits
 
 
 def _twice(a: Array, x: Array) -> bool:

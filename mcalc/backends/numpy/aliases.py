@@ -15,7 +15,7 @@ from mcalc.backends.numpy.buffers import tree
 from mcalc.model.stacked import Stack
 from mcalc.program.ir import Array
 from mcalc.program.operations import VIEWS
-from mcalc.program.plan import SINGLE, Line, Plan, Section, computed, inplace
+from mcalc.program.plan import Line, Plan, Section, computed, inplace, single
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _alias(
     if owner.index is not dim(r.index):
         return None
     start = _innermost(line.array, {x.array: x.name for x in section.lines if x is not line}, plan.names)
-    if start.op != "sum" or any(computed(x) and _unnamed(x, section, plan) and x.op not in SINGLE for x in start.args):
+    if start.op != "sum" or any(computed(x) and _unnamed(x, section, plan) and not single(x) for x in start.args):
         return None
     _, first, last = r.indices
     for x, c in zip(start.args, start.attrs, strict=True):

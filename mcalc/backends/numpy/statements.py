@@ -16,7 +16,7 @@ from mcalc.backends.numpy.text import TEXTS, Place, Text, number, product
 from mcalc.program.builder import Builder
 from mcalc.program.ir import Array
 from mcalc.program.operations import VIEWS
-from mcalc.program.plan import SINGLE, computed, inplace
+from mcalc.program.plan import computed, inplace, single
 
 COMPARISONS = {"eq": "equal", "ge": "greater_equal", "gt": "greater", "le": "less_equal", "lt": "less"}
 WITH_OUT = frozenset(
@@ -208,7 +208,7 @@ class Statements:
         return bool(t.buffer) and self.names.get(x) == t.buffer
 
     def _is_single(self, x: Array) -> bool:
-        return computed(x) and x not in self.names and x.op in SINGLE and x.rank > 0
+        return single(x) and computed(x) and x not in self.names and x.rank > 0
 
     def _now(self, x: Array, t: Target, c: Fraction = Fraction(1)) -> Text:
         """An operand of a sum or product: computed on the spot by one call, or as it is."""
