@@ -154,7 +154,7 @@ def test_symmetric_matrices_need_not_be_definite(n: int) -> None:
     found = subject(TEXTS["a symmetric matrix"])
     rng = np.random.default_rng(n)
     B = rng.standard_normal((n, n))
-    values = {"D": B + B.T, "y": rng.standard_normal(n), "c": -1.0, "a": 0.3}
+    values: dict[str, Any] = {"D": B + B.T, "y": rng.standard_normal(n), "c": -1.0, "a": 0.3}
     K = np.exp(0.3) * np.exp(-values["D"]) + np.exp(-1.0) * np.eye(n)
     assert np.linalg.eigvalsh(K)[0] < 0
     loss, gradients = found.module.value_and_grad(**values)
