@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from mcalc.algebra.expr import Expr, postorder, symbols
 from mcalc.algebra.operators import add
 from mcalc.algebra.operators import symbol as make_symbol
+from mcalc.algebra.shape import dim
 from mcalc.model.inline import inline_single_reads
 from mcalc.model.ir import Adjoint, Define, Element, Loop, Statement, Total
 from mcalc.model.ir import Sequence as Stored
-from mcalc.algebra.shape import dim
 from mcalc.model.masks import masks_of_activations
 from mcalc.model.stacked import Range, Stack, Stacker
 
@@ -98,10 +98,10 @@ class _Pass:
         taken = {self._sequence(d.target) for d in (*pending, *after)}
         kept: list[Define] = []
         for d in pending:
-            part, rest = self._extracted(d, r, taken)
+            part, reduced = self._extracted(d, r, taken)
             if part is not None:
                 made.append(part)
-            kept.append(rest)
+            kept.append(reduced)
         tail: list[Statement] = []
         rest: list[Define] = []
         for place, d in enumerate(after):

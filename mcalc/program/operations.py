@@ -9,7 +9,8 @@ over memory). Axis lengths are dimensions; `attrs` is what is not an array.
     sum: A, B, …; coefficients, broadcast            take, put: A; (name, n) M A, M^T A, M the matrix of this name
     scale: A, s, …; (coefficient, exponents of s, …)
     times, quotient, maximum, minimum, eq, ge, gt, le, lt: broadcast     power: A; (Fraction,)     powers: A, t
-    T: a matrix    turned: the transpose, copied    flat: 1 x m to m    row: m to 1 x m    column: n to n x 1    rows: b; (n,) repeats b in n rows
+    T: a matrix    turned: the transpose, copied    flat: 1 x m to m    row: m to 1 x m
+    column: n to n x 1    rows: b; (n,) repeats b in n rows
     total_row: A, the sums of the columns as a 1 x m matrix
     columns: a; (m,) repeats a in m columns      total, mean: A; (axis or None,)     entry: A; (i, j), None for all
     dot: u, v      vdot: A, B    trace    row_dots: A, B the diagonal of A B^T

@@ -102,9 +102,12 @@ def plan(
                 if a not in chosen or a in here or a in names or (block.range is not None and a not in moving):
                     continue
                 owner = targets.get(a)
-                name = (
-                    namer.name(a, ChainMap(here, names), readers.get(a, ())) if owner is None else named(owner, block.range)
-                )
+                if owner is not None:
+                    name = named(owner, block.range)
+                elif a in passing:
+                    name = namer.claim(passing[a])
+                else:
+                    name = namer.name(a, ChainMap(here, names), readers.get(a, ()))
                 here[a] = name
                 section.lines.append(Line(name, a, owner))
             kept = cell.target is not None and (
@@ -294,7 +297,7 @@ def _twice(a: Array, x: Array) -> bool:
 
 
 def _scaled_constant(a: Array) -> bool:
-    return a.op == "scale" and a.args[0].op in ATOMS and not a.args[0].op == "arg"
+    return a.op == "scale" and a.args[0].op in ATOMS and a.args[0].op != "arg"
 
 
 def _readers(blocks: Sequence[Block]) -> dict[Array, list[Array]]:

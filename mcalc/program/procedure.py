@@ -1,7 +1,7 @@
 """Lowering a model and its adjoint program: from statements to blocks of arrays.
 
-In: statements of a forward and of a backward phase; out: a `Procedure`, blocks in order. A block is straight code or the
-body of a loop; all of them live in one graph, so that what the backward phase shares with the forward phase is one
+In: statements of a forward and of a backward phase; out: a `Procedure`, blocks in order. A block is straight code or
+the body of a loop; all of them live in one graph, so that what the backward phase shares with the forward phase is one
 array. In straight code a name of the model is the array of its value. In a loop it is a leaf: what `c[t]` is made of
 matters to the iteration that defines it, and everybody else reads it.
 """
@@ -22,7 +22,6 @@ from mcalc.program.lower import Lowering
 from mcalc.program.operations import Axes
 from mcalc.program.share import share_exponentials, substituted
 from mcalc.program.stable import stable
-
 
 ROUNDS = 4
 """Lowering is repeated, each time knowing what the time before computed, until nothing changes, or so often."""
@@ -92,8 +91,8 @@ def lower_procedure(
 ) -> Procedure:
     """The blocks of several phases; in every phase but the first, values are derivatives (conventions at kinks).
 
-    `outputs` are symbols that are given back: a 1 x m output is a matrix with two axes. `typical` are sizes of dimensions
-    that orders of evaluation are compared at.
+    `outputs` are symbols that are given back: a 1 x m output is a matrix with two axes. `typical` are sizes of
+    dimensions that orders of evaluation are compared at.
     """
     as_stored = {*outputs, *elements}
     memo: dict[Expr, Expr] = {}

@@ -104,7 +104,7 @@ def properties(model: Model, argument: Argument) -> frozenset[str]:
 def draw(found: Subject, seed: int = 0, sizes: Mapping[str, int] | None = None, scale: float = 1.0) -> Values:
     """Random arguments, with the structure that was declared."""
     rng = np.random.default_rng(seed)
-    known = {n: 3 for n in dimensions(found.model)} | SIZES | dict(sizes or {})
+    known = dict.fromkeys(dimensions(found.model), 3) | SIZES | dict(sizes or {})
     values: Values = {}
     for argument, python in zip(found.model.arguments, found.arguments, strict=True):
         words = properties(found.model, argument)

@@ -45,7 +45,7 @@ def aliases(plan: Plan, stacks: Mapping[Expr, Stack]) -> dict[str, Alias]:
                     whole.add(stacks[e].sequence)
                 elif e in plan.procedure.elements:
                     reads.setdefault(plan.procedure.elements[e].sequence, []).append((line, x))
-            if line.target in stacks:
+            if line.target is not None and line.target in stacks:
                 name = stacks[line.target].sequence
                 written[name] = written.get(name, 0) + 1
     found: dict[str, Alias] = {}
@@ -64,7 +64,7 @@ def _alias(
 ) -> Alias | None:
     r = section.range
     elements = plan.procedure.elements
-    if r is None or line.target not in elements or line.total or not line.array.rank:
+    if r is None or line.target is None or line.target not in elements or line.total or not line.array.rank:
         return None
     owner = elements[line.target]
     if owner.index is not dim(r.index):

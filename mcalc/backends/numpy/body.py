@@ -1,14 +1,12 @@
 """The body of a function of a generated module: the sections of one phase as lines of Python.
 
-In: a plan and the Python names of what it reads; out: the lines, and the buffers that they use. Sequences are arrays with
-one more axis in front. A loop runs over views of their elements: `for x_t, h_prev, h_t in zip(x, h[:-1], h[1:]):`.
+In: a plan and the Python names of what it reads; out: the lines, and the buffers that they use. Sequences are arrays
+with one more axis in front. A loop runs over views of their elements: `for x_t, h_prev, h_t in zip(x, h[:-1], h[1:]):`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from mcalc.algebra.expr import Expr
@@ -18,79 +16,12 @@ from mcalc.backends.numpy.aliases import aliases
 from mcalc.backends.numpy.buffers import Buffer, Pool, buffers, tree
 from mcalc.backends.numpy.carried import Uses, carried, taken_over
 from mcalc.backends.numpy.emit import mathematics
+from mcalc.backends.numpy.spelling import Names, axes_of_sequence, axes_text, offset_of, part_of, size
 from mcalc.backends.numpy.statements import Statements, Target
-from mcalc.model.ir import Sequence as Stored
-from mcalc.model.stacked import Stack
 from mcalc.program.ir import Array
 from mcalc.program.operations import Axes
 from mcalc.program.plan import Line, Plan, Section, computed
 from mcalc.program.procedure import Block, Cell, Range, stored, varying
-
-
-@dataclass(slots=True)
-class Names:
-    """Python names: of arguments and definitions by symbol, of sequences, of dimensions."""
-
-    symbols: dict[Expr, str]
-    sequences: dict[str, str]
-    sizes: dict[str, str]
-    stacks: Mapping[Expr, Stack]
-    given: frozenset[str]
-    """The sequences that are arguments."""
-    taken: set[str]
-    results: set[str] = field(default_factory=set)
-    """Sequences that are given back."""
-    variables: dict[tuple[str, int], str] = field(default_factory=dict)
-    """(sequence, offset) to the name of its element in a loop."""
-
-    def variable(self, sequence: str, index: Dim, loop: str) -> str:
-        """The name of an element in the loop over an index."""
-        offset = _offset(index, loop)
-        key = (sequence, offset)
-        if key not in self.variables:
-            word = {0: "t", -1: "prev", 1: "next"}.get(offset, f"{'minus' if offset < 0 else 'plus'}{abs(offset)}")
-            self.variables[key] = self.claim(f"{self.sequences[sequence]}_{word}")
-        return self.variables[key]
-
-    def fixed(self, found: Stored, index: Dim) -> str:
-        """An element of a sequence at a fixed index."""
-        name = self.sequences[found.name]
-        if index is found.last:
-            return f"{name}[-1]"
-        place = index + dim(-1) * found.first if found.first.terms else index
-        return f"{name}[{size(place, self.sizes)}]"
-
-    def index(self, name: str) -> str:
-        """The name of a loop's index."""
-        if (name, 0) not in self.variables:
-            self.variables[name, 0] = self.claim(name)
-        return self.variables[name, 0]
-
-    def claim(self, stem: str) -> str:
-        """A name that is free."""
-        stem = re.sub("__+", "_", stem)
-        name, number = stem, 2
-        while name in self.taken:
-            name, number = f"{stem}{number}", number + 1
-        self.taken.add(name)
-        return name
-
-
-def size(d: Dim, sizes: Mapping[str, str]) -> str:
-    """A dimension as Python."""
-    text = ""
-    for monomial, coefficient in d.terms:
-        count = abs(coefficient)
-        factors = [str(count)] if count != 1 or not monomial else []
-        piece = " * ".join([*factors, *(sizes[name] for name in monomial)])
-        text += (" - " if coefficient < 0 else " + ") + piece if text else ("-" if coefficient < 0 else "") + piece
-    return text or "0"
-
-
-def axes_text(axes: Axes, sizes: Mapping[str, str]) -> str:
-    """The shape of an array."""
-    lengths = [size(d, sizes) for d in axes]
-    return f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
 
 
 class FunctionBody:
@@ -129,10 +60,9 @@ class FunctionBody:
         """Views of sequences that the line that is written needs."""
         self.statements = Statements(plan.procedure.builder, self.local, self.leaf, names.sizes)
         self.local.update(plan.names)
-        for line in (x for s in self.sections for x in s.lines if x.target in plan.procedure.elements):
-            sequence = plan.procedure.elements[line.target].sequence
-            if sequence in self.carried and line.array in self.local:
-                self.local[line.array] = names.sequences[sequence]
+        for line in (x for s in self.sections for x in s.lines):
+            if self._is_carried(line) and line.array in self.local:
+                self.local[line.array] = self._carrier(line)
         self.shown: dict[Array, str] = dict(plan.names)
         """What arrays are called in comments: as in the model."""
         self._range: Range | None = None
@@ -188,7 +118,7 @@ class FunctionBody:
         assert self._range is not None
         if sequence in self.carried:
             return self.names.sequences[sequence]
-        self._used[sequence, _offset(index, self._range.index)] = None
+        self._used[sequence, offset_of(index, self._range.index)] = None
         return self.names.variable(sequence, index, self._range.index)
 
     def _fixed(self, sequence: str, index: Dim) -> str:
@@ -199,10 +129,10 @@ class FunctionBody:
     def _rows(self, e: Expr) -> str:
         stack = self.names.stacks[e]
         name = self.names.sequences[stack.sequence]
-        part = _slice(self.plan.sequences[stack.sequence], stack.first, stack.last, self.names.sizes)
+        part = part_of(self.plan.sequences[stack.sequence], stack.first, stack.last, self.names.sizes)
         axes = stored(e)
         sequence = self.plan.sequences[stack.sequence]
-        if len(axes) == len(_axes_of(sequence)) + 1 and not (sequence.shape[0] is ONE):
+        if len(axes) == len(axes_of_sequence(sequence)) + 1 and sequence.shape[0] is not ONE:
             return f"{name}{part}"
         key = self.plan.procedure.builder.find("arg", attrs=(e.name, axes))
         assert key is not None
@@ -272,6 +202,14 @@ class FunctionBody:
         self.fields[name] = (axes, kind)
         return f"space(ws.{name}, {shape}, {kind_text})"
 
+    def _is_carried(self, line: Line) -> bool:
+        elements = self.plan.procedure.elements
+        return line.target is not None and line.target in elements and elements[line.target].sequence in self.carried
+
+    def _carrier(self, line: Line) -> str:
+        assert line.target is not None
+        return self.names.sequences[self.plan.procedure.elements[line.target].sequence]
+
     def _storage(self, sequence: str) -> None:
         name = self.names.sequences[sequence]
         if name in self.allocated or sequence in self.names.given:
@@ -282,28 +220,28 @@ class FunctionBody:
         if alias is not None:
             self._storage(alias.owner)
             owner = self.plan.sequences[alias.owner]
-            part = _slice(owner, alias.first, alias.last, self.names.sizes)
+            part = part_of(owner, alias.first, alias.last, self.names.sizes)
             self.lines.append(f"{name} = {self.names.sequences[alias.owner]}{part}")
             return
         if sequence in self.carried:
-            self.lines.append(f"{name} = {self._space(name, _axes_of(found)[1:])}")
+            self.lines.append(f"{name} = {self._space(name, axes_of_sequence(found)[1:])}")
             return
         if sequence in self.taken:
             other = self.names.sequences[self.taken[sequence][0]]
-            new = f"np.empty({axes_text(_axes_of(found), self.names.sizes)}, dtype)"
+            new = f"np.empty({axes_text(axes_of_sequence(found), self.names.sizes)}, dtype)"
             self.lines.append(f"{name} = {other} if last else {new}")
             return
-        self.lines.append(f"{name} = {self._space(name, _axes_of(found))}")
+        self.lines.append(f"{name} = {self._space(name, axes_of_sequence(found))}")
 
     def _define_stack(self, line: Line, target: Expr) -> None:
         stack = self.names.stacks[target]
         self._storage(stack.sequence)
         sequence = self.plan.sequences[stack.sequence]
         name = self.names.sequences[stack.sequence]
-        part = _slice(sequence, stack.first, stack.last, self.names.sizes)
+        part = part_of(sequence, stack.first, stack.last, self.names.sizes)
         axes = stored(target)
         whole = f"{name}{part}"
-        same = len(axes) == len(_axes_of(sequence)) and sequence.shape[0] is not ONE
+        same = len(axes) == len(axes_of_sequence(sequence)) and sequence.shape[0] is not ONE
         self.lines.append(f"{line.name} = {whole if same else f'{whole}.reshape{axes_text(axes, self.names.sizes)}'}")
         if line.array.op in ("zeros", "number") or self.local.get(line.array, line.name) != line.name:
             value = "0" if line.array.op == "zeros" else self.statements.text(line.array).code
@@ -323,8 +261,7 @@ class FunctionBody:
             if not line.total and line.array in moving:
                 place = not line.array.rank and line.target in elements
                 name = f"{line.name}[0]" if place else line.name
-                if line.target in elements and elements[line.target].sequence in self.carried:
-                    name = self.names.sequences[elements[line.target].sequence]
+                name = self._carrier(line) if self._is_carried(line) else name
                 self.local.setdefault(line.array, name)
                 self.shown.setdefault(line.array, line.name)
         for line in section.lines:
@@ -396,8 +333,8 @@ class FunctionBody:
         for sequence, offset in self._used:
             found = self.plan.sequences[sequence]
             name = self.names.sequences[sequence]
-            part = _slice(found, first + dim(offset), last + dim(offset), self.names.sizes)
-            if not _axes_of(found)[1:]:
+            part = part_of(found, first + dim(offset), last + dim(offset), self.names.sizes)
+            if not axes_of_sequence(found)[1:]:
                 part += "[..., None]"
             names.append(self.names.variables[sequence, offset])
             parts.append(f"{name}{part}{'[::-1]' if r.step < 0 else ''}")
@@ -410,32 +347,4 @@ class FunctionBody:
         return f"for {', '.join(names)} in zip({', '.join(parts)}):"
 
 
-def _offset(index: Dim, name: str) -> int:
-    rest = index + dim(-1) * dim(name)
-    number = rest.number
-    assert number is not None
-    return number
-
-
-def _axes_of(sequence: Stored) -> Axes:
-    count = sequence.last + dim(-1) * sequence.first + dim(1)
-    rows, columns = sequence.shape
-    inner: Axes = () if rows is ONE and columns is ONE else (rows,) if columns is ONE else (rows, columns)
-    return (count, *inner)
-
-
-def _slice(sequence: Stored, first: Dim, last: Dim, sizes: Mapping[str, str]) -> str:
-    """The elements first..last of the storage of a sequence."""
-    low = first + dim(-1) * sequence.first
-    rest = sequence.last + dim(-1) * last
-    start = "" if low.number == 0 else size(low, sizes)
-    if rest.number == 0:
-        stop = ""
-    elif rest.number is not None:
-        stop = str(-rest.number)
-    else:
-        stop = size(low + last + dim(-1) * first + dim(1), sizes)
-    return f"[{start}:{stop}]" if start or stop else ""
-
-
-__all__ = ["FunctionBody", "Names", "Stack", "axes_text", "size"]
+__all__ = ["FunctionBody"]

@@ -17,10 +17,9 @@ from mcalc.program.ir import Array
 from mcalc.program.plan import Line, Section
 from mcalc.program.schedule import base
 
-
 Pool: TypeAlias = dict[tuple[object, ...], list[tuple[str, str, bool]]]
-"""Shape and kind to names of arrays, each with the condition under which it is there, and whether its rows are contiguous
-for certain: what NumPy computes from transposed or foreign arrays may be laid out by columns."""
+"""Shape and kind to names of arrays, each with the condition under which it is there, and whether its rows are
+contiguous for certain: what NumPy computes from transposed or foreign arrays may be laid out by columns."""
 
 
 OWNED = frozenset(["cholesky"])

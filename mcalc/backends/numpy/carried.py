@@ -1,8 +1,8 @@
 """Sequences that need no memory of their own.
 
-What one iteration of a loop leaves to the next, and nobody else reads, lies in one place (`carried`). What a forward loop
-kept for the backward loop, and its iteration reads for the last time, may be overwritten by what that iteration makes
-(`taken_over`). In: a plan; out: the names of such sequences.
+What one iteration of a loop leaves to the next, and nobody else reads, lies in one place (`carried`). What a forward
+loop kept for the backward loop, and its iteration reads for the last time, may be overwritten by what that iteration
+makes (`taken_over`). In: a plan; out: the names of such sequences.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class Uses:
                     elif e in elements:
                         found = elements[e]
                         self.reads.setdefault(found.sequence, []).append(Use(section, place, line, found, x))
-                if line.target in stacks:
+                if line.target is not None and line.target in stacks:
                     self.whole.add(stacks[line.target].sequence)
-                elif line.target in elements:
+                elif line.target is not None and line.target in elements:
                     found = elements[line.target]
                     self.writes.setdefault(found.sequence, []).append(Use(section, place, line, found))
 

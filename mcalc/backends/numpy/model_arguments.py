@@ -1,7 +1,7 @@
 """The arguments of a generated module: what is declared, how it is checked, where dimensions are read.
 
-In: the arguments of a model; out: pieces of Python. Well-formed arrays of one precision pass one comparison; all else goes
-through `checked`, which converts what it can and says what is wrong with the rest.
+In: the arguments of a model; out: pieces of Python. Well-formed arrays of one precision pass one comparison; all else
+goes through `checked`, which converts what it can and says what is wrong with the rest.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mcalc.algebra.shape import ONE, Dim, dim
-from mcalc.model.ir import Argument, Model
-from mcalc.backends.numpy.body import axes_text, size
+from mcalc.backends.numpy.spelling import axes_text, size
 from mcalc.errors import NotSupported
+from mcalc.model.ir import Argument, Model
 from mcalc.program.operations import Axes
 from mcalc.program.procedure import stored
 

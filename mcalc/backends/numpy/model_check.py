@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mcalc.algebra.shape import ONE
-from mcalc.backends.numpy.body import axes_text, size
 from mcalc.backends.numpy.model_arguments import Given
+from mcalc.backends.numpy.spelling import axes_text, size
 from mcalc.model.ir import Model
 from mcalc.program.operations import Axes
 

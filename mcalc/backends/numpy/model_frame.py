@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from mcalc.algebra.expr import Expr, postorder
 from mcalc.algebra.printing import ascii_text
 from mcalc.backends.numpy import model_helpers as texts
-from mcalc.backends.numpy.body import axes_text
 from mcalc.backends.numpy.emit import safe
 from mcalc.backends.numpy.helpers import HELPERS, USES, with_needs
 from mcalc.backends.numpy.model_arguments import Given, Piece, declared
 from mcalc.backends.numpy.model_check import CHECK, sample_lines
 from mcalc.backends.numpy.rows import Rows
+from mcalc.backends.numpy.spelling import axes_text
 from mcalc.model.ir import Define, Loop, Model, Total, definitions
 from mcalc.program.operations import Axes
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.shape import ONE
-from mcalc.backends.numpy.body import FunctionBody, Names, Stack
+from mcalc.backends.numpy.body import FunctionBody
 from mcalc.backends.numpy.emit import viewed
 from mcalc.backends.numpy.helpers import HELPERS, USES
 from mcalc.backends.numpy.identifiers import RESERVED, identifier
@@ -23,9 +23,11 @@ from mcalc.backends.numpy.model_outputs import is_read, needed, output_symbols, 
 from mcalc.backends.numpy.model_rows import rows_of
 from mcalc.backends.numpy.rows import NAMES as ROW_NAMES
 from mcalc.backends.numpy.rows import RowsWriter
+from mcalc.backends.numpy.spelling import Names, part_of
 from mcalc.backends.numpy.text import Text
-from mcalc.model.ir import Argument, Define, Element, Loop, Model, Statement, definitions
+from mcalc.model.ir import Argument, Element, Loop, Model, Statement, definitions
 from mcalc.model.ir import Sequence as Stored
+from mcalc.model.stacked import Stack
 from mcalc.program.ir import Array
 from mcalc.program.names import Namer
 from mcalc.program.operations import ATOMS
@@ -150,7 +152,7 @@ class ModelWriter:
         head = [f"{' = '.join(guarded)} = None"] if guarded else []
         backward_lines = [*head, *backward_lines, f"return Gradients({', '.join(returned)})"]
         own = self._free(backward_lines) - set(_assigned(backward_lines, (), {}))
-        known = [n for n in _assigned(forward_lines, [p.python for g in self.given for p in g.pieces], self.sizes)]
+        known = _assigned(forward_lines, [p.python for g in self.given for p in g.pieces], self.sizes)
         cache = [n for n in known if n in own]
         value = forward.statements.text(loss).code if loss is not None else names.symbols[p.model.loss]
         packed = f"({', '.join(cache)}{',' if len(cache) == 1 else ''})"
@@ -160,8 +162,8 @@ class ModelWriter:
         fields = {**forward.fields, **backward.fields}
         wanted = list(self.sizes)
         check = arguments_checked(self.given, self.sizes, wanted)
-        known = ", ".join([*self.sizes.values(), "dtype"])
-        check += ["if ws is not NO_WORKSPACE:", f"    fitting(ws, ({known}{'' if self.sizes else ','}))"]
+        fitted = ", ".join([*self.sizes.values(), "dtype"])
+        check += ["if ws is not NO_WORKSPACE:", f"    fitting(ws, ({fitted}{'' if self.sizes else ','}))"]
         self.helpers |= forward.statements.helpers | backward.statements.helpers
         predict, predict_arguments = self._predict()
         python = {g.argument.name: g.python for g in self.given}
@@ -364,8 +366,6 @@ def _read_by(found: Plan, phase: str) -> set[Array]:
 
 def _whole(model: Model, output: str, names: Names) -> str:
     """The elements of a sequence that loops define."""
-    from mcalc.backends.numpy.body import _slice
-
     low = high = None
     for s in model.statements:
         if isinstance(s, Loop) and any(owner(model, d.target) == output for d in s.body):
@@ -374,7 +374,7 @@ def _whole(model: Model, output: str, names: Names) -> str:
     found = model.sequences[output]
     if low is None or high is None:
         return names.sequences[output]
-    return f"{names.sequences[output]}{_slice(found, low, high, names.sizes)}"
+    return f"{names.sequences[output]}{part_of(found, low, high, names.sizes)}"
 
 
 def _copied(body: FunctionBody, a: Array) -> str:

@@ -1,4 +1,4 @@
-"""What `predict` needs: the symbols of the outputs, the statements that they depend on, the arguments that those read."""
+"""What `predict` needs: symbols of the outputs, the statements that they depend on, the arguments that those read."""
 
 from __future__ import annotations
 

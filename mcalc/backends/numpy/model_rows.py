@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mcalc.algebra.expr import Expr
-from mcalc.backends.numpy.body import Names
 from mcalc.backends.numpy.rows import Known, Rows, RowsWriter, guards_of
+from mcalc.backends.numpy.spelling import Names
 from mcalc.program.ir import Array
 from mcalc.program.names import Namer
 from mcalc.program.plan import Plan

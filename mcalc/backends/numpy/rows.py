@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.printing import ascii_text
-from mcalc.backends.numpy.body import Names, axes_text, size
 from mcalc.backends.numpy.buffers import Buffer, buffers, tree
 from mcalc.backends.numpy.emit import mathematics
+from mcalc.backends.numpy.spelling import Names, axes_text, size
 from mcalc.backends.numpy.statements import Statements, Target
 from mcalc.program.ir import Array
 from mcalc.program.names import Namer

@@ -1,0 +1,109 @@
+"""Python names of a module, and the texts of dimensions, shapes and parts of sequences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mcalc.algebra.expr import Expr
+from mcalc.algebra.shape import ONE, Dim, dim
+from mcalc.model.ir import Sequence as Stored
+from mcalc.model.stacked import Stack
+from mcalc.program.operations import Axes
+
+
+@dataclass(slots=True)
+class Names:
+    """Python names: of arguments and definitions by symbol, of sequences, of dimensions."""
+
+    symbols: dict[Expr, str]
+    sequences: dict[str, str]
+    sizes: dict[str, str]
+    stacks: Mapping[Expr, Stack]
+    given: frozenset[str]
+    """The sequences that are arguments."""
+    taken: set[str]
+    results: set[str] = field(default_factory=set)
+    """Sequences that are given back."""
+    variables: dict[tuple[str, int], str] = field(default_factory=dict)
+    """(sequence, offset) to the name of its element in a loop."""
+
+    def variable(self, sequence: str, index: Dim, loop: str) -> str:
+        """The name of an element in the loop over an index."""
+        offset = offset_of(index, loop)
+        key = (sequence, offset)
+        if key not in self.variables:
+            word = {0: "t", -1: "prev", 1: "next"}.get(offset, f"{'minus' if offset < 0 else 'plus'}{abs(offset)}")
+            self.variables[key] = self.claim(f"{self.sequences[sequence]}_{word}")
+        return self.variables[key]
+
+    def fixed(self, found: Stored, index: Dim) -> str:
+        """An element of a sequence at a fixed index."""
+        name = self.sequences[found.name]
+        if index is found.last:
+            return f"{name}[-1]"
+        place = index + dim(-1) * found.first if found.first.terms else index
+        return f"{name}[{size(place, self.sizes)}]"
+
+    def index(self, name: str) -> str:
+        """The name of a loop's index."""
+        if (name, 0) not in self.variables:
+            self.variables[name, 0] = self.claim(name)
+        return self.variables[name, 0]
+
+    def claim(self, stem: str) -> str:
+        """A name that is free."""
+        stem = re.sub("__+", "_", stem)
+        name, number = stem, 2
+        while name in self.taken:
+            name, number = f"{stem}{number}", number + 1
+        self.taken.add(name)
+        return name
+
+
+def size(d: Dim, sizes: Mapping[str, str]) -> str:
+    """A dimension as Python."""
+    text = ""
+    for monomial, coefficient in d.terms:
+        count = abs(coefficient)
+        factors = [str(count)] if count != 1 or not monomial else []
+        piece = " * ".join([*factors, *(sizes[name] for name in monomial)])
+        text += (" - " if coefficient < 0 else " + ") + piece if text else ("-" if coefficient < 0 else "") + piece
+    return text or "0"
+
+
+def axes_text(axes: Axes, sizes: Mapping[str, str]) -> str:
+    """The shape of an array."""
+    lengths = [size(d, sizes) for d in axes]
+    return f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
+
+
+def offset_of(index: Dim, name: str) -> int:
+    """How far an index is from that of the loop."""
+    rest = index + dim(-1) * dim(name)
+    number = rest.number
+    assert number is not None
+    return number
+
+
+def axes_of_sequence(sequence: Stored) -> Axes:
+    """The axes of a sequence as it is stored."""
+    count = sequence.last + dim(-1) * sequence.first + dim(1)
+    rows, columns = sequence.shape
+    inner: Axes = () if rows is ONE and columns is ONE else (rows,) if columns is ONE else (rows, columns)
+    return (count, *inner)
+
+
+def part_of(sequence: Stored, first: Dim, last: Dim, sizes: Mapping[str, str]) -> str:
+    """The elements first..last of the storage of a sequence."""
+    low = first + dim(-1) * sequence.first
+    rest = sequence.last + dim(-1) * last
+    start = "" if low.number == 0 else size(low, sizes)
+    if rest.number == 0:
+        stop = ""
+    elif rest.number is not None:
+        stop = str(-rest.number)
+    else:
+        stop = size(low + last + dim(-1) * first + dim(1), sizes)
+    return f"[{start}:{stop}]" if start or stop else ""
