@@ -14,6 +14,7 @@ from mcalc.algebra.expr import Expr, fold, rebuild, symbols
 from mcalc.algebra.operators import symbol
 from mcalc.algebra.shape import ONE, dim
 from mcalc.algebra.structure import PROPERTIES, facts
+from mcalc.model.chunks import in_parts
 from mcalc.model.elements import Elements
 from mcalc.model.ir import Define, Loop, Model, Sequence, Statement, Total
 from mcalc.model.naming import Names, base_and_index
@@ -32,7 +33,7 @@ _ACTIVATION = "a"
 def prepare(model: Model) -> Model:
     """The model as `reverse` wants it."""
     # what one definition spells out is recognised before its parts get names of their own
-    model = split(recognise_each(model))
+    model = split(recognise_each(in_parts(model)))
     # the names of the parts serve the forms that are found across definitions; those may have new parts
     return with_facts(split(recognise_together(model)))
 
