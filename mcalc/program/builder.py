@@ -200,8 +200,11 @@ class Builder(Graph):
                 coefficient, a = coefficient * a.attrs[0], self.array(inner)
             merged_terms[a] = merged_terms.get(a, Fraction(0)) + coefficient
         pairs = [(a, c) for a, c in merged_terms.items() if c and a.op != "zeros"]
+        shape = broadcast([a.shape for a in merged_terms])
         if not pairs:
-            return self.term(self.zeros(broadcast([a.shape for a in merged_terms])))
+            return self.term(self.zeros(shape))
+        if broadcast([a.shape for a, _ in pairs]) != shape:
+            pairs.append((self.zeros(shape), Fraction(1)))
         if len(pairs) == 1:
             return self.times_scalars(self.term(pairs[0][0]), Term(self.one, pairs[0][1]))
         flipped = [(a, -c) for a, c in pairs]

@@ -50,8 +50,9 @@ class FunctionBody:
         self.aliases = aliases(plan, names.stacks)
         uses = Uses(plan, names.stacks)
         own = {*names.given, *names.results}
+        shared = {name for a in self.aliases.values() for name in (a.owner, a.sequence)}
         self.carried = carried(uses, {a.owner for a in self.aliases.values()} | own)
-        self.taken = taken_over(uses, self.carried, own) if phase != "forward" else {}
+        self.taken = taken_over(uses, self.carried, own | shared) if phase != "forward" else {}
         """Sequences in the memory of others, which the forward phase kept."""
         self.starts = {a.leaf: a for a in self.aliases.values()}
         self.stacked: dict[Array, str] = {}

@@ -296,12 +296,12 @@ class ModelWriter:
         lines.append(f"return {', '.join(texts)}")
         free = self._free(lines)
         read = {g.python for g in writer.given}
-        shown = set(_dimensions(writer.given))
+        shown, wanted_sizes = _dimensions(writer.given, alone=True), _dimensions(writer.given)
         for n, python in self.sizes.items():
-            if python in free and n not in shown:
-                shows = next(g for g in self.given if n in _dimensions([g]))
+            if (python in free or n in wanted_sizes) and n not in shown:
+                shows = next(g for g in self.given if n in _dimensions([g], alone=True))
                 read.add(shows.python)
-                shown.update(_dimensions([shows]))
+                shown |= _dimensions([shows], alone=True)
         writer.given = [g for g in self.given if g.python in read]
         check = arguments_checked(writer.given, self.sizes, [n for n in self.sizes if n in shown])
         self.helpers |= body.statements.helpers
@@ -318,8 +318,10 @@ class ModelWriter:
         return {n.id for n in ast.walk(ast.parse("\n".join(_wrapped(lines)))) if isinstance(n, ast.Name)}
 
 
-def _dimensions(given: Iterable[Given]) -> list[str]:
-    return [n for g in given for p in g.pieces for d in p.axes for n in d.names()]
+def _dimensions(given: Iterable[Given], alone: bool = False) -> set[str]:
+    """The dimensions in the shapes; those that a length shows without others, if `alone`."""
+    lengths = [d for g in given for p in g.pieces for d in p.axes]
+    return {n for d in lengths if not alone or len(d.names()) == 1 for n in d.names()}
 
 
 def _wrapped(lines: Sequence[str]) -> list[str]:

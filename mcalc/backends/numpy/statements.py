@@ -121,6 +121,8 @@ class Statements:
                 stack.extend(missing)
                 continue
             args = [memo[x] for x in a.args]
+            if a.op in _HELPERS:
+                args = [Text(f"{float(x.attrs[0])!r}") if x.op == "number" else memo[x] for x in a.args]
             self.helpers.add(a.op)
             memo[a] = args[1] if a.op == "diagonal" and len(args) == 2 else TEXTS[a.op](Place(a, self.sizes), args)
         return memo[root]
