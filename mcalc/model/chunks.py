@@ -16,7 +16,7 @@ from mcalc.model.ir import Define, Model, Statement
 from mcalc.model.naming import Names
 
 LONGEST = 12
-PART = 8
+PART = 4
 """Matrices in a part."""
 
 
