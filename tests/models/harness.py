@@ -210,21 +210,22 @@ def arrays(value: Any) -> list[np.ndarray]:
 # --- the examination --------------------------------------------------------------------------------------------------
 
 
-def examine(text: str, sizes: Mapping[str, int] | None = None, seed: int = 0, scale: float = 1.0) -> Subject:
-    """Everything that holds for every module, at random data."""
+def examine(text: str, sizes: Mapping[str, int] | None = None, seed: int = 0, scale: float = 1.0, smooth: bool = True) -> Subject:
+    """Everything that holds for every module, at random data; differences only where the model is `smooth`."""
     found = subject(text)
     values = draw(found, seed, sizes, scale)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        _values(found, values)
+        _values(found, values, smooth)
         _uses(found, values, draw(found, seed + 1, sizes, scale))
         _single(found, values)
-        with contextlib.redirect_stdout(io.StringIO()):
-            found.module.check_gradients(seed, directions=1)
+        if smooth:
+            with contextlib.redirect_stdout(io.StringIO()):
+                found.module.check_gradients(seed, directions=1)
     return found
 
 
-def _values(found: Subject, values: Values) -> None:
+def _values(found: Subject, values: Values, smooth: bool) -> None:
     module, given = found.module, found.declared(values)
     before = frozen(values)
     loss, gradients = module.value_and_grad(**values)
@@ -236,7 +237,8 @@ def _values(found: Subject, values: Values) -> None:
         for g, v in zip(parts(gradient), parts(values[name]), strict=True):
             assert np.shape(g) == np.shape(v) and g.dtype == np.float64, name
             assert isinstance(g, np.ndarray if np.shape(v) else np.generic), name
-    differences(found, values, gradients)
+    if smooth:
+        differences(found, values, gradients)
     if found.outputs:
         for name, got, want in zip(found.outputs, predicted(found, values), outputs(found, values), strict=True):
             close(got, want, what=f"output {name}")

@@ -9,15 +9,18 @@ from __future__ import annotations
 from random import Random
 
 Shape = tuple[str, str]
-FUNCTIONS = ("tanh", "sigmoid", "softplus", "relu", "abs", "sin")
+SMOOTH = ("tanh", "sigmoid", "softplus", "sin")
+FUNCTIONS = (*SMOOTH, "relu", "abs")
 SCALAR: Shape = ("1", "1")
 
 
 class Maker:
     """Writes one model."""
 
-    def __init__(self, r: Random, dims: tuple[str, ...] = ("n", "d", "m")) -> None:
+    def __init__(self, r: Random, dims: tuple[str, ...] = ("n", "d", "m"), smooth: bool = False) -> None:
         self.r = r
+        self.smooth = smooth
+        """Whether kinks are left out: at one, central differences say nothing."""
         self.dims = dims
         self.lines: list[str] = []
         self.names: dict[str, Shape] = {}
@@ -114,9 +117,9 @@ class Maker:
                 return f"exp({inner} / 8)"
             case 1 if shape != SCALAR:
                 return f"({inner}).^2 / 4"
-            case 2:
+            case 2 if not self.smooth:
                 return f"max({inner}, {self.expr(shape, depth - 1)})"
-            case 3:
+            case 3 if not self.smooth:
                 return f"min({inner}, {self.expr(shape, depth - 1)})"
             case 4 if shape != SCALAR:
                 return f"log(2 * ones({shape[0]}, {shape[1]}) + ({inner}).^2)"
@@ -124,7 +127,7 @@ class Maker:
                 return f"({inner} ./ (2 * ones({shape[0]}, {shape[1]}) + ({self.leaf(shape)}).^2))"
             case 6 if shape != SCALAR:
                 return f"({inner}).^3 / 9"
-        return f"{self.r.choice(FUNCTIONS)}({inner})"
+        return f"{self.r.choice(SMOOTH if self.smooth else FUNCTIONS)}({inner})"
 
     def number(self, depth: int) -> str:
         shape = self.shape()
@@ -200,9 +203,9 @@ def shape_text(shape: Shape) -> str:
     return "scalar" if shape == SCALAR else rows if columns == "1" else f"{rows} x {columns}"
 
 
-def straight(r: Random) -> str:
+def straight(r: Random, smooth: bool = False) -> str:
     """Definitions and a loss."""
-    m = Maker(r, r.choice((("n", "d", "m"), ("n", "d"), ("n",))))
+    m = Maker(r, r.choice((("n", "d", "m"), ("n", "d"), ("n",))), smooth)
     m.arguments()
     for _ in range(r.randint(1, 6)):
         m.define()
@@ -211,9 +214,9 @@ def straight(r: Random) -> str:
     return m.text()
 
 
-def recurrent(r: Random) -> str:
+def recurrent(r: Random, smooth: bool = False) -> str:
     """Sequences, one or two loops, sums over t, reads at fixed indices."""
-    m = Maker(r, r.choice((("n", "m"), ("n", "d", "m"), ("n",))))
+    m = Maker(r, r.choice((("n", "m"), ("n", "d", "m"), ("n",))), smooth)
     m.arguments()
     for _ in range(r.randint(0, 2)):
         m.define(2)
