@@ -36,7 +36,10 @@ def in_parts(model: Model) -> Model:
             parts.append(Define(target, value))
             return target
 
-        value = fold(statement.value, lambda node, args, define=define: _combine(node, args, define), {})
+        def combine(node: Expr, args: list[Expr], define: Callable[[Expr], Expr] = define) -> Expr:
+            return _combine(node, args, define)
+
+        value = fold(statement.value, combine, {})
         changed = changed or bool(parts)
         made += [*parts, Define(statement.target, value, statement.span)]
     return replace(model, statements=tuple(made)) if changed else model
