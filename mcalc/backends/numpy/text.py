@@ -64,9 +64,9 @@ Row: TypeAlias = Callable[[Place, Sequence[Text]], Text]
 
 def decimal(value: Fraction) -> str | None:
     """A short exact decimal, where there is one."""
-    text = f"{float(value):.6g}" if abs(value) < 10**6 and value.denominator <= 10**6 else ""
-    if text and "e" not in text and Fraction(text) == value:
-        return text
+    text = f"{float(value):.6g}" if abs(value) < 10**6 else ""
+    if text and Fraction(text) == value:
+        return text.replace("e-0", "e-")
     return str(value.numerator) if value.denominator == 1 else None
 
 
