@@ -112,7 +112,7 @@ def _pick(a: Array, roles: tuple[str, str, str]) -> str:
 def short(a: Array, names: Mapping[Array, str]) -> str:
     """What an operand is called inside a longer name, or nothing."""
     if a in names:
-        return names[a].rstrip("_")
+        return re.sub(r"\W", "", names[a]).rstrip("_")
     match a.op:
         case "arg":
             return re.sub(r"[^A-Za-z0-9_]", "", a.attrs[0]).strip("_")

@@ -274,7 +274,7 @@ class _Choice:
         for x in a.args:
             if not computed(x) or base(x) in self.named or not x.rank:
                 continue
-            if room and x.op not in VIEWS and x.shape == a.shape and x.kind == "float" and not _twice(a, x):
+            if room and x.op not in VIEWS and x.shape == a.shape and x.kind == "float" and not twice(a, x):
                 room = False
                 continue
             if _scaled_constant(base(x)) or (inplace(a) and not room and self._on_the_spot(a, x)):
@@ -288,7 +288,8 @@ class _Choice:
         return a.op in ("sum", "times") and simple and single(x) and fits
 
 
-def _twice(a: Array, x: Array) -> bool:
+def twice(a: Array, x: Array) -> bool:
+    """Whether an operand is read again after the first call of an operation has written."""
     return (
         a.op in ("powers", "softplus_from")
         or sum(y is x for y in a.args) > 1

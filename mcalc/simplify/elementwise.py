@@ -70,9 +70,16 @@ def product(context: Normaliser, args: Sequence[tuple[Expr, Fraction]], shape: S
         extra, flat = settle(merge(*scalars))
         column = product(context, turned, (shape[1], ONE))
         return context.product([build(coefficient * extra, flat, (), SCALAR), context.transpose(column)])
+    before = set(powers)
     _idempotents(context, powers)
     extra, flat = settle(merge(*scalars))
-    factors = _matrix(context, powers, shape)
+    if any(a not in before and not _is_plain(a) for a in powers):
+        # a function that was absorbed leaves its argument, which may have a coefficient
+        factors: tuple[Expr, ...] = (product(context, list(powers.items()), shape),)
+    else:
+        factors = _matrix(context, powers, shape)
+    if len(factors) == 1 and not _is_plain(factors[0]) and not rows and not columns:
+        return context.product([build(coefficient * extra, flat, (), SCALAR), *factors])
     if not rows and not columns:
         return build(coefficient * extra, flat, factors, shape)
     left = [context.apply("diagm", product(context, rows, (shape[0], ONE)))] if rows else []
@@ -118,8 +125,13 @@ def _splits(base: Expr, exponent: Fraction) -> bool:
     """Whether base.^exponent may be taken factor by factor: a root only of what has no coefficient."""
     if exponent.denominator == 1:
         return True
-    term = term_of(base)
-    return term.coefficient == 1 and not term.scalars and base.op not in ("had", "hdiv", "hpow")
+    return _is_plain(base) and base.op not in ("had", "hdiv", "hpow")
+
+
+def _is_plain(e: Expr) -> bool:
+    """Whether no number and no scalar stands before it."""
+    term = term_of(e)
+    return term.coefficient == 1 and not term.scalars
 
 
 def _rational_power(value: Fraction, exponent: Fraction) -> Fraction:

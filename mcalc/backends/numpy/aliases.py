@@ -6,7 +6,7 @@ takes tanh of it where it is. In: a plan; out: for each such sequence, the one w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from mcalc.algebra.expr import Expr
@@ -29,15 +29,19 @@ class Alias:
     leaf: Array
 
 
-def aliases(plan: Plan, stacks: Mapping[Expr, Stack]) -> dict[str, Alias]:
-    """The sequences that may share memory, by their names."""
+def aliases(plan: Plan, stacks: Mapping[Expr, Stack], own: Collection[str]) -> dict[str, Alias]:
+    """The sequences that may share memory, by their names; `own` are those that have memory of their own."""
     reads: dict[str, list[tuple[Line, Array]]] = {}
-    whole: set[str] = set()
+    whole = set(own)
+    stored = {x.array: stacks[x.target].sequence for s in plan.sections for x in s.lines if x.target in stacks}
     written: dict[str, int] = {}
     for section in plan.sections:
         local = {**plan.names, **{x.array: x.name for x in section.lines}}
         for line in section.lines:
             for x in tree(line.array, local):
+                if x in stored:
+                    # read by the name of its stacked definition
+                    whole.add(stored[x])
                 if x.op != "arg":
                     continue
                 e = plan.procedure.leaves[x]

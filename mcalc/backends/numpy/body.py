@@ -47,9 +47,9 @@ class FunctionBody:
         self.local: dict[Array, str] = {}
         """Arrays that a loop names while it is written."""
         self.allocated: set[str] = set()
-        self.aliases = aliases(plan, names.stacks)
-        uses = Uses(plan, names.stacks)
         own = {*names.given, *names.results}
+        self.aliases = aliases(plan, names.stacks, own)
+        uses = Uses(plan, names.stacks)
         shared = {name for a in self.aliases.values() for name in (a.owner, a.sequence)}
         self.carried = carried(uses, {a.owner for a in self.aliases.values()} | own)
         self.taken = taken_over(uses, self.carried, own | shared) if phase != "forward" else {}
@@ -259,7 +259,7 @@ class FunctionBody:
         elements = self.plan.procedure.elements
         moving = varying(self.plan.procedure, Block(section.phase, r, [Cell(line.array) for line in section.lines]))
         for line in section.lines:
-            if not line.total and line.array in moving:
+            if not line.total and line.array in moving and computed(line.array):
                 place = not line.array.rank and line.target in elements
                 name = f"{line.name}[0]" if place else line.name
                 name = self._carrier(line) if self._is_carried(line) else name

@@ -16,7 +16,7 @@ from mcalc.backends.numpy.text import TEXTS, Place, Text, number, product
 from mcalc.program.builder import Builder
 from mcalc.program.ir import Array
 from mcalc.program.operations import VIEWS
-from mcalc.program.plan import computed, inplace, single
+from mcalc.program.plan import computed, inplace, single, twice
 
 COMPARISONS = {"eq": "equal", "ge": "greater_equal", "gt": "greater", "le": "less_equal", "lt": "less"}
 WITH_OUT = frozenset(
@@ -81,7 +81,8 @@ def inner(a: Array, names: Mapping[Array, str]) -> Array | None:
     if not inplace(a):
         return None
     for x in a.args:
-        if computed(x) and x not in names and x.op not in VIEWS and x.shape == a.shape and x.rank and x.op in WITH_OUT:
+        fits = x.shape == a.shape and x.rank and x.op in WITH_OUT and not twice(a, x)
+        if fits and computed(x) and x not in names and x.op not in VIEWS:
             return x
     return None
 
