@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from mcalc.model.ir import Model
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Generated:
     """The module of a model: made by `generate`."""
 
-    model: Model = field(repr=False)
-    plain: str = field(repr=False)
+    model: Model
+    plain: str
     """The text, not formatted."""
+
+    def __repr__(self) -> str:
+        return f"<the module of {self.name}>"
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ from mcalc.backends.numpy import model_helpers as texts
 from mcalc.backends.numpy.emit import safe
 from mcalc.backends.numpy.helpers import HELPERS, USES, with_needs
 from mcalc.backends.numpy.model_arguments import Given, Piece, declared
-from mcalc.backends.numpy.model_check import CHECK, sample_lines
+from mcalc.backends.numpy.model_check import CHECK, SPD, sample_lines
 from mcalc.backends.numpy.rows import Rows
 from mcalc.backends.numpy.spelling import axes_text
 from mcalc.model.ir import Define, Loop, Model, Total, definitions
@@ -70,7 +70,7 @@ class Frame:
             "init_summary": "random numbers scaled by the number of inputs, zeros for what is added",
             "init": [
                 *(_unpack(name, names, self.sizes) for name, names in init_groups if _ragged(name, names)),
-                "rng = np.random.default_rng(seed)",
+                *(["rng = np.random.default_rng(seed)"] if any("rng." in line for line in starts) else []),
                 *starts,
                 f"return Parameters({made})",
             ],
@@ -156,6 +156,8 @@ class Frame:
         directions = ", ".join(f'"{g.python}": {_structure(self.model, g)}' for g in parameters)
         filled = {"SAMPLE": "\n    ".join(lines), "GIVEN": f"{{{called}}}", "STRUCTURES": f"{{{directions}}}"}
         blocks.append(re.sub("|".join(filled), lambda found: filled[found[0]], CHECK.strip()))
+        if any("spd(" in line for line in lines):
+            blocks.append(SPD.strip())
         return blocks
 
 

@@ -89,11 +89,12 @@ def fitting(workspace, sizes):
 KNOWN = '''
 def known_parameters(wrt):
     """The names as a tuple. Raises ValueError where one is not that of a parameter."""
-    named = (wrt,) if isinstance(wrt, str) else tuple(wrt)
-    unknown = [name for name in named if name not in Parameters._fields]
-    if isinstance(wrt, str) or unknown:
-        got = ", ".join(map(str, unknown)) or wrt
-        raise ValueError(f"wrt: a sequence of names of {', '.join(Parameters._fields)} expected; got {got}")
+    if isinstance(wrt, str):
+        raise ValueError(f"wrt: a sequence of names expected, as ['{wrt}']; got the string {wrt}")
+    named = tuple(wrt)
+    unknown = [str(name) for name in named if name not in Parameters._fields]
+    if unknown:
+        raise ValueError(f"wrt: the parameters are {', '.join(Parameters._fields)}; got {', '.join(unknown)}")
     return named
 '''
 
@@ -108,7 +109,7 @@ def checked(arguments):
         array = arrays[name] = np.asarray(value)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
-        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in zip(declared, array.shape)]
+        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in zip(declared, array.shape, strict=False)]
         if array.ndim != len(declared) or list(array.shape) != expected:
             wanted = " x ".join(map(str, declared)) or "scalar"
             known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)

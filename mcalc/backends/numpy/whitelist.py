@@ -42,8 +42,11 @@ ARRAY_NAMES = frozenset(
 """Attributes of arrays, of their dtypes and of the dictionaries that the argument checks use."""
 
 BUILTINS = frozenset(
-    ("AttributeError", "IndexError", "TypeError", "ValueError", "abs", "all", "bool", "dict", "float", "int", "isinstance", "len", "list", "map", "max", "print", "range", "str", "sum", "tuple", "type", "zip")
-)
+    (
+        "AttributeError", "IndexError", "TypeError", "ValueError", "abs", "all", "bool", "dict", "float", "int",
+        "isinstance", "len", "list", "map", "max", "min", "print", "range", "str", "sum", "tuple", "type", "zip",
+    )
+)  # fmt: skip
 
 _NODES = (
     ast.Module, ast.Import, ast.ImportFrom, ast.alias, ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign,

@@ -1,0 +1,42 @@
+"""What a generated module says and brings along."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mcalc
+
+
+@pytest.mark.parametrize(("name", "seed"), [("mlp", 60), ("mlp", 73), ("rnn", 98), ("rnn", 135)])
+def test_a_kink_within_a_step_is_no_error(name: str, seed: int) -> None:
+    assert mcalc.generate(name).module.check_gradients(seed) < 1e-5
+
+
+def test_a_wrong_gradient_is_an_error() -> None:
+    module = mcalc.generate("mlp").module
+    right = module.value_and_grad
+    try:
+        module.__dict__["value_and_grad"] = lambda **given: (right(**given)[0], [1.01 * g for g in right(**given)[1]])
+        with pytest.raises(AssertionError, match="differs from central differences"):
+            module.check_gradients()
+    finally:
+        module.__dict__["value_and_grad"] = right
+
+
+def test_names_of_parameters() -> None:
+    module = mcalc.generate("linear_regression").module
+    data = {"X": np.ones((3, 2)), "y": np.ones(3), "w": np.ones(2), "b": 1.0}
+    with pytest.raises(ValueError, match=r"wrt: a sequence of names expected, as \['w'\]; got the string w"):
+        module.value_and_grad(**data, wrt="w")
+    with pytest.raises(ValueError, match="wrt: the parameters are w, b; got X, 3"):
+        module.value_and_grad(**data, wrt=("w", "X", 3))
+
+
+def test_helpers_come_where_they_are_needed() -> None:
+    assert "def spd(" not in mcalc.generate("mlp").text
+    assert "def spd(" in mcalc.generate("gaussian_nll").text
+
+
+def test_its_name_is_shown() -> None:
+    assert repr(mcalc.generate("mlp")) == "<the module of mlp>"
