@@ -164,11 +164,11 @@ class Gathering:
         return use.position in self.defining(name)
 
     def defining(self, name: str) -> list[int]:
-        """The positions of the loops that define a sequence."""
+        """The positions of the loops that define a sequence by what depends on a parameter."""
         if self._defining is None:
             self._defining = {}
             for position, statement, define in readers(self.model):
-                if isinstance(statement, Loop):
+                if isinstance(statement, Loop) and self.uses.has_cotangent(define):
                     self._defining.setdefault(self.made.elements[define.target].sequence, []).append(position)
         return self._defining.get(name, [])
 

@@ -64,7 +64,7 @@ class Reversal:
         if end is not None and 1 not in later:
             direct.append(g.made.at(g.spread_single(name, self.loop.last), self.own))
         only = direct[0] if len(direct) == 1 else None
-        if only is not None and self._is_cotangent(only):
+        if only is not None and self._is_cotangent(only) and not self._is_read(g.made.elements[bar].sequence):
             g.same[bar] = only
             g.cotangents[define.target] = only
             return
@@ -76,6 +76,12 @@ class Reversal:
         element = self.g.made.elements.get(e)
         mine = {self.g.bars.get(self.g.made.elements[d.target].sequence) for d in self.loop.body}
         return element is not None and element.index is self.own and element.sequence in mine
+
+    def _is_read(self, sequence: str) -> bool:
+        """Whether what was made of this loop so far, as it carries cotangents on, reads a sequence."""
+        made = [d.value for d in (*self.body, *self.tail)] + [e for values in self.g.owed.values() for e in values]
+        elements = self.g.made.elements
+        return any(s in elements and elements[s].sequence == sequence for e in made for s in symbols(e))
 
     def _contributions(self, name: str) -> tuple[list[Expr], dict[int, list[Use]]]:
         """What is handed to h[t] at its own place; and the uses in later iterations by their distance."""
