@@ -95,7 +95,10 @@ def command(expression: str | None, **options: Any) -> None:
 
 def _run(expression: str, options: dict[str, Any]) -> None:
     if not options["wrt"]:
-        raise UsageError("by which variable?", hint="--wrt X")
+        from mcalc.model.library import names
+
+        hint = f"--wrt X; of the shipped model: --model {expression}" if expression in names() else "--wrt X"
+        raise UsageError("by which variable?", hint=hint)
     from time import perf_counter
 
     from mcalc.derivation import derive

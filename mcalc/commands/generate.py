@@ -19,12 +19,14 @@ from mcalc.errors import UsageError
   mcalc generate mlp -o mlp.py
   mcalc generate deep_mlp --set L=5 -o deep_mlp.py --test
   mcalc generate my_model.mc
+  mcalc generate --all -o generated
 
 MODEL is the name of a shipped model (mcalc models lists them) or the path of a model file.
 """,
 )
-@click.argument("model", type=Text())
+@click.argument("model", type=Text(), required=False)
 @click.option("--output", "-o", metavar="FILE", help="Write to FILE (default: standard output).")
+@click.option("--all", "every", is_flag=True, help="Every shipped model, into the folder that -o names.")
 @click.option("--set", "settings", multiple=True, type=Text(), metavar="NAME=NUMBER",
               help="Another value for a size of the model; may be repeated.")  # fmt: skip
 @click.option("--typical", multiple=True, type=Text(), metavar="NAME=NUMBER",
@@ -32,11 +34,15 @@ MODEL is the name of a shipped model (mcalc models lists them) or the path of a 
 @click.option("--test", is_flag=True, help="Write a test of the gradients beside FILE, too.")
 @click.option("--force", is_flag=True, help="Overwrite FILE even if mcalc did not write it.")
 @click.option("--traceback", is_flag=True, help="Show where in mcalc an error arose.")
-def command(model: str, **options: Any) -> None:
+def command(model: str | None, **options: Any) -> None:
     """Runs the command."""
     from mcalc.generation import generate
 
     output: str | None = options["output"]
+    if options["every"]:
+        return _every(model, output, force=options["force"])
+    if model is None:
+        raise UsageError("which model?", hint="mcalc generate mlp; mcalc models lists the shipped ones")
     if options["test"] and not output:
         raise UsageError("--test writes a file beside the module", hint="-o FILE says where")
     made = generate(
@@ -48,10 +54,35 @@ def command(model: str, **options: Any) -> None:
     if options["test"]:
         folder, name = os.path.split(output)
         stem = name.removesuffix(".py")
+        if not stem.isidentifier() or not name.endswith(".py"):
+            raise UsageError(f"a test cannot import {name}", hint=f"-o {made.name}.py")
         files[os.path.join(folder, f"test_{stem}.py")] = made.test(stem)
+    return _save(files, force=options["force"])
+
+
+def _every(model: str | None, folder: str | None, *, force: bool) -> None:
+    """The modules of all shipped models, in a folder."""
+    from mcalc.generation import generate
+    from mcalc.model.library import names
+
+    if model is not None or folder is None:
+        raise UsageError("--all takes a folder and no model", hint="mcalc generate --all -o generated")
+    if not os.path.isdir(folder):
+        raise UsageError(f"there is no folder {folder}")
+    files = {}
+    for name in names():
+        click.echo(name, err=True)
+        files[os.path.join(folder, f"{name}.py")] = generate(name).text
+    _save(files, force=force)
+
+
+def _save(files: dict[str, str], *, force: bool) -> None:
+    """Writes the files, unless one of them is there and not mcalc's own: then none."""
+    for path in files:
+        if os.path.exists(path) and not force and not written_by_mcalc(path):
+            raise UsageError(f"{path} exists, and mcalc did not write it", hint="--force overwrites it")
     for path, text in files.items():
-        save(text, path, force=options["force"] or written_by_mcalc(path))
-    return None
+        save(text, path, force=True)
 
 
 def written_by_mcalc(path: str) -> bool:

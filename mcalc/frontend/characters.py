@@ -84,6 +84,8 @@ def unexpected(text: str, position: int) -> ParseError:
         return ParseError(
             "a subscript belongs to a letter and is made of letters and digits", span, hint="W_hh, x_{ij}, 1_n"
         )
+    if text[position : position + 2] == ".T":
+        return ParseError("a transpose is written ^T", span, hint="X^T or X'")
     if character == ".":
         return ParseError("a point stands in a number or in .* ./ .^", span, hint="2.5, A .* B")
     if character == "\\":

@@ -49,7 +49,9 @@ def _file(path: str) -> str:
         with open(path, "rb") as file:
             data = file.read(FILE_LIMIT + 1)
     except OSError as problem:
-        raise UsageError(f"{path} cannot be read: {(problem.strerror or str(problem)).lower()}") from None
+        shipped = path.removesuffix(".mc")
+        hint = f"the shipped model is called {shipped}; its text: mcalc models {shipped}" if shipped in names() else ""
+        raise UsageError(f"{path} cannot be read: {(problem.strerror or str(problem)).lower()}", hint=hint) from None
     except ValueError:
         raise UsageError(f"{shorten(path)} is no path") from None
     if len(data) > FILE_LIMIT:
@@ -61,9 +63,12 @@ def _file(path: str) -> str:
 
 
 def _unknown(name: str) -> UsageError:
+    message = f"there is no model {shorten(name)}"
+    if os.path.exists(f"{name}.mc"):
+        return UsageError(message, hint=f"a file is given by its path: {name}.mc")
     near = nearest(name, names())
-    hint = f"did you mean {' or '.join(near)}?" if near else f"shipped are {', '.join(names())}"
-    return UsageError(f"there is no model {shorten(name)}", hint=f"{hint} A file is given by its path, model.mc")
+    hint = f"did you mean {' or '.join(near)}?" if near else "mcalc models lists the shipped ones."
+    return UsageError(message, hint=f"{hint} A file is given by its path: model.mc")
 
 
 def __getattr__(attribute: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ In: an adjoint program; out: its statements, in which stacked symbols stand for 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mcalc.algebra.expr import Expr, postorder, symbols
 from mcalc.algebra.operators import add
@@ -47,9 +47,42 @@ def stack(adjoint: Adjoint) -> Stacked:
     kept = {*(e for found in adjoint.gradients.values() for e in found), *result.elements}
     backward = inline_single_reads(adjoint.statements, kept)
     statements = masks_of_activations([*adjoint.forward.statements, *backward])
+    wanted = {adjoint.forward.loss, *(e for found in adjoint.gradients.values() for e in found)}
+    statements, count = _alive(statements, count, wanted, result.elements)
     result.forward = pass_.statements(statements[:count])
     result.backward = pass_.statements(statements[count:])
     return result
+
+
+def _alive(
+    statements: Sequence[Statement], count: int, wanted: set[Expr], elements: Mapping[Expr, Element]
+) -> tuple[list[Statement], int]:
+    """The statements that what is wanted depends on, and how many of the first `count` are among them."""
+
+    def owner(e: Expr) -> str | Expr:
+        return elements[e].sequence if e in elements else e
+
+    read = {owner(e) for e in wanted}
+    kept: list[Statement] = []
+    forward = 0
+    for place in range(len(statements) - 1, -1, -1):
+        s = statements[place]
+        body = s.body if isinstance(s, Loop) else (s,)
+        if not any(owner(d.target) in read for d in body):
+            continue
+        if isinstance(s, Loop):
+            while True:
+                body = tuple(d for d in s.body if owner(d.target) in read)
+                more = {owner(e) for d in body for e in symbols(d.value)} - read
+                if not more:
+                    break
+                read |= more
+            s = replace(s, body=body)
+        else:
+            read |= {owner(e) for e in symbols(body[0].value)}
+        kept.append(s)
+        forward += place < count
+    return kept[::-1], forward
 
 
 def stack_statements(

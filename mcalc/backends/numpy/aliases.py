@@ -33,7 +33,8 @@ def aliases(plan: Plan, stacks: Mapping[Expr, Stack], own: Collection[str]) -> d
     """The sequences that may share memory, by their names; `own` are those that have memory of their own."""
     reads: dict[str, list[tuple[Line, Array]]] = {}
     whole = set(own)
-    stored = {x.array: stacks[x.target].sequence for s in plan.sections for x in s.lines if x.target in stacks}
+    lines = [x for s in plan.sections for x in s.lines]
+    stored = {x.array: stacks[x.target].sequence for x in lines if x.target is not None and x.target in stacks}
     written: dict[str, int] = {}
     for section in plan.sections:
         local = {**plan.names, **{x.array: x.name for x in section.lines}}

@@ -345,7 +345,7 @@ class FunctionBody:
             )
         if len(names) == 1:
             return f"for {names[0]} in {parts[0]}:"
-        return f"for {', '.join(names)} in zip({', '.join(parts)}):"
+        return f"for {', '.join(names)} in zip({', '.join(parts)}, strict=True):"
 
 
 __all__ = ["FunctionBody"]

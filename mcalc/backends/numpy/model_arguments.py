@@ -6,7 +6,9 @@ goes through `checked`, which converts what it can and says what is wrong with t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mcalc.algebra.shape import ONE, Dim, dim
@@ -55,38 +57,53 @@ def unpack(given: Sequence[Given]) -> list[str]:
     ]
 
 
-def arguments_checked(given: Sequence[Given], names: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
-    """The lines that check the arguments and read the dimensions."""
+def arguments_checked(
+    given: Sequence[Given], names: Mapping[str, str], wanted: Sequence[str], used: Collection[str]
+) -> list[str]:
+    """The lines that check the arguments and read the dimensions; `used` are the names that later lines read."""
     pieces = [p for g in given for p in g.pieces]
     arrays = [p for p in pieces if p.axes]
     lines = unpack(given)
     sizes, rest = _sizes(pieces, names, wanted)
     target = ", ".join(p.python for p in pieces) + ("," if len(pieces) == 1 else "")
     table = ", ".join(f'"{p.name}": ({p.python}, {declared(p.axes)})' for p in pieces)
+    shapes = [axes_text(p.axes, names) for p in pieces if p.axes]
+    sizes = [_plain(line, used, [*shapes, *rest, *sizes]) for line in sizes]
     slow = [f"{target} = checked({{{table}}})", *sizes, *rest]
     if not pieces:
-        return ["dtype = np.dtype(np.float64)"]
+        return ["dtype = np.dtype(np.float64)"] if "dtype" in used else []
     if not arrays:
-        return [*lines, f"{target} = checked({{{table}}})", f"dtype = {pieces[0].python}.dtype"]
+        dtype = [f"dtype = {pieces[0].python}.dtype"] if "dtype" in used else []
+        return [*lines, f"{target} = checked({{{table}}})", *dtype]
     first = arrays[0].python
     same = [" is ".join([*(f"type({p.python})" for p in arrays), "np.ndarray"])]
     same += [f"type({p.python}) is float" for p in pieces if not p.axes]
     same += [" is ".join(f"{p.python}.dtype" for p in arrays)] if len(arrays) > 1 else []
     same += [f'{first}.dtype.char in "fd"']
     read = {line.split(" = ")[1].split(".")[0] for line in sizes if line.endswith(".shape")}
-    shapes = [f"{p.python}.shape == {axes_text(p.axes, names)}" for p in arrays if p.python not in read]
+    fits = [f"{p.python}.shape == {axes_text(p.axes, names)}" for p in arrays if p.python not in read]
     return [
         *lines,
         "try:",
         *(f"    {line}" for line in sizes),
-        f"    plain = {' and '.join([*same, *shapes])}",
+        f"    plain = {' and '.join([*same, *fits])}",
         "except (AttributeError, TypeError, ValueError, IndexError):",
         "    plain = False",
         "if not plain:",
         *(f"    {line}" for line in slow),
-        f"dtype = {first}.dtype",
+        *([f"dtype = {first}.dtype"] if "dtype" in used or len(arrays) < len(pieces) else []),
         *(f"{p.python} = dtype.type({p.python})" for p in pieces if not p.axes),
     ]
+
+
+def _plain(line: str, used: Collection[str], texts: Sequence[str]) -> str:
+    """`n, d = X.shape` with `_` for what nobody reads."""
+    left, equals, right = line.partition(" = ")
+    if "," not in left:
+        return line
+    counts = Counter(word for text in texts for word in re.findall(r"\w+", text))
+    # once in this line, once in the shape that it reads
+    return ", ".join(n if n in used or counts[n] > 2 else "_" for n in left.split(", ")) + equals + right
 
 
 def declared(axes: Axes) -> str:

@@ -109,7 +109,8 @@ def checked(arguments):
         array = arrays[name] = np.asarray(value)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
-        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in zip(declared, array.shape, strict=False)]
+        pairs = zip(declared, array.shape, strict=False)
+        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in pairs]
         if array.ndim != len(declared) or list(array.shape) != expected:
             wanted = " x ".join(map(str, declared)) or "scalar"
             known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)

@@ -161,7 +161,7 @@ class ModelWriter:
             backward_lines.insert(0, f"{', '.join(cache)}{',' if len(cache) == 1 else ''} = cache")
         fields = {**forward.fields, **backward.fields}
         wanted = list(self.sizes)
-        check = arguments_checked(self.given, self.sizes, wanted)
+        check = arguments_checked(self.given, self.sizes, wanted, {*self.sizes.values(), "dtype"})
         fitted = ", ".join([*self.sizes.values(), "dtype"])
         check += ["if ws is not NO_WORKSPACE:", f"    fitting(ws, ({fitted}{'' if self.sizes else ','}))"]
         self.helpers |= forward.statements.helpers | backward.statements.helpers
@@ -303,7 +303,7 @@ class ModelWriter:
                 read.add(shows.python)
                 shown |= _dimensions([shows], alone=True)
         writer.given = [g for g in self.given if g.python in read]
-        check = arguments_checked(writer.given, self.sizes, [n for n in self.sizes if n in shown])
+        check = arguments_checked(writer.given, self.sizes, [n for n in self.sizes if n in shown], free)
         self.helpers |= body.statements.helpers
         return [*check, *lines], [g.python for g in writer.given]
 

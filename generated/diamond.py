@@ -1,0 +1,264 @@
+"""A graph of scalars with two ways from a to d.
+
+    # A graph of scalars with two ways from a to d.
+    model diamond
+
+    input a : scalar
+    param w1 : scalar
+    param w2 : scalar
+    param w3 : scalar
+    param w4 : scalar
+
+    b = w1 a
+    c = w2 a
+    d = w3 b + w4 c
+
+    output d
+    loss = 10 - d
+
+Written by mcalc 0.1.0: mcalc generate diamond
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+DIMENSIONS = ()
+SHAPES = {"a": (), "w1": (), "w2": (), "w3": (), "w4": ()}
+
+
+class Parameters(NamedTuple):
+    """The parameters."""
+
+    w1: np.ndarray
+    w2: np.ndarray
+    w3: np.ndarray
+    w4: np.ndarray
+
+
+class Gradients(NamedTuple):
+    """The derivatives of the loss, one field for each parameter, with its shape; None where it was not asked for."""
+
+    w1: np.ndarray
+    w2: np.ndarray
+    w3: np.ndarray
+    w4: np.ndarray
+
+
+class Workspace(NamedTuple):
+    """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
+
+    sizes: tuple = ()
+
+
+NO_WORKSPACE = Workspace()
+
+
+def forward(a, w1, w2, w3, w4):
+    """(loss, cache); the cache is what `backward` needs."""
+    return _forward(a, w1, w2, w3, w4, NO_WORKSPACE)
+
+
+def backward(cache):
+    """The gradients, from the cache of `forward`."""
+    return _backward(cache, NO_WORKSPACE, None)
+
+
+def value_and_grad(a, w1, w2, w3, w4, *, wrt=None, workspace=None):
+    """(loss, gradients).
+
+    Arguments:
+        a  : scalar
+        w1 : scalar
+        w2 : scalar
+        w3 : scalar
+        w4 : scalar
+
+    `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
+    arrays of the workspace, which the next call with it overwrites.
+    """
+    if wrt is not None:
+        wrt = known_parameters(wrt)
+    ws = NO_WORKSPACE if workspace is None else workspace
+    loss, cache = _forward(a, w1, w2, w3, w4, ws)
+    gradients = _backward(cache, ws, wrt)
+    if wrt is not None:
+        gradients = Gradients(
+            *(
+                g if name in wrt else None
+                for name, g in zip(Gradients._fields, gradients, strict=True)
+            )
+        )
+    return loss, gradients
+
+
+def predict(a, w1, w2, w3, w4):
+    """d, from what it depends on."""
+    a, w1, w2, w3, w4 = checked(
+        {"a": (a, ()), "w1": (w1, ()), "w2": (w2, ()), "w3": (w3, ()), "w4": (w4, ())}
+    )
+    # d = w3 (w1 a) + w4 (w2 a)
+    d = w3 * (w1 * a) + w4 * (w2 * a)
+    return float(d)
+
+
+def init(seed=None):
+    """Parameters to start from: random numbers scaled by the number of inputs, zeros for what is added."""
+    rng = np.random.default_rng(seed)
+    w1 = rng.standard_normal()
+    w2 = rng.standard_normal()
+    w3 = rng.standard_normal()
+    w4 = rng.standard_normal()
+    return Parameters(w1=w1, w2=w2, w3=w3, w4=w4)
+
+
+def workspace(*, dtype=np.float64):
+    """Memory for `value_and_grad` with data of these dimensions and this precision."""
+    dtype = np.dtype(dtype)
+    return Workspace(sizes=(dtype,))
+
+
+def _forward(a, w1, w2, w3, w4, ws):
+    a, w1, w2, w3, w4 = checked(
+        {"a": (a, ()), "w1": (w1, ()), "w2": (w2, ()), "w3": (w3, ()), "w4": (w4, ())}
+    )
+    dtype = a.dtype
+    if ws is not NO_WORKSPACE:
+        fitting(ws, (dtype,))
+    # d = w3 (w1 a) + w4 (w2 a)
+    d = w3 * (w1 * a) + w4 * (w2 * a)
+    # loss = 10 - d
+    loss = 10 - d
+    return float(loss), (a, w1, w2, w3, w4, dtype)
+
+
+def _backward(cache, ws, wrt):
+    a, w1, w2, w3, w4, dtype = cache
+    w3_bar = w4_bar = None
+    if wrt is None or "w3" in wrt:
+        # w3_bar = -w1 a
+        w3_bar = -w1 * a
+    if wrt is None or "w4" in wrt:
+        # w4_bar = -w2 a
+        w4_bar = -w2 * a
+    return Gradients(
+        dtype.type(-w3 * a),
+        dtype.type(-w4 * a),
+        None if w3_bar is None else dtype.type(w3_bar),
+        None if w4_bar is None else dtype.type(w4_bar),
+    )
+
+
+def fitting(workspace, sizes):
+    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    if workspace.sizes != sizes:
+        raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
+
+
+def known_parameters(wrt):
+    """The names as a tuple. Raises ValueError where one is not that of a parameter."""
+    if isinstance(wrt, str):
+        raise ValueError(f"wrt: a sequence of names expected, as ['{wrt}']; got the string {wrt}")
+    named = tuple(wrt)
+    unknown = [str(name) for name in named if name not in Parameters._fields]
+    if unknown:
+        raise ValueError(
+            f"wrt: the parameters are {', '.join(Parameters._fields)}; got {', '.join(unknown)}"
+        )
+    return named
+
+
+def checked(arguments):
+    """The arguments as arrays of one precision: float32 if all arrays are, else float64.
+
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    """
+    arrays, sizes = {}, {}
+    for name, (value, declared) in arguments.items():
+        array = arrays[name] = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
+        pairs = zip(declared, array.shape, strict=False)
+        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in pairs]
+        if array.ndim != len(declared) or list(array.shape) != expected:
+            wanted = " x ".join(map(str, declared)) or "scalar"
+            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
+            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+    judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
+    precision = np.float32 if single else np.float64
+    return [a.astype(precision, copy=False)[()] for a in arrays.values()]
+
+
+def check_gradients(seed=0, directions=3):
+    """Compare the gradients with central differences along random directions; the largest relative error.
+
+    Of three steps the best counts: a kink within a step, as of abs at 0, is no error of the gradient. Prints a line for
+    each parameter; raises AssertionError where an error is above 1e-5.
+    """
+    rng = np.random.default_rng(seed)
+    a = rng.standard_normal()
+    w1 = rng.standard_normal()
+    w2 = rng.standard_normal()
+    w3 = rng.standard_normal()
+    w4 = rng.standard_normal()
+    given = {"a": a, "w1": w1, "w2": w2, "w3": w3, "w4": w4}
+    structures = {"w1": "", "w2": "", "w3": "", "w4": ""}
+    loss, gradients = value_and_grad(**given)
+    worst = 0.0
+    for name, gradient in zip(Parameters._fields, gradients, strict=True):
+        start = given[name]
+        error = 0.0
+        for _ in range(directions):
+            D = direction(rng, start, structures[name])
+            found = sum(np.sum(g * d) for g, d in zip(parts(gradient), parts(D), strict=True))
+            misses = []
+            for reach in (1e-3, 1e-4, 1e-5):
+                slopes = []
+                for step in (reach, reach / 2):
+                    above, _ = value_and_grad(**{**given, name: moved(start, D, step)})
+                    below, _ = value_and_grad(**{**given, name: moved(start, D, -step)})
+                    slopes.append((above - below) / (2 * step))
+                slope = (4 * slopes[1] - slopes[0]) / 3
+                scale = max(abs(slope), abs(found), 1e-3 * max(abs(loss), 1))
+                misses.append(abs(slope - found) / scale)
+            error = max(error, min(misses))
+        print(f"{name}: relative error {error:.1e}")
+        worst = max(worst, error)
+    assert worst < 1e-5, f"a gradient differs from central differences by {worst:.1e}"
+    print("the gradients agree with central differences")
+    return worst
+
+
+def parts(value):
+    """The arrays of a parameter."""
+    return value if isinstance(value, list) else [value]
+
+
+def moved(start, D, step):
+    """start + step D."""
+    if isinstance(start, list):
+        return [s + step * d for s, d in zip(start, D, strict=True)]
+    return start + step * D
+
+
+def direction(rng, start, structure):
+    """A random direction of the structure of a parameter."""
+    if isinstance(start, list):
+        return [direction(rng, s, structure) for s in start]
+    if structure and len(np.shape(start)) > 2:
+        return np.asarray([direction(rng, s, structure) for s in start])
+    D = rng.standard_normal(np.shape(start))
+    if structure == "symmetric":
+        return (D + D.T) / 2
+    if structure == "skew":
+        return (D - D.T) / 2
+    if structure == "diagonal":
+        return np.diag(np.diag(D))
+    if structure == "lower":
+        return np.tril(D)
+    return np.triu(D) if structure == "upper" else D
+
+
+if __name__ == "__main__":
+    check_gradients()

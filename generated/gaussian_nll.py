@@ -1,0 +1,431 @@
+"""Negative log-likelihood of a multivariate normal distribution, without its constant n d log(2 pi) / 2.
+
+    # Negative log-likelihood of a multivariate normal distribution, without its constant n d log(2 pi) / 2.
+    # The rows of X are the observations; Sigma is the covariance.
+    model gaussian_nll
+
+    input X : n x d
+    param mu : d
+    param Sigma : d x d spd
+
+    R = X - 1_n mu^T
+
+    loss = n/2 logdet(Sigma) + 1/2 tr(Sigma^-1 R^T R)
+
+Written by mcalc 0.1.0: mcalc generate gaussian_nll
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+DIMENSIONS = ("n", "d")
+SHAPES = {"X": ("n", "d"), "mu": ("d",), "Sigma": ("d", "d")}
+
+
+class Parameters(NamedTuple):
+    """The parameters."""
+
+    mu: np.ndarray
+    Sigma: np.ndarray
+
+
+class Gradients(NamedTuple):
+    """The derivatives of the loss, one field for each parameter, with its shape; None where it was not asked for."""
+
+    mu: np.ndarray
+    Sigma: np.ndarray
+
+
+class Workspace(NamedTuple):
+    """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
+
+    sizes: tuple = ()
+    block_rows: int = 0
+    R: np.ndarray = None
+    Sigma_inv: np.ndarray = None
+    RtR: np.ndarray = None
+    Z: np.ndarray = None
+    Sigma_bar: np.ndarray = None
+    sums: np.ndarray = None
+    z: np.ndarray = None
+    scratch: np.ndarray = None
+    scratch2: np.ndarray = None
+
+
+NO_WORKSPACE = Workspace()
+
+
+def forward(X, mu, Sigma):
+    """(loss, cache); the cache is what `backward` needs."""
+    return _forward(X, mu, Sigma, NO_WORKSPACE)
+
+
+def backward(cache):
+    """The gradients, from the cache of `forward`."""
+    return _backward(cache, NO_WORKSPACE, None)
+
+
+def value_and_grad(X, mu, Sigma, *, wrt=None, workspace=None):
+    """(loss, gradients).
+
+    Arguments:
+        X     : n x d
+        mu    : d
+        Sigma : d x d spd
+
+    `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
+    arrays of the workspace, which the next call with it overwrites.
+    """
+    if wrt is not None:
+        wrt = known_parameters(wrt)
+    ws = NO_WORKSPACE if workspace is None else workspace
+    if ws.block_rows or (isinstance(X, np.ndarray) and X.nbytes > BLOCK_BYTES):
+        loss, gradients = _by_rows(X, mu, Sigma, ws, wrt)
+    else:
+        loss, cache = _forward(X, mu, Sigma, ws)
+        gradients = _backward(cache, ws, wrt)
+    if wrt is not None:
+        gradients = Gradients(
+            *(
+                g if name in wrt else None
+                for name, g in zip(Gradients._fields, gradients, strict=True)
+            )
+        )
+    return loss, gradients
+
+
+def init(seed=None, *, d):
+    """Parameters to start from: random numbers scaled by the number of inputs, zeros for what is added."""
+    mu = np.zeros((d,))
+    Sigma = np.eye(d)
+    return Parameters(mu=mu, Sigma=Sigma)
+
+
+def workspace(*, n, d, dtype=np.float64):
+    """Memory for `value_and_grad` with data of these dimensions and this precision."""
+    dtype = np.dtype(dtype)
+    block_rows = rows_of_block(n, d, dtype.itemsize)
+    return Workspace(
+        sizes=(n, d, dtype),
+        block_rows=block_rows,
+        R=np.empty((block_rows or n, d), dtype),
+        Sigma_inv=np.empty((d, d), dtype),
+        RtR=np.empty((d, d), dtype),
+        Z=np.empty((d, d), dtype),
+        Sigma_bar=np.empty((d, d), dtype),
+        sums=np.empty((d,), dtype),
+        z=np.empty((d,), dtype),
+        scratch=np.empty((d, d), dtype),
+        scratch2=np.empty((d,), dtype),
+    )
+
+
+def _forward(X, mu, Sigma, ws):
+    try:
+        n, d = X.shape
+        plain = (
+            type(X) is type(mu) is type(Sigma) is np.ndarray
+            and X.dtype is mu.dtype is Sigma.dtype
+            and X.dtype.char in "fd"
+            and mu.shape == (d,)
+            and Sigma.shape == (d, d)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        X, mu, Sigma = checked(
+            {"X": (X, ("n", "d")), "mu": (mu, ("d",)), "Sigma": (Sigma, ("d", "d"))}
+        )
+        n, d = X.shape
+    dtype = X.dtype
+    if ws is not NO_WORKSPACE:
+        fitting(ws, (n, d, dtype))
+    # R = X - ones(n) mu^T : n x d
+    R = np.subtract(X, mu, out=ws.R)
+    # L = L L^T = Sigma : d x d
+    L = np.linalg.cholesky(Sigma)
+    # L_inv = L^-1 : d x d
+    L_inv = inverse_of_lower(L, out=L)
+    # Sigma_inv = L_inv^T L_inv = Sigma^-1 : d x d
+    Sigma_inv = gram_of_lower(L_inv, out=ws.Sigma_inv)
+    # RtR = R^T R : d x d
+    RtR = np.dot(R.T, R, out=ws.RtR)
+    # Z = Sigma_inv RtR : d x d
+    Z = np.dot(Sigma_inv, RtR, out=ws.Z)
+    # loss = -n sum(log(diag(L_inv))) + tr(Z) / 2
+    loss = -n * np.log(np.diagonal(L_inv)).sum() + 0.5 * np.trace(Z)
+    return float(loss), (n, d, dtype, R, L_inv, Sigma_inv, RtR, Z)
+
+
+def _backward(cache, ws, wrt):
+    n, d, dtype, R, L_inv, Sigma_inv, RtR, Z = cache
+    Sigma_bar = mu_bar = None
+    if wrt is None or "Sigma" in wrt:
+        # R2 = n I - Z^T : d x d
+        R2 = np.multiply(np.eye(d, dtype=dtype), n, out=RtR)
+        R2 -= Z.T
+        # Sigma_bar = Sigma_inv R2 / 2 : d x d
+        Sigma_bar = np.dot(Sigma_inv, R2, out=ws.Sigma_bar)
+        Sigma_bar *= 0.5
+    if wrt is None or "mu" in wrt:
+        # sums = sum(R, axis=0)^T : d
+        sums = np.add.reduce(R, axis=0, out=ws.sums)
+        # z = L_inv sums : d
+        z = np.dot(L_inv, sums, out=ws.z)
+        # mu_bar = -L_inv^T z : d
+        mu_bar = np.dot(L_inv.T, z, out=sums)
+        np.negative(mu_bar, out=mu_bar)
+    return Gradients(mu_bar, Sigma_bar)
+
+
+def _by_rows(X, mu, Sigma, ws, wrt):
+    """(loss, gradients) in one pass over X, a block of rows at a time.
+
+    Both are made of sums over the rows. Each block is used by all products while it is in the cache, and what is
+    computed of it is overwritten by the next: comments name whole matrices, the code has the rows of a block.
+    """
+    try:
+        n, d = X.shape
+        plain = (
+            type(X) is type(mu) is type(Sigma) is np.ndarray
+            and X.dtype is mu.dtype is Sigma.dtype
+            and X.dtype.char in "fd"
+            and mu.shape == (d,)
+            and Sigma.shape == (d, d)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        X, mu, Sigma = checked(
+            {"X": (X, ("n", "d")), "mu": (mu, ("d",)), "Sigma": (Sigma, ("d", "d"))}
+        )
+        n, d = X.shape
+    dtype = X.dtype
+    if ws is not NO_WORKSPACE:
+        fitting(ws, (n, d, dtype))
+    rows = ws.block_rows or rows_of_block(n, d, dtype.itemsize)
+    if not rows:
+        loss, cache = _forward(X, mu, Sigma, ws)
+        return loss, _backward(cache, ws, wrt)
+    mu_bar = Sigma_bar = None
+    RtR = space(ws.RtR, (d, d), dtype)
+    RtR[...] = 0
+    sums = space(ws.sums, (d,), dtype)
+    sums[...] = 0
+    R = space(ws.R, (rows, d), dtype)
+    scratch = space(ws.scratch, (d, d), dtype)
+    scratch2 = space(ws.scratch2, (d,), dtype)
+    for start in range(0, n, rows):
+        stop = start + rows
+        X_b = X[start:stop]
+        if stop > n:  # the last block is shorter
+            R = R[: n - start]
+        # R = X - ones(n) mu^T : n x d
+        np.subtract(X_b, mu, out=R)
+        # RtR += R^T R : d x d
+        RtR += np.dot(R.T, R, out=scratch)
+        if wrt is None or "mu" in wrt:
+            # sums += sum(R, axis=0)^T : d
+            sums += np.add.reduce(R, axis=0, out=scratch2)
+    # L = L L^T = Sigma : d x d
+    L = np.linalg.cholesky(Sigma)
+    # L_inv = L^-1 : d x d
+    L_inv = inverse_of_lower(L, out=L)
+    # Sigma_inv = L_inv^T L_inv = Sigma^-1 : d x d
+    Sigma_inv = gram_of_lower(L_inv, out=ws.Sigma_inv)
+    # Z = Sigma_inv RtR : d x d
+    Z = np.dot(Sigma_inv, RtR, out=ws.Z)
+    # loss = -n sum(log(diag(L_inv))) + tr(Z) / 2
+    loss = -n * np.log(np.diagonal(L_inv)).sum() + 0.5 * np.trace(Z)
+    if wrt is None or "mu" in wrt:
+        # z = L_inv sums : d
+        z = np.dot(L_inv, sums, out=ws.z)
+        # mu_bar = -L_inv^T z : d
+        mu_bar = np.dot(L_inv.T, z, out=sums)
+        np.negative(mu_bar, out=mu_bar)
+    if wrt is None or "Sigma" in wrt:
+        # R2 = n I - Z^T : d x d
+        R2 = np.multiply(np.eye(d, dtype=dtype), n, out=L_inv)
+        R2 -= Z.T
+        # Sigma_bar = Sigma_inv R2 / 2 : d x d
+        Sigma_bar = np.dot(Sigma_inv, R2, out=Z)
+        Sigma_bar *= 0.5
+    return float(loss), Gradients(mu_bar, Sigma_bar)
+
+
+def gram_of_lower(M, out=None):
+    """M^T M for M lower triangular, by blocks of columns: what is above the diagonal is not multiplied."""
+    if len(M) <= 64:
+        return np.dot(M.T, M, out=out)
+    out = np.empty(M.shape, M.dtype) if out is None else out
+    for i in range(0, len(M), 64):
+        j = i + 64
+        out[i:j, :j] = np.dot(M[i:, i:j].T, M[i:, :j])
+        out[:i, i:j] = out[i:j, :i].T
+    return out
+
+
+def inverse_of_lower(L, out=None):
+    """L^-1 for L lower triangular, by halves: [A 0; B C]^-1 = [A^-1 0; -C^-1 B A^-1 C^-1]. `out` may be L."""
+    half = len(L) // 2
+    if half < 25:  # L^T is upper triangular: it is inverted by substitution alone
+        return np.positive(np.linalg.inv(L.T).T, order="C", out=out)
+    out = np.empty(L.shape, L.dtype) if out is None else out
+    A = inverse_of_lower(L[:half, :half], out[:half, :half])
+    C = inverse_of_lower(L[half:, half:], out[half:, half:])
+    BA = np.dot(L[half:, :half], np.negative(A))
+    cut = half // 2  # C is zero above the diagonal
+    out[half : half + cut, :half] = np.dot(C[:cut, :cut], BA[:cut])
+    out[half + cut :, :half] = np.dot(C[cut:], BA)
+    out[:half, half:] = 0
+    return out
+
+
+def space(buffer, shape, dtype):
+    """The buffer, or new memory where there is none."""
+    return np.empty(shape, dtype) if buffer is None else buffer
+
+
+BLOCK_BYTES = 400_000
+"""The rows of a block, and what is computed of them, take so much memory: they stay in the second-level cache."""
+
+LEAST_BLOCKS = 4
+"""Data of fewer blocks are taken at once: they stay in a cache in any case."""
+
+LEAST_ROWS = 64
+"""Products with fewer rows are slow, and every block adds to all sums."""
+
+
+def rows_of_block(n, d, itemsize):
+    """How many rows of the data make a block; 0 where blocks do not pay.
+
+    Where there are few blocks, or where the sums that every block adds to are as large as half of it.
+    """
+    entries = max(2 * d, 1)  # of a row, and of what is computed of it
+    rows = max(LEAST_ROWS, BLOCK_BYTES // (itemsize * entries))
+    if n < LEAST_BLOCKS * rows or 2 * (d * d + d) > rows * entries:
+        return 0
+    count = -(-n // rows)
+    return -(-n // count)
+
+
+def fitting(workspace, sizes):
+    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    if workspace.sizes != sizes:
+        raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
+
+
+def known_parameters(wrt):
+    """The names as a tuple. Raises ValueError where one is not that of a parameter."""
+    if isinstance(wrt, str):
+        raise ValueError(f"wrt: a sequence of names expected, as ['{wrt}']; got the string {wrt}")
+    named = tuple(wrt)
+    unknown = [str(name) for name in named if name not in Parameters._fields]
+    if unknown:
+        raise ValueError(
+            f"wrt: the parameters are {', '.join(Parameters._fields)}; got {', '.join(unknown)}"
+        )
+    return named
+
+
+def checked(arguments):
+    """The arguments as arrays of one precision: float32 if all arrays are, else float64.
+
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    """
+    arrays, sizes = {}, {}
+    for name, (value, declared) in arguments.items():
+        array = arrays[name] = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
+        pairs = zip(declared, array.shape, strict=False)
+        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in pairs]
+        if array.ndim != len(declared) or list(array.shape) != expected:
+            wanted = " x ".join(map(str, declared)) or "scalar"
+            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
+            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+    judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
+    precision = np.float32 if single else np.float64
+    return [a.astype(precision, copy=False)[()] for a in arrays.values()]
+
+
+def check_gradients(seed=0, directions=3):
+    """Compare the gradients with central differences along random directions; the largest relative error.
+
+    Of three steps the best counts: a kink within a step, as of abs at 0, is no error of the gradient. Prints a line for
+    each parameter; raises AssertionError where an error is above 1e-5.
+    """
+    rng = np.random.default_rng(seed)
+    n = 3
+    d = 2
+    X = rng.standard_normal((n, d))
+    mu = rng.standard_normal((d,))
+    Sigma = spd(rng, d)
+    given = {"X": X, "mu": mu, "Sigma": Sigma}
+    structures = {"mu": "", "Sigma": "symmetric"}
+    loss, gradients = value_and_grad(**given)
+    worst = 0.0
+    for name, gradient in zip(Parameters._fields, gradients, strict=True):
+        start = given[name]
+        error = 0.0
+        for _ in range(directions):
+            D = direction(rng, start, structures[name])
+            found = sum(np.sum(g * d) for g, d in zip(parts(gradient), parts(D), strict=True))
+            misses = []
+            for reach in (1e-3, 1e-4, 1e-5):
+                slopes = []
+                for step in (reach, reach / 2):
+                    above, _ = value_and_grad(**{**given, name: moved(start, D, step)})
+                    below, _ = value_and_grad(**{**given, name: moved(start, D, -step)})
+                    slopes.append((above - below) / (2 * step))
+                slope = (4 * slopes[1] - slopes[0]) / 3
+                scale = max(abs(slope), abs(found), 1e-3 * max(abs(loss), 1))
+                misses.append(abs(slope - found) / scale)
+            error = max(error, min(misses))
+        print(f"{name}: relative error {error:.1e}")
+        worst = max(worst, error)
+    assert worst < 1e-5, f"a gradient differs from central differences by {worst:.1e}"
+    print("the gradients agree with central differences")
+    return worst
+
+
+def parts(value):
+    """The arrays of a parameter."""
+    return value if isinstance(value, list) else [value]
+
+
+def moved(start, D, step):
+    """start + step D."""
+    if isinstance(start, list):
+        return [s + step * d for s, d in zip(start, D, strict=True)]
+    return start + step * D
+
+
+def direction(rng, start, structure):
+    """A random direction of the structure of a parameter."""
+    if isinstance(start, list):
+        return [direction(rng, s, structure) for s in start]
+    if structure and len(np.shape(start)) > 2:
+        return np.asarray([direction(rng, s, structure) for s in start])
+    D = rng.standard_normal(np.shape(start))
+    if structure == "symmetric":
+        return (D + D.T) / 2
+    if structure == "skew":
+        return (D - D.T) / 2
+    if structure == "diagonal":
+        return np.diag(np.diag(D))
+    if structure == "lower":
+        return np.tril(D)
+    return np.triu(D) if structure == "upper" else D
+
+
+def spd(rng, n):
+    """A random symmetric positive definite matrix."""
+    A = rng.standard_normal((n, n))
+    return A @ A.T + np.eye(n)
+
+
+if __name__ == "__main__":
+    check_gradients()

@@ -1,0 +1,357 @@
+"""Negative log marginal likelihood of a Gaussian process with the squared exponential kernel.
+
+    # Negative log marginal likelihood of a Gaussian process with the squared exponential kernel.
+    # D holds squared distances; a, l and c are the logarithms of the signal variance, of the squared length
+    # scale and of the noise variance, so that every value is allowed.
+    model gp_marginal_likelihood
+
+    input D : n x n symmetric
+    input y : n
+    param a : scalar
+    param l : scalar
+    param c : scalar
+
+    K = exp(a) * exp(-D / (2 exp(l))) + exp(c) I(n)
+
+    loss = 1/2 y^T K^-1 y + 1/2 logdet(K) + n/2 log(2 pi)
+
+Written by mcalc 0.1.0: mcalc generate gp_marginal_likelihood
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+DIMENSIONS = ("n",)
+SHAPES = {"D": ("n", "n"), "y": ("n",), "a": (), "l": (), "c": ()}
+
+
+class Parameters(NamedTuple):
+    """The parameters."""
+
+    a: np.ndarray
+    l: np.ndarray
+    c: np.ndarray
+
+
+class Gradients(NamedTuple):
+    """The derivatives of the loss, one field for each parameter, with its shape; None where it was not asked for."""
+
+    a: np.ndarray
+    l: np.ndarray
+    c: np.ndarray
+
+
+class Workspace(NamedTuple):
+    """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
+
+    sizes: tuple = ()
+    Z: np.ndarray = None
+    K: np.ndarray = None
+    K_inv: np.ndarray = None
+    K_inv_y: np.ndarray = None
+    Z_bar: np.ndarray = None
+
+
+NO_WORKSPACE = Workspace()
+
+
+def forward(D, y, a, l, c):
+    """(loss, cache); the cache is what `backward` needs."""
+    return _forward(D, y, a, l, c, NO_WORKSPACE)
+
+
+def backward(cache):
+    """The gradients, from the cache of `forward`."""
+    return _backward(cache, NO_WORKSPACE, None)
+
+
+def value_and_grad(D, y, a, l, c, *, wrt=None, workspace=None):
+    """(loss, gradients).
+
+    Arguments:
+        D : n x n symmetric
+        y : n
+        a : scalar
+        l : scalar
+        c : scalar
+
+    `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
+    arrays of the workspace, which the next call with it overwrites.
+    """
+    if wrt is not None:
+        wrt = known_parameters(wrt)
+    ws = NO_WORKSPACE if workspace is None else workspace
+    loss, cache = _forward(D, y, a, l, c, ws)
+    gradients = _backward(cache, ws, wrt)
+    if wrt is not None:
+        gradients = Gradients(
+            *(
+                g if name in wrt else None
+                for name, g in zip(Gradients._fields, gradients, strict=True)
+            )
+        )
+    return loss, gradients
+
+
+def init(seed=None):
+    """Parameters to start from: random numbers scaled by the number of inputs, zeros for what is added."""
+    rng = np.random.default_rng(seed)
+    a = rng.standard_normal()
+    l = rng.standard_normal()
+    c = rng.standard_normal()
+    return Parameters(a=a, l=l, c=c)
+
+
+def workspace(*, n, dtype=np.float64):
+    """Memory for `value_and_grad` with data of these dimensions and this precision."""
+    dtype = np.dtype(dtype)
+    return Workspace(
+        sizes=(n, dtype),
+        Z=np.empty((n, n), dtype),
+        K=np.empty((n, n), dtype),
+        K_inv=np.empty((n, n), dtype),
+        K_inv_y=np.empty((n,), dtype),
+        Z_bar=np.empty((n, n), dtype),
+    )
+
+
+def _forward(D, y, a, l, c, ws):
+    try:
+        n = D.shape[0]
+        plain = (
+            type(D) is type(y) is np.ndarray
+            and type(a) is float
+            and type(l) is float
+            and type(c) is float
+            and D.dtype is y.dtype
+            and D.dtype.char in "fd"
+            and D.shape == (n, n)
+            and y.shape == (n,)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        D, y, a, l, c = checked(
+            {"D": (D, ("n", "n")), "y": (y, ("n",)), "a": (a, ()), "l": (l, ()), "c": (c, ())}
+        )
+        n = D.shape[0]
+    dtype = D.dtype
+    a = dtype.type(a)
+    l = dtype.type(l)
+    c = dtype.type(c)
+    if ws is not NO_WORKSPACE:
+        fitting(ws, (n, dtype))
+    # eK = exp(a)
+    eK = np.exp(a)
+    # e = exp(l)
+    e = np.exp(l)
+    # Z = D / 2 / e : n x n
+    Z = np.multiply(D, 0.5 / e, out=ws.Z)
+    # E = exp(-Z) : n x n
+    E = np.negative(Z, out=Z)
+    np.exp(E, out=E)
+    # e2 = exp(c)
+    e2 = np.exp(c)
+    # K = eK E + e2 I : n x n
+    K = np.multiply(E, eK, out=ws.K)
+    K += e2 * np.eye(n, dtype=dtype)
+    # L = L L^T = K, if it is positive definite : n x n
+    L = cholesky_or_none(K)
+    # K_inv = K^-1 : n x n
+    K_inv = inverse_from(L, K, out=ws.K_inv)
+    # K_inv_y = K_inv y = K^-1 y : n
+    K_inv_y = np.dot(K_inv, y, out=ws.K_inv_y)
+    # loss = y^T K_inv_y / 2 + logdet(K) / 2 + n log(2 pi) / 2
+    loss = 0.5 * (y @ K_inv_y) + 0.5 * logdet_from(L, K) + 0.5 * n * float(np.log(2 * np.pi))
+    return float(loss), (D, dtype, eK, e, E, e2, K, K_inv, K_inv_y)
+
+
+def _backward(cache, ws, wrt):
+    D, dtype, eK, e, E, e2, K, K_inv, K_inv_y = cache
+    c_bar = l_bar = a_bar = None
+    # K_bar = (K_inv - K_inv_y K_inv_y^T) / 2 : n x n
+    K_bar = np.outer(K_inv_y, K_inv_y, out=K)
+    np.subtract(K_inv, K_bar, out=K_bar)
+    K_bar *= 0.5
+    if wrt is None or "c" in wrt:
+        # c_bar = tr(K_bar) e2
+        c_bar = np.trace(K_bar) * e2
+    if wrt is None or "l" in wrt:
+        # Z_bar = -eK (K_bar .* E) : n x n
+        Z_bar = np.multiply(K_bar, E, out=ws.Z_bar)
+        Z_bar *= -eK
+        # l_bar = -tr(D^T Z_bar) / 2 / e
+        l_bar = -0.5 * np.vdot(D, Z_bar) / e
+    if wrt is None or "a" in wrt:
+        # a_bar = tr(E^T K_bar) eK
+        a_bar = np.vdot(E, K_bar) * eK
+    return Gradients(
+        None if a_bar is None else dtype.type(a_bar),
+        None if l_bar is None else dtype.type(l_bar),
+        None if c_bar is None else dtype.type(c_bar),
+    )
+
+
+def cholesky_or_none(K):
+    """L with L L^T = K; None where K is symmetric, but not positive definite."""
+    try:
+        return np.linalg.cholesky(K)
+    except np.linalg.LinAlgError:
+        return None
+
+
+def gram_of_lower(M, out=None):
+    """M^T M for M lower triangular, by blocks of columns: what is above the diagonal is not multiplied."""
+    if len(M) <= 64:
+        return np.dot(M.T, M, out=out)
+    out = np.empty(M.shape, M.dtype) if out is None else out
+    for i in range(0, len(M), 64):
+        j = i + 64
+        out[i:j, :j] = np.dot(M[i:, i:j].T, M[i:, :j])
+        out[:i, i:j] = out[i:j, :i].T
+    return out
+
+
+def inverse_from(L, K, out=None):
+    """K^-1 = L^-T L^-1, where L L^T = K; by elimination where there is no L."""
+    if L is None:
+        return np.positive(np.linalg.inv(K), out=out)
+    return gram_of_lower(inverse_of_lower(L), out)
+
+
+def inverse_of_lower(L, out=None):
+    """L^-1 for L lower triangular, by halves: [A 0; B C]^-1 = [A^-1 0; -C^-1 B A^-1 C^-1]. `out` may be L."""
+    half = len(L) // 2
+    if half < 25:  # L^T is upper triangular: it is inverted by substitution alone
+        return np.positive(np.linalg.inv(L.T).T, order="C", out=out)
+    out = np.empty(L.shape, L.dtype) if out is None else out
+    A = inverse_of_lower(L[:half, :half], out[:half, :half])
+    C = inverse_of_lower(L[half:, half:], out[half:, half:])
+    BA = np.dot(L[half:, :half], np.negative(A))
+    cut = half // 2  # C is zero above the diagonal
+    out[half : half + cut, :half] = np.dot(C[:cut, :cut], BA[:cut])
+    out[half + cut :, :half] = np.dot(C[cut:], BA)
+    out[:half, half:] = 0
+    return out
+
+
+def logdet_from(L, K):
+    """log|det(K)| = 2 log(det(L)), where L L^T = K; by elimination where there is no L."""
+    return np.linalg.slogdet(K)[1] if L is None else 2 * np.log(np.diagonal(L)).sum()
+
+
+def fitting(workspace, sizes):
+    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    if workspace.sizes != sizes:
+        raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
+
+
+def known_parameters(wrt):
+    """The names as a tuple. Raises ValueError where one is not that of a parameter."""
+    if isinstance(wrt, str):
+        raise ValueError(f"wrt: a sequence of names expected, as ['{wrt}']; got the string {wrt}")
+    named = tuple(wrt)
+    unknown = [str(name) for name in named if name not in Parameters._fields]
+    if unknown:
+        raise ValueError(
+            f"wrt: the parameters are {', '.join(Parameters._fields)}; got {', '.join(unknown)}"
+        )
+    return named
+
+
+def checked(arguments):
+    """The arguments as arrays of one precision: float32 if all arrays are, else float64.
+
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    """
+    arrays, sizes = {}, {}
+    for name, (value, declared) in arguments.items():
+        array = arrays[name] = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
+        pairs = zip(declared, array.shape, strict=False)
+        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in pairs]
+        if array.ndim != len(declared) or list(array.shape) != expected:
+            wanted = " x ".join(map(str, declared)) or "scalar"
+            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
+            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+    judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
+    precision = np.float32 if single else np.float64
+    return [a.astype(precision, copy=False)[()] for a in arrays.values()]
+
+
+def check_gradients(seed=0, directions=3):
+    """Compare the gradients with central differences along random directions; the largest relative error.
+
+    Of three steps the best counts: a kink within a step, as of abs at 0, is no error of the gradient. Prints a line for
+    each parameter; raises AssertionError where an error is above 1e-5.
+    """
+    rng = np.random.default_rng(seed)
+    n = 3
+    D = direction(rng, np.zeros((n, n)), "symmetric")
+    y = rng.standard_normal((n,))
+    a = rng.standard_normal()
+    l = rng.standard_normal()
+    c = rng.standard_normal()
+    given = {"D": D, "y": y, "a": a, "l": l, "c": c}
+    structures = {"a": "", "l": "", "c": ""}
+    loss, gradients = value_and_grad(**given)
+    worst = 0.0
+    for name, gradient in zip(Parameters._fields, gradients, strict=True):
+        start = given[name]
+        error = 0.0
+        for _ in range(directions):
+            D = direction(rng, start, structures[name])
+            found = sum(np.sum(g * d) for g, d in zip(parts(gradient), parts(D), strict=True))
+            misses = []
+            for reach in (1e-3, 1e-4, 1e-5):
+                slopes = []
+                for step in (reach, reach / 2):
+                    above, _ = value_and_grad(**{**given, name: moved(start, D, step)})
+                    below, _ = value_and_grad(**{**given, name: moved(start, D, -step)})
+                    slopes.append((above - below) / (2 * step))
+                slope = (4 * slopes[1] - slopes[0]) / 3
+                scale = max(abs(slope), abs(found), 1e-3 * max(abs(loss), 1))
+                misses.append(abs(slope - found) / scale)
+            error = max(error, min(misses))
+        print(f"{name}: relative error {error:.1e}")
+        worst = max(worst, error)
+    assert worst < 1e-5, f"a gradient differs from central differences by {worst:.1e}"
+    print("the gradients agree with central differences")
+    return worst
+
+
+def parts(value):
+    """The arrays of a parameter."""
+    return value if isinstance(value, list) else [value]
+
+
+def moved(start, D, step):
+    """start + step D."""
+    if isinstance(start, list):
+        return [s + step * d for s, d in zip(start, D, strict=True)]
+    return start + step * D
+
+
+def direction(rng, start, structure):
+    """A random direction of the structure of a parameter."""
+    if isinstance(start, list):
+        return [direction(rng, s, structure) for s in start]
+    if structure and len(np.shape(start)) > 2:
+        return np.asarray([direction(rng, s, structure) for s in start])
+    D = rng.standard_normal(np.shape(start))
+    if structure == "symmetric":
+        return (D + D.T) / 2
+    if structure == "skew":
+        return (D - D.T) / 2
+    if structure == "diagonal":
+        return np.diag(np.diag(D))
+    if structure == "lower":
+        return np.tril(D)
+    return np.triu(D) if structure == "upper" else D
+
+
+if __name__ == "__main__":
+    check_gradients()

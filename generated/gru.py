@@ -1,0 +1,695 @@
+"""Gated recurrent unit (Cho et al. 2014), squared error at the last step.
+
+    # Gated recurrent unit (Cho et al. 2014), squared error at the last step.
+    # z is the update gate, r the reset gate, s the candidate state.
+    model gru
+
+    input x[1..T] : n x d
+    input y : n x k
+    param Wz : d x m
+    param Uz : m x m
+    param bz : 1 x m
+    param Wr : d x m
+    param Ur : m x m
+    param br : 1 x m
+    param Ws : d x m
+    param Us : m x m
+    param bs : 1 x m
+    param V : m x k
+
+    h[0] = zeros(n, m)
+    for t in 1..T:
+        z[t] = sigmoid(x[t] Wz + h[t-1] Uz + 1_n bz)
+        r[t] = sigmoid(x[t] Wr + h[t-1] Ur + 1_n br)
+        s[t] = tanh(x[t] Ws + (r[t] .* h[t-1]) Us + 1_n bs)
+        h[t] = (1 - z[t]) .* h[t-1] + z[t] .* s[t]
+    P = h[T] V
+
+    output P
+    loss = tr((y - P)^T (y - P)) / n
+
+Written by mcalc 0.1.0: mcalc generate gru
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+DIMENSIONS = ("T", "n", "d", "k", "m")
+SHAPES = {
+    "x": ("T", "n", "d"),
+    "y": ("n", "k"),
+    "Wz": ("d", "m"),
+    "Uz": ("m", "m"),
+    "bz": (1, "m"),
+    "Wr": ("d", "m"),
+    "Ur": ("m", "m"),
+    "br": (1, "m"),
+    "Ws": ("d", "m"),
+    "Us": ("m", "m"),
+    "bs": (1, "m"),
+    "V": ("m", "k"),
+}
+
+
+class Parameters(NamedTuple):
+    """The parameters."""
+
+    Wz: np.ndarray
+    Uz: np.ndarray
+    bz: np.ndarray
+    Wr: np.ndarray
+    Ur: np.ndarray
+    br: np.ndarray
+    Ws: np.ndarray
+    Us: np.ndarray
+    bs: np.ndarray
+    V: np.ndarray
+
+
+class Gradients(NamedTuple):
+    """The derivatives of the loss, one field for each parameter, with its shape; None where it was not asked for."""
+
+    Wz: np.ndarray
+    Uz: np.ndarray
+    bz: np.ndarray
+    Wr: np.ndarray
+    Ur: np.ndarray
+    br: np.ndarray
+    Ws: np.ndarray
+    Us: np.ndarray
+    bs: np.ndarray
+    V: np.ndarray
+
+
+class Workspace(NamedTuple):
+    """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
+
+    sizes: tuple = ()
+    h: np.ndarray = None
+    z: np.ndarray = None
+    r: np.ndarray = None
+    s: np.ndarray = None
+    q: np.ndarray = None
+    scratch: np.ndarray = None
+    S: np.ndarray = None
+    P: np.ndarray = None
+    P_bar: np.ndarray = None
+    V_bar: np.ndarray = None
+    h_bar: np.ndarray = None
+    Us_T: np.ndarray = None
+    Ur_T: np.ndarray = None
+    Uz_T: np.ndarray = None
+    zs_bar: np.ndarray = None
+    zr_bar: np.ndarray = None
+    zz_bar: np.ndarray = None
+    S2: np.ndarray = None
+    S3: np.ndarray = None
+    scratch2: np.ndarray = None
+    Wz_bar: np.ndarray = None
+    bz_bar: np.ndarray = None
+    Wr_bar: np.ndarray = None
+    br_bar: np.ndarray = None
+    Ws_bar: np.ndarray = None
+    bs_bar: np.ndarray = None
+
+
+NO_WORKSPACE = Workspace()
+
+
+def forward(x, y, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V):
+    """(loss, cache); the cache is what `backward` needs."""
+    return _forward(x, y, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V, NO_WORKSPACE)
+
+
+def backward(cache):
+    """The gradients, from the cache of `forward`."""
+    return _backward(cache, NO_WORKSPACE, None)
+
+
+def value_and_grad(x, y, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V, *, wrt=None, workspace=None):
+    """(loss, gradients).
+
+    Arguments:
+        x  : T x n x d
+        y  : n x k
+        Wz : d x m
+        Uz : m x m
+        bz : 1 x m
+        Wr : d x m
+        Ur : m x m
+        br : 1 x m
+        Ws : d x m
+        Us : m x m
+        bs : 1 x m
+        V  : m x k
+
+    `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
+    arrays of the workspace, which the next call with it overwrites.
+    """
+    if wrt is not None:
+        wrt = known_parameters(wrt)
+    ws = NO_WORKSPACE if workspace is None else workspace
+    loss, cache = _forward(x, y, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V, ws)
+    gradients = _backward(cache, ws, wrt)
+    if wrt is not None:
+        gradients = Gradients(
+            *(
+                g if name in wrt else None
+                for name, g in zip(Gradients._fields, gradients, strict=True)
+            )
+        )
+    return loss, gradients
+
+
+def predict(x, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V):
+    """P, from what it depends on."""
+    try:
+        T, n, d = x.shape
+        m = Wz.shape[1]
+        k = V.shape[1]
+        plain = (
+            type(x)
+            is type(Wz)
+            is type(Uz)
+            is type(bz)
+            is type(Wr)
+            is type(Ur)
+            is type(br)
+            is type(Ws)
+            is type(Us)
+            is type(bs)
+            is type(V)
+            is np.ndarray
+            and x.dtype
+            is Wz.dtype
+            is Uz.dtype
+            is bz.dtype
+            is Wr.dtype
+            is Ur.dtype
+            is br.dtype
+            is Ws.dtype
+            is Us.dtype
+            is bs.dtype
+            is V.dtype
+            and x.dtype.char in "fd"
+            and Wz.shape == (d, m)
+            and Uz.shape == (m, m)
+            and bz.shape == (1, m)
+            and Wr.shape == (d, m)
+            and Ur.shape == (m, m)
+            and br.shape == (1, m)
+            and Ws.shape == (d, m)
+            and Us.shape == (m, m)
+            and bs.shape == (1, m)
+            and V.shape == (m, k)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        x, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V = checked(
+            {
+                "x": (x, ("T", "n", "d")),
+                "Wz": (Wz, ("d", "m")),
+                "Uz": (Uz, ("m", "m")),
+                "bz": (bz, (1, "m")),
+                "Wr": (Wr, ("d", "m")),
+                "Ur": (Ur, ("m", "m")),
+                "br": (br, (1, "m")),
+                "Ws": (Ws, ("d", "m")),
+                "Us": (Us, ("m", "m")),
+                "bs": (bs, (1, "m")),
+                "V": (V, ("m", "k")),
+            }
+        )
+        T, n, d = x.shape
+        m = Wz.shape[1]
+        k = V.shape[1]
+    dtype = x.dtype
+    # h[0] = zeros(n,m) : n x m
+    h = np.empty((T + 1, n, m), dtype)
+    h[0] = 0
+    z2 = np.empty((n, m), dtype)
+    scratch = np.empty((n, m), dtype)
+    D = np.empty((n, m), dtype)
+    D2 = np.empty((n, m), dtype)
+    for x_t, h_prev, h_t in zip(x, h[:-1], h[1:], strict=True):
+        # z2 = sigmoid(x[t] Wz + h[t-1] Uz + ones(n) bz) : n x m
+        np.dot(x_t, Wz, out=z2)
+        z2 += np.dot(h_prev, Uz, out=scratch)
+        z2 += bz
+        sigmoid(z2, out=z2)
+        # D = sigmoid(x[t] Wr + h[t-1] Ur + ones(n) br) .* h[t-1] : n x m
+        np.dot(x_t, Wr, out=D)
+        D += np.dot(h_prev, Ur, out=scratch)
+        D += br
+        sigmoid(D, out=D)
+        D *= h_prev
+        # D2 = z2 .* tanh(x[t] Ws + D Us + ones(n) bs) : n x m
+        np.dot(x_t, Ws, out=D2)
+        D2 += np.dot(D, Us, out=scratch)
+        D2 += bs
+        np.tanh(D2, out=D2)
+        D2 *= z2
+        # h[t] = (1 - z2) .* h[t-1] + D2 : n x m
+        np.subtract(1, z2, out=h_t)
+        h_t *= h_prev
+        h_t += D2
+    # P = h[T] V : n x k
+    P = np.dot(h[-1], V)
+    return P
+
+
+def init(seed=None, *, d, k, m):
+    """Parameters to start from: random numbers scaled by the number of inputs, zeros for what is added."""
+    rng = np.random.default_rng(seed)
+    Wz = rng.standard_normal((d, m)) / np.sqrt(max(d, 1))
+    Uz = rng.standard_normal((m, m)) / np.sqrt(max(m, 1))
+    bz = np.zeros((1, m))
+    Wr = rng.standard_normal((d, m)) / np.sqrt(max(d, 1))
+    Ur = rng.standard_normal((m, m)) / np.sqrt(max(m, 1))
+    br = np.zeros((1, m))
+    Ws = rng.standard_normal((d, m)) / np.sqrt(max(d, 1))
+    Us = rng.standard_normal((m, m)) / np.sqrt(max(m, 1))
+    bs = np.zeros((1, m))
+    V = rng.standard_normal((m, k)) / np.sqrt(max(m, 1))
+    return Parameters(Wz=Wz, Uz=Uz, bz=bz, Wr=Wr, Ur=Ur, br=br, Ws=Ws, Us=Us, bs=bs, V=V)
+
+
+def workspace(*, T, n, d, k, m, dtype=np.float64):
+    """Memory for `value_and_grad` with data of these dimensions and this precision."""
+    dtype = np.dtype(dtype)
+    return Workspace(
+        sizes=(T, n, d, k, m, dtype),
+        h=np.empty((T + 1, n, m), dtype),
+        z=np.empty((T, n, m), dtype),
+        r=np.empty((T, n, m), dtype),
+        s=np.empty((T, n, m), dtype),
+        q=np.empty((T, n, m), dtype),
+        scratch=np.empty((n, m), dtype),
+        S=np.empty((n, m), dtype),
+        P=np.empty((n, k), dtype),
+        P_bar=np.empty((n, k), dtype),
+        V_bar=np.empty((m, k), dtype),
+        h_bar=np.empty((T + 1, n, m), dtype),
+        Us_T=np.empty((m, m), dtype),
+        Ur_T=np.empty((m, m), dtype),
+        Uz_T=np.empty((m, m), dtype),
+        zs_bar=np.empty((T, n, m), dtype),
+        zr_bar=np.empty((T, n, m), dtype),
+        zz_bar=np.empty((T, n, m), dtype),
+        S2=np.empty((n, m), dtype),
+        S3=np.empty((n, m), dtype),
+        scratch2=np.empty((n, m), dtype),
+        Wz_bar=np.empty((d, m), dtype),
+        bz_bar=np.empty((1, m), dtype),
+        Wr_bar=np.empty((d, m), dtype),
+        br_bar=np.empty((1, m), dtype),
+        Ws_bar=np.empty((d, m), dtype),
+        bs_bar=np.empty((1, m), dtype),
+    )
+
+
+def _forward(x, y, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V, ws):
+    try:
+        T, n, d = x.shape
+        k = y.shape[1]
+        m = Wz.shape[1]
+        plain = (
+            type(x)
+            is type(y)
+            is type(Wz)
+            is type(Uz)
+            is type(bz)
+            is type(Wr)
+            is type(Ur)
+            is type(br)
+            is type(Ws)
+            is type(Us)
+            is type(bs)
+            is type(V)
+            is np.ndarray
+            and x.dtype
+            is y.dtype
+            is Wz.dtype
+            is Uz.dtype
+            is bz.dtype
+            is Wr.dtype
+            is Ur.dtype
+            is br.dtype
+            is Ws.dtype
+            is Us.dtype
+            is bs.dtype
+            is V.dtype
+            and x.dtype.char in "fd"
+            and y.shape == (n, k)
+            and Wz.shape == (d, m)
+            and Uz.shape == (m, m)
+            and bz.shape == (1, m)
+            and Wr.shape == (d, m)
+            and Ur.shape == (m, m)
+            and br.shape == (1, m)
+            and Ws.shape == (d, m)
+            and Us.shape == (m, m)
+            and bs.shape == (1, m)
+            and V.shape == (m, k)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        x, y, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V = checked(
+            {
+                "x": (x, ("T", "n", "d")),
+                "y": (y, ("n", "k")),
+                "Wz": (Wz, ("d", "m")),
+                "Uz": (Uz, ("m", "m")),
+                "bz": (bz, (1, "m")),
+                "Wr": (Wr, ("d", "m")),
+                "Ur": (Ur, ("m", "m")),
+                "br": (br, (1, "m")),
+                "Ws": (Ws, ("d", "m")),
+                "Us": (Us, ("m", "m")),
+                "bs": (bs, (1, "m")),
+                "V": (V, ("m", "k")),
+            }
+        )
+        T, n, d = x.shape
+        k = y.shape[1]
+        m = Wz.shape[1]
+    dtype = x.dtype
+    if ws is not NO_WORKSPACE:
+        fitting(ws, (T, n, d, k, m, dtype))
+    # h[0] = zeros(n,m) : n x m
+    h = space(ws.h, (T + 1, n, m), dtype)
+    h[0] = 0
+    x_rows = x.reshape(T * n, d)
+    # zz_in[1..T] = x[1..T] Wz + ones(T*n) bz : T*n x m
+    z = space(ws.z, (T, n, m), dtype)
+    zz_in = z
+    zz_in_rows = zz_in.reshape(T * n, m)
+    np.dot(x_rows, Wz, out=zz_in_rows)
+    zz_in_rows += bz
+    # zr_in[1..T] = x[1..T] Wr + ones(T*n) br : T*n x m
+    r = space(ws.r, (T, n, m), dtype)
+    zr_in = r
+    zr_in_rows = zr_in.reshape(T * n, m)
+    np.dot(x_rows, Wr, out=zr_in_rows)
+    zr_in_rows += br
+    # zs_in[1..T] = x[1..T] Ws + ones(T*n) bs : T*n x m
+    s = space(ws.s, (T, n, m), dtype)
+    zs_in = s
+    zs_in_rows = zs_in.reshape(T * n, m)
+    np.dot(x_rows, Ws, out=zs_in_rows)
+    zs_in_rows += bs
+    q = space(ws.q, (T, n, m), dtype)
+    scratch = space(ws.scratch, (n, m), dtype)
+    S = space(ws.S, (n, m), dtype)
+    for z_t, h_prev, r_t, q_t, s_t, h_t in zip(z, h[:-1], r, q, s, h[1:], strict=True):
+        # z[t] = sigmoid(zz_in[t] + h[t-1] Uz) : n x m
+        z_t += np.dot(h_prev, Uz, out=scratch)
+        sigmoid(z_t, out=z_t)
+        # r[t] = sigmoid(zr_in[t] + h[t-1] Ur) : n x m
+        r_t += np.dot(h_prev, Ur, out=scratch)
+        sigmoid(r_t, out=r_t)
+        # q[t] = r[t] .* h[t-1] : n x m
+        np.multiply(r_t, h_prev, out=q_t)
+        # s[t] = tanh(zs_in[t] + q[t] Us) : n x m
+        s_t += np.dot(q_t, Us, out=scratch)
+        np.tanh(s_t, out=s_t)
+        # S = 1 - z[t] : n x m
+        np.subtract(1, z_t, out=S)
+        # h[t] = S .* h[t-1] + z[t] .* s[t] : n x m
+        np.multiply(S, h_prev, out=h_t)
+        h_t += np.multiply(z_t, s_t, out=scratch)
+    # P = h[T] V : n x k
+    P = np.dot(h[-1], V, out=ws.P)
+    # R = y - P : n x k
+    R = np.subtract(y, P, out=P)
+    # loss = norm(R)^2 / n
+    loss = np.vdot(R, R) / n
+    return float(loss), (Uz, Ur, Us, V, T, n, m, dtype, h, x_rows, z, r, s, q, R)
+
+
+def _backward(cache, ws, wrt):
+    Uz, Ur, Us, V, T, n, m, dtype, h, x_rows, z, r, s, q, R = cache
+    V_bar = Wz_bar = Uz_bar = bz_bar = Wr_bar = Ur_bar = br_bar = Ws_bar = Us_bar = bs_bar = None
+    # P_bar = -2 R / n : n x k
+    P_bar = np.multiply(R, -2 / n, out=ws.P_bar)
+    if wrt is None or "V" in wrt:
+        # V_bar = h[T]^T P_bar : m x k
+        V_bar = np.dot(h[-1].T, P_bar, out=ws.V_bar)
+    # h_bar[T] = P_bar V^T : n x m
+    h_bar = space(ws.h_bar, (T + 1, n, m), dtype)
+    np.dot(P_bar, V.T, out=h_bar[-1])
+    # Us_T = Us^T : m x m
+    Us_T = np.positive(Us.T, order="C", out=ws.Us_T)
+    # Ur_T = Ur^T : m x m
+    Ur_T = np.positive(Ur.T, order="C", out=ws.Ur_T)
+    # Uz_T = Uz^T : m x m
+    Uz_T = np.positive(Uz.T, order="C", out=ws.Uz_T)
+    zs_bar = space(ws.zs_bar, (T, n, m), dtype)
+    zr_bar = space(ws.zr_bar, (T, n, m), dtype)
+    zz_bar = space(ws.zz_bar, (T, n, m), dtype)
+    S2 = space(ws.S2, (n, m), dtype)
+    S3 = space(ws.S3, (n, m), dtype)
+    scratch2 = space(ws.scratch2, (n, m), dtype)
+    for s_t, zs_bar_t, h_bar_t, z_t, r_t, zr_bar_t, h_prev, zz_bar_t, h_bar_prev in zip(
+        s[::-1],
+        zs_bar[::-1],
+        h_bar[1:][::-1],
+        z[::-1],
+        r[::-1],
+        zr_bar[::-1],
+        h[:-1][::-1],
+        zz_bar[::-1],
+        h_bar[:-1][::-1],
+        strict=True,
+    ):
+        # S2 = 1 - s[t].^2 : n x m
+        np.square(s_t, out=S2)
+        np.subtract(1, S2, out=S2)
+        # zs_bar[t] = (h_bar[t] .* z[t]) .* S2 : n x m
+        np.multiply(h_bar_t, z_t, out=zs_bar_t)
+        zs_bar_t *= S2
+        # q_bar2 = zs_bar[t] Us_T : n x m
+        q_bar2 = np.dot(zs_bar_t, Us_T, out=S2)
+        # S3 = 1 - r[t] : n x m
+        np.subtract(1, r_t, out=S3)
+        # zr_bar[t] = (q_bar2 .* h[t-1]) .* r[t] .* S3 : n x m
+        np.multiply(q_bar2, h_prev, out=zr_bar_t)
+        zr_bar_t *= r_t
+        zr_bar_t *= S3
+        # S4 = 1 - z[t] : n x m
+        S4 = np.subtract(1, z_t, out=S3)
+        # zz_bar[t] = (h_bar[t] .* (s[t] - h[t-1])) .* z[t] .* S4 : n x m
+        np.subtract(s_t, h_prev, out=zz_bar_t)
+        zz_bar_t *= h_bar_t
+        zz_bar_t *= z_t
+        zz_bar_t *= S4
+        # h_bar[t-1] = h_bar[t] .* S4 + q_bar2 .* r[t] + zr_bar[t] Ur_T + zz_bar[t] Uz_T : n x m
+        np.multiply(h_bar_t, S4, out=h_bar_prev)
+        h_bar_prev += np.multiply(q_bar2, r_t, out=scratch2)
+        h_bar_prev += np.dot(zr_bar_t, Ur_T, out=scratch2)
+        h_bar_prev += np.dot(zz_bar_t, Uz_T, out=scratch2)
+    zz_bar_rows = zz_bar.reshape(T * n, m)
+    if wrt is None or "Wz" in wrt:
+        # Wz_bar = x[1..T]^T zz_bar[1..T] : d x m
+        Wz_bar = np.dot(x_rows.T, zz_bar_rows, out=ws.Wz_bar)
+    h_part = h[:-1].reshape(T * n, m)
+    if wrt is None or "Uz" in wrt:
+        # Uz_bar = h[0..T-1]^T zz_bar[1..T] : m x m
+        Uz_bar = np.dot(h_part.T, zz_bar_rows, out=Ur_T)
+    if wrt is None or "bz" in wrt:
+        # bz_bar = sum(zz_bar[1..T], axis=0) : 1 x m
+        bz_bar = np.add.reduce(zz_bar_rows, axis=0, keepdims=True, out=ws.bz_bar)
+    zr_bar_rows = zr_bar.reshape(T * n, m)
+    if wrt is None or "Wr" in wrt:
+        # Wr_bar = x[1..T]^T zr_bar[1..T] : d x m
+        Wr_bar = np.dot(x_rows.T, zr_bar_rows, out=ws.Wr_bar)
+    if wrt is None or "Ur" in wrt:
+        # Ur_bar = h[0..T-1]^T zr_bar[1..T] : m x m
+        Ur_bar = np.dot(h_part.T, zr_bar_rows, out=Uz_T)
+    if wrt is None or "br" in wrt:
+        # br_bar = sum(zr_bar[1..T], axis=0) : 1 x m
+        br_bar = np.add.reduce(zr_bar_rows, axis=0, keepdims=True, out=ws.br_bar)
+    zs_bar_rows = zs_bar.reshape(T * n, m)
+    if wrt is None or "Ws" in wrt:
+        # Ws_bar = x[1..T]^T zs_bar[1..T] : d x m
+        Ws_bar = np.dot(x_rows.T, zs_bar_rows, out=ws.Ws_bar)
+    q_rows = q.reshape(T * n, m)
+    if wrt is None or "Us" in wrt:
+        # Us_bar = q[1..T]^T zs_bar[1..T] : m x m
+        Us_bar = np.dot(q_rows.T, zs_bar_rows, out=Us_T)
+    if wrt is None or "bs" in wrt:
+        # bs_bar = sum(zs_bar[1..T], axis=0) : 1 x m
+        bs_bar = np.add.reduce(zs_bar_rows, axis=0, keepdims=True, out=ws.bs_bar)
+    return Gradients(Wz_bar, Uz_bar, bz_bar, Wr_bar, Ur_bar, br_bar, Ws_bar, Us_bar, bs_bar, V_bar)
+
+
+LIMITS = {"d": 709.0, "f": 88.0}
+"""The largest numbers, by precision, whose exponential is finite."""
+
+
+def sigmoid(X, out=None):
+    """1 / (1 + exp(-X)), without overflow."""
+    out = np.asarray(np.negative(X, out=out))
+    np.minimum(out, LIMITS[out.dtype.char], out=out)
+    np.exp(out, out=out)
+    out += 1
+    return np.divide(1, out, out=out)[()]
+
+
+def space(buffer, shape, dtype):
+    """The buffer, or new memory where there is none."""
+    return np.empty(shape, dtype) if buffer is None else buffer
+
+
+def fitting(workspace, sizes):
+    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    if workspace.sizes != sizes:
+        raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
+
+
+def known_parameters(wrt):
+    """The names as a tuple. Raises ValueError where one is not that of a parameter."""
+    if isinstance(wrt, str):
+        raise ValueError(f"wrt: a sequence of names expected, as ['{wrt}']; got the string {wrt}")
+    named = tuple(wrt)
+    unknown = [str(name) for name in named if name not in Parameters._fields]
+    if unknown:
+        raise ValueError(
+            f"wrt: the parameters are {', '.join(Parameters._fields)}; got {', '.join(unknown)}"
+        )
+    return named
+
+
+def checked(arguments):
+    """The arguments as arrays of one precision: float32 if all arrays are, else float64.
+
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    """
+    arrays, sizes = {}, {}
+    for name, (value, declared) in arguments.items():
+        array = arrays[name] = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
+        pairs = zip(declared, array.shape, strict=False)
+        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in pairs]
+        if array.ndim != len(declared) or list(array.shape) != expected:
+            wanted = " x ".join(map(str, declared)) or "scalar"
+            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
+            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+    judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
+    precision = np.float32 if single else np.float64
+    return [a.astype(precision, copy=False)[()] for a in arrays.values()]
+
+
+def check_gradients(seed=0, directions=3):
+    """Compare the gradients with central differences along random directions; the largest relative error.
+
+    Of three steps the best counts: a kink within a step, as of abs at 0, is no error of the gradient. Prints a line for
+    each parameter; raises AssertionError where an error is above 1e-5.
+    """
+    rng = np.random.default_rng(seed)
+    T = 3
+    n = 2
+    d = 4
+    k = 5
+    m = 6
+    x = rng.standard_normal((T, n, d))
+    y = rng.standard_normal((n, k))
+    Wz = rng.standard_normal((d, m))
+    Uz = rng.standard_normal((m, m))
+    bz = rng.standard_normal((1, m))
+    Wr = rng.standard_normal((d, m))
+    Ur = rng.standard_normal((m, m))
+    br = rng.standard_normal((1, m))
+    Ws = rng.standard_normal((d, m))
+    Us = rng.standard_normal((m, m))
+    bs = rng.standard_normal((1, m))
+    V = rng.standard_normal((m, k))
+    given = {
+        "x": x,
+        "y": y,
+        "Wz": Wz,
+        "Uz": Uz,
+        "bz": bz,
+        "Wr": Wr,
+        "Ur": Ur,
+        "br": br,
+        "Ws": Ws,
+        "Us": Us,
+        "bs": bs,
+        "V": V,
+    }
+    structures = {
+        "Wz": "",
+        "Uz": "",
+        "bz": "",
+        "Wr": "",
+        "Ur": "",
+        "br": "",
+        "Ws": "",
+        "Us": "",
+        "bs": "",
+        "V": "",
+    }
+    loss, gradients = value_and_grad(**given)
+    worst = 0.0
+    for name, gradient in zip(Parameters._fields, gradients, strict=True):
+        start = given[name]
+        error = 0.0
+        for _ in range(directions):
+            D = direction(rng, start, structures[name])
+            found = sum(np.sum(g * d) for g, d in zip(parts(gradient), parts(D), strict=True))
+            misses = []
+            for reach in (1e-3, 1e-4, 1e-5):
+                slopes = []
+                for step in (reach, reach / 2):
+                    above, _ = value_and_grad(**{**given, name: moved(start, D, step)})
+                    below, _ = value_and_grad(**{**given, name: moved(start, D, -step)})
+                    slopes.append((above - below) / (2 * step))
+                slope = (4 * slopes[1] - slopes[0]) / 3
+                scale = max(abs(slope), abs(found), 1e-3 * max(abs(loss), 1))
+                misses.append(abs(slope - found) / scale)
+            error = max(error, min(misses))
+        print(f"{name}: relative error {error:.1e}")
+        worst = max(worst, error)
+    assert worst < 1e-5, f"a gradient differs from central differences by {worst:.1e}"
+    print("the gradients agree with central differences")
+    return worst
+
+
+def parts(value):
+    """The arrays of a parameter."""
+    return value if isinstance(value, list) else [value]
+
+
+def moved(start, D, step):
+    """start + step D."""
+    if isinstance(start, list):
+        return [s + step * d for s, d in zip(start, D, strict=True)]
+    return start + step * D
+
+
+def direction(rng, start, structure):
+    """A random direction of the structure of a parameter."""
+    if isinstance(start, list):
+        return [direction(rng, s, structure) for s in start]
+    if structure and len(np.shape(start)) > 2:
+        return np.asarray([direction(rng, s, structure) for s in start])
+    D = rng.standard_normal(np.shape(start))
+    if structure == "symmetric":
+        return (D + D.T) / 2
+    if structure == "skew":
+        return (D - D.T) / 2
+    if structure == "diagonal":
+        return np.diag(np.diag(D))
+    if structure == "lower":
+        return np.tril(D)
+    return np.triu(D) if structure == "upper" else D
+
+
+if __name__ == "__main__":
+    check_gradients()

@@ -1,0 +1,463 @@
+"""Perceptron with layer normalization (Ba et al. 2016) before the nonlinearity, squared error.
+
+    # Perceptron with layer normalization (Ba et al. 2016) before the nonlinearity, squared error.
+    # Each row of H is brought to mean 0 and variance 1, then scaled by the gain g and shifted by the bias b.
+    model layer_norm_mlp
+
+    input X : n x d
+    input y : n x k
+    param W1 : d x m
+    param g : 1 x m
+    param b : 1 x m
+    param W2 : m x k
+    param c : 1 x k
+
+    H = X W1
+    C = H - mean(H, axis=1) ones(1, m)
+    v = mean(C.^2, axis=1)
+    N = C ./ (sqrt(v + 1e-5) ones(1, m))
+    P = relu(N .* (1_n g) + 1_n b) W2 + 1_n c
+
+    output P
+    loss = tr((y - P)^T (y - P)) / n
+
+Written by mcalc 0.1.0: mcalc generate layer_norm_mlp
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+DIMENSIONS = ("n", "d", "k", "m")
+SHAPES = {
+    "X": ("n", "d"),
+    "y": ("n", "k"),
+    "W1": ("d", "m"),
+    "g": (1, "m"),
+    "b": (1, "m"),
+    "W2": ("m", "k"),
+    "c": (1, "k"),
+}
+
+
+class Parameters(NamedTuple):
+    """The parameters."""
+
+    W1: np.ndarray
+    g: np.ndarray
+    b: np.ndarray
+    W2: np.ndarray
+    c: np.ndarray
+
+
+class Gradients(NamedTuple):
+    """The derivatives of the loss, one field for each parameter, with its shape; None where it was not asked for."""
+
+    W1: np.ndarray
+    g: np.ndarray
+    b: np.ndarray
+    W2: np.ndarray
+    c: np.ndarray
+
+
+class Workspace(NamedTuple):
+    """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
+
+    sizes: tuple = ()
+    H: np.ndarray = None
+    v: np.ndarray = None
+    N: np.ndarray = None
+    Z: np.ndarray = None
+    P: np.ndarray = None
+    P_bar: np.ndarray = None
+    W2_bar: np.ndarray = None
+    c_bar: np.ndarray = None
+    active: np.ndarray = None
+    Z_bar: np.ndarray = None
+    D: np.ndarray = None
+    g_bar: np.ndarray = None
+    b_bar: np.ndarray = None
+    N_bar: np.ndarray = None
+    squares: np.ndarray = None
+    Q2: np.ndarray = None
+    W1_bar: np.ndarray = None
+
+
+NO_WORKSPACE = Workspace()
+
+
+def forward(X, y, W1, g, b, W2, c):
+    """(loss, cache); the cache is what `backward` needs."""
+    return _forward(X, y, W1, g, b, W2, c, NO_WORKSPACE)
+
+
+def backward(cache):
+    """The gradients, from the cache of `forward`."""
+    return _backward(cache, NO_WORKSPACE, None)
+
+
+def value_and_grad(X, y, W1, g, b, W2, c, *, wrt=None, workspace=None):
+    """(loss, gradients).
+
+    Arguments:
+        X  : n x d
+        y  : n x k
+        W1 : d x m
+        g  : 1 x m
+        b  : 1 x m
+        W2 : m x k
+        c  : 1 x k
+
+    `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
+    arrays of the workspace, which the next call with it overwrites.
+    """
+    if wrt is not None:
+        wrt = known_parameters(wrt)
+    ws = NO_WORKSPACE if workspace is None else workspace
+    loss, cache = _forward(X, y, W1, g, b, W2, c, ws)
+    gradients = _backward(cache, ws, wrt)
+    if wrt is not None:
+        gradients = Gradients(
+            *(
+                g if name in wrt else None
+                for name, g in zip(Gradients._fields, gradients, strict=True)
+            )
+        )
+    return loss, gradients
+
+
+def predict(X, W1, g, b, W2, c):
+    """P, from what it depends on."""
+    try:
+        _, d = X.shape
+        m = W1.shape[1]
+        k = W2.shape[1]
+        plain = (
+            type(X) is type(W1) is type(g) is type(b) is type(W2) is type(c) is np.ndarray
+            and X.dtype is W1.dtype is g.dtype is b.dtype is W2.dtype is c.dtype
+            and X.dtype.char in "fd"
+            and W1.shape == (d, m)
+            and g.shape == (1, m)
+            and b.shape == (1, m)
+            and W2.shape == (m, k)
+            and c.shape == (1, k)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        X, W1, g, b, W2, c = checked(
+            {
+                "X": (X, ("n", "d")),
+                "W1": (W1, ("d", "m")),
+                "g": (g, (1, "m")),
+                "b": (b, (1, "m")),
+                "W2": (W2, ("m", "k")),
+                "c": (c, (1, "k")),
+            }
+        )
+        _, d = X.shape
+        m = W1.shape[1]
+        k = W2.shape[1]
+    # H = X W1 : n x m
+    H = np.dot(X, W1)
+    # means = mean(H, axis=1) : n
+    means = H.mean(axis=1)
+    # C = H - means ones(m)^T : n x m
+    C = np.subtract(H, means[:, None])
+    # v = diag(C C^T) / m : n
+    v = np.einsum("ij,ij->i", C, C)
+    v *= 1 / m
+    # root = sqrt(v + 0.00001) : n
+    root = np.add(v, 1e-5)
+    np.sqrt(root, out=root)
+    # N = C ./ (root ones(m)^T) : n x m
+    N = np.divide(C, root[:, None])
+    # H2 = relu(N diag(g^T) + ones(n) b) : n x m
+    H2 = np.multiply(N, g)
+    H2 += b
+    np.maximum(H2, 0, out=H2)
+    # P = H2 W2 + ones(n) c : n x k
+    P = np.dot(H2, W2)
+    P += c
+    return P
+
+
+def init(seed=None, *, d, k, m):
+    """Parameters to start from: random numbers scaled by the number of inputs, zeros for what is added."""
+    rng = np.random.default_rng(seed)
+    W1 = rng.standard_normal((d, m)) / np.sqrt(max(d, 1))
+    g = np.ones((1, m))
+    b = np.zeros((1, m))
+    W2 = rng.standard_normal((m, k)) / np.sqrt(max(m, 1))
+    c = np.zeros((1, k))
+    return Parameters(W1=W1, g=g, b=b, W2=W2, c=c)
+
+
+def workspace(*, n, d, k, m, dtype=np.float64):
+    """Memory for `value_and_grad` with data of these dimensions and this precision."""
+    dtype = np.dtype(dtype)
+    return Workspace(
+        sizes=(n, d, k, m, dtype),
+        H=np.empty((n, m), dtype),
+        v=np.empty((n,), dtype),
+        N=np.empty((n, m), dtype),
+        Z=np.empty((n, m), dtype),
+        P=np.empty((n, k), dtype),
+        P_bar=np.empty((n, k), dtype),
+        W2_bar=np.empty((m, k), dtype),
+        c_bar=np.empty((1, k), dtype),
+        active=np.empty((n, m), bool),
+        Z_bar=np.empty((n, m), dtype),
+        D=np.empty((n, m), dtype),
+        g_bar=np.empty((1, m), dtype),
+        b_bar=np.empty((1, m), dtype),
+        N_bar=np.empty((n, m), dtype),
+        squares=np.empty((n,), dtype),
+        Q2=np.empty((n, m), dtype),
+        W1_bar=np.empty((d, m), dtype),
+    )
+
+
+def _forward(X, y, W1, g, b, W2, c, ws):
+    try:
+        n, d = X.shape
+        k = y.shape[1]
+        m = W1.shape[1]
+        plain = (
+            type(X)
+            is type(y)
+            is type(W1)
+            is type(g)
+            is type(b)
+            is type(W2)
+            is type(c)
+            is np.ndarray
+            and X.dtype is y.dtype is W1.dtype is g.dtype is b.dtype is W2.dtype is c.dtype
+            and X.dtype.char in "fd"
+            and y.shape == (n, k)
+            and W1.shape == (d, m)
+            and g.shape == (1, m)
+            and b.shape == (1, m)
+            and W2.shape == (m, k)
+            and c.shape == (1, k)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        X, y, W1, g, b, W2, c = checked(
+            {
+                "X": (X, ("n", "d")),
+                "y": (y, ("n", "k")),
+                "W1": (W1, ("d", "m")),
+                "g": (g, (1, "m")),
+                "b": (b, (1, "m")),
+                "W2": (W2, ("m", "k")),
+                "c": (c, (1, "k")),
+            }
+        )
+        n, d = X.shape
+        k = y.shape[1]
+        m = W1.shape[1]
+    dtype = X.dtype
+    if ws is not NO_WORKSPACE:
+        fitting(ws, (n, d, k, m, dtype))
+    # H = X W1 : n x m
+    H = np.dot(X, W1, out=ws.H)
+    # means = mean(H, axis=1) : n
+    means = H.mean(axis=1)
+    # C = H - means ones(m)^T : n x m
+    C = np.subtract(H, means[:, None], out=H)
+    # v = diag(C C^T) / m : n
+    v = np.einsum("ij,ij->i", C, C, out=ws.v)
+    v *= 1 / m
+    # AN = sqrt(v + 0.00001) : n
+    AN = np.add(v, 1e-5, out=v)
+    np.sqrt(AN, out=AN)
+    # N = C ./ (AN ones(m)^T) : n x m
+    N = np.divide(C, AN[:, None], out=ws.N)
+    # Z = N diag(g^T) + ones(n) b : n x m
+    Z = np.multiply(N, g, out=ws.Z)
+    Z += b
+    # AP = relu(Z) : n x m
+    AP = np.maximum(Z, 0, out=Z)
+    # P = AP W2 + ones(n) c : n x k
+    P = np.dot(AP, W2, out=ws.P)
+    P += c
+    # R = y - P : n x k
+    R = np.subtract(y, P, out=P)
+    # loss = norm(R)^2 / n
+    loss = np.vdot(R, R) / n
+    return float(loss), (X, g, W2, n, m, C, AN, N, AP, R)
+
+
+def _backward(cache, ws, wrt):
+    X, g, W2, n, m, C, AN, N, AP, R = cache
+    W2_bar = c_bar = g_bar = b_bar = W1_bar = None
+    # P_bar = -2 R / n : n x k
+    P_bar = np.multiply(R, -2 / n, out=ws.P_bar)
+    if wrt is None or "W2" in wrt:
+        # W2_bar = AP^T P_bar : m x k
+        W2_bar = np.dot(AP.T, P_bar, out=ws.W2_bar)
+    if wrt is None or "c" in wrt:
+        # c_bar = sum(P_bar, axis=0) : 1 x k
+        c_bar = np.add.reduce(P_bar, axis=0, keepdims=True, out=ws.c_bar)
+    if wrt is None or "W1" in wrt or "g" in wrt or "b" in wrt:
+        # active = AP > 0 : n x m
+        active = np.greater(AP, 0, out=ws.active)
+        # Z_bar = (P_bar W2^T) .* active : n x m
+        Z_bar = np.dot(P_bar, W2.T, out=ws.Z_bar)
+        Z_bar *= active
+    if wrt is None or "g" in wrt:
+        # D = Z_bar .* N : n x m
+        D = np.multiply(Z_bar, N, out=ws.D)
+        # g_bar = sum(D, axis=0) : 1 x m
+        g_bar = np.add.reduce(D, axis=0, keepdims=True, out=ws.g_bar)
+    if wrt is None or "b" in wrt:
+        # b_bar = sum(Z_bar, axis=0) : 1 x m
+        b_bar = np.add.reduce(Z_bar, axis=0, keepdims=True, out=ws.b_bar)
+    if wrt is None or "W1" in wrt:
+        # N_bar = Z_bar diag(g^T) : n x m
+        N_bar = np.multiply(Z_bar, g[0], out=ws.N_bar)
+        # squares = AN.^2 : n
+        squares = np.square(AN, out=ws.squares)
+        # Q2 = N_bar .* C ./ (squares ones(m)^T) : n x m
+        Q2 = np.multiply(N_bar, C, out=ws.Q2)
+        Q2 /= squares[:, None]
+        # q = sum(Q2, axis=1) ./ AN : n
+        q = np.add.reduce(Q2, axis=1, out=squares)
+        q /= AN
+        # M = diag(q) C / m : n x m
+        M = np.multiply(C, q[:, None], out=Q2)
+        M *= 1 / m
+        # C_bar = N_bar ./ (AN ones(m)^T) - M : n x m
+        C_bar = np.divide(N_bar, AN[:, None], out=N_bar)
+        C_bar -= M
+        # v2 = sum(C_bar, axis=1) / m : n
+        v2 = np.add.reduce(C_bar, axis=1, out=q)
+        v2 *= 1 / m
+        # H_bar = C_bar - v2 ones(m)^T : n x m
+        H_bar = np.subtract(C_bar, v2[:, None], out=C_bar)
+        # W1_bar = X^T H_bar : d x m
+        W1_bar = np.dot(X.T, H_bar, out=ws.W1_bar)
+    return Gradients(W1_bar, g_bar, b_bar, W2_bar, c_bar)
+
+
+def fitting(workspace, sizes):
+    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    if workspace.sizes != sizes:
+        raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
+
+
+def known_parameters(wrt):
+    """The names as a tuple. Raises ValueError where one is not that of a parameter."""
+    if isinstance(wrt, str):
+        raise ValueError(f"wrt: a sequence of names expected, as ['{wrt}']; got the string {wrt}")
+    named = tuple(wrt)
+    unknown = [str(name) for name in named if name not in Parameters._fields]
+    if unknown:
+        raise ValueError(
+            f"wrt: the parameters are {', '.join(Parameters._fields)}; got {', '.join(unknown)}"
+        )
+    return named
+
+
+def checked(arguments):
+    """The arguments as arrays of one precision: float32 if all arrays are, else float64.
+
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    """
+    arrays, sizes = {}, {}
+    for name, (value, declared) in arguments.items():
+        array = arrays[name] = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
+        pairs = zip(declared, array.shape, strict=False)
+        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in pairs]
+        if array.ndim != len(declared) or list(array.shape) != expected:
+            wanted = " x ".join(map(str, declared)) or "scalar"
+            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
+            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+    judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
+    precision = np.float32 if single else np.float64
+    return [a.astype(precision, copy=False)[()] for a in arrays.values()]
+
+
+def check_gradients(seed=0, directions=3):
+    """Compare the gradients with central differences along random directions; the largest relative error.
+
+    Of three steps the best counts: a kink within a step, as of abs at 0, is no error of the gradient. Prints a line for
+    each parameter; raises AssertionError where an error is above 1e-5.
+    """
+    rng = np.random.default_rng(seed)
+    n = 3
+    d = 2
+    k = 4
+    m = 5
+    X = rng.standard_normal((n, d))
+    y = rng.standard_normal((n, k))
+    W1 = rng.standard_normal((d, m))
+    g = rng.standard_normal((1, m))
+    b = rng.standard_normal((1, m))
+    W2 = rng.standard_normal((m, k))
+    c = rng.standard_normal((1, k))
+    given = {"X": X, "y": y, "W1": W1, "g": g, "b": b, "W2": W2, "c": c}
+    structures = {"W1": "", "g": "", "b": "", "W2": "", "c": ""}
+    loss, gradients = value_and_grad(**given)
+    worst = 0.0
+    for name, gradient in zip(Parameters._fields, gradients, strict=True):
+        start = given[name]
+        error = 0.0
+        for _ in range(directions):
+            D = direction(rng, start, structures[name])
+            found = sum(np.sum(g * d) for g, d in zip(parts(gradient), parts(D), strict=True))
+            misses = []
+            for reach in (1e-3, 1e-4, 1e-5):
+                slopes = []
+                for step in (reach, reach / 2):
+                    above, _ = value_and_grad(**{**given, name: moved(start, D, step)})
+                    below, _ = value_and_grad(**{**given, name: moved(start, D, -step)})
+                    slopes.append((above - below) / (2 * step))
+                slope = (4 * slopes[1] - slopes[0]) / 3
+                scale = max(abs(slope), abs(found), 1e-3 * max(abs(loss), 1))
+                misses.append(abs(slope - found) / scale)
+            error = max(error, min(misses))
+        print(f"{name}: relative error {error:.1e}")
+        worst = max(worst, error)
+    assert worst < 1e-5, f"a gradient differs from central differences by {worst:.1e}"
+    print("the gradients agree with central differences")
+    return worst
+
+
+def parts(value):
+    """The arrays of a parameter."""
+    return value if isinstance(value, list) else [value]
+
+
+def moved(start, D, step):
+    """start + step D."""
+    if isinstance(start, list):
+        return [s + step * d for s, d in zip(start, D, strict=True)]
+    return start + step * D
+
+
+def direction(rng, start, structure):
+    """A random direction of the structure of a parameter."""
+    if isinstance(start, list):
+        return [direction(rng, s, structure) for s in start]
+    if structure and len(np.shape(start)) > 2:
+        return np.asarray([direction(rng, s, structure) for s in start])
+    D = rng.standard_normal(np.shape(start))
+    if structure == "symmetric":
+        return (D + D.T) / 2
+    if structure == "skew":
+        return (D - D.T) / 2
+    if structure == "diagonal":
+        return np.diag(np.diag(D))
+    if structure == "lower":
+        return np.tril(D)
+    return np.triu(D) if structure == "upper" else D
+
+
+if __name__ == "__main__":
+    check_gradients()

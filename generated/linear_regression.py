@@ -1,0 +1,399 @@
+"""Linear regression with an intercept, mean squared error.
+
+    # Linear regression with an intercept, mean squared error.
+    model linear_regression
+
+    input X : n x d
+    input y : n
+    param w : d
+    param b : scalar
+
+    p = X w + b
+
+    output p
+    loss = (y - p)^T (y - p) / n
+
+Written by mcalc 0.1.0: mcalc generate linear_regression
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+DIMENSIONS = ("n", "d")
+SHAPES = {"X": ("n", "d"), "y": ("n",), "w": ("d",), "b": ()}
+
+
+class Parameters(NamedTuple):
+    """The parameters."""
+
+    w: np.ndarray
+    b: np.ndarray
+
+
+class Gradients(NamedTuple):
+    """The derivatives of the loss, one field for each parameter, with its shape; None where it was not asked for."""
+
+    w: np.ndarray
+    b: np.ndarray
+
+
+class Workspace(NamedTuple):
+    """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
+
+    sizes: tuple = ()
+    block_rows: int = 0
+    p: np.ndarray = None
+    p_bar: np.ndarray = None
+    w_bar: np.ndarray = None
+    Xtr: np.ndarray = None
+    r: np.ndarray = None
+    scratch: np.ndarray = None
+
+
+NO_WORKSPACE = Workspace()
+
+
+def forward(X, y, w, b):
+    """(loss, cache); the cache is what `backward` needs."""
+    return _forward(X, y, w, b, NO_WORKSPACE)
+
+
+def backward(cache):
+    """The gradients, from the cache of `forward`."""
+    return _backward(cache, NO_WORKSPACE, None)
+
+
+def value_and_grad(X, y, w, b, *, wrt=None, workspace=None):
+    """(loss, gradients).
+
+    Arguments:
+        X : n x d
+        y : n
+        w : d
+        b : scalar
+
+    `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
+    arrays of the workspace, which the next call with it overwrites.
+    """
+    if wrt is not None:
+        wrt = known_parameters(wrt)
+    ws = NO_WORKSPACE if workspace is None else workspace
+    if ws.block_rows or (isinstance(X, np.ndarray) and X.nbytes > BLOCK_BYTES):
+        loss, gradients = _by_rows(X, y, w, b, ws, wrt)
+    else:
+        loss, cache = _forward(X, y, w, b, ws)
+        gradients = _backward(cache, ws, wrt)
+    if wrt is not None:
+        gradients = Gradients(
+            *(
+                g if name in wrt else None
+                for name, g in zip(Gradients._fields, gradients, strict=True)
+            )
+        )
+    return loss, gradients
+
+
+def predict(X, w, b):
+    """p, from what it depends on."""
+    try:
+        _, d = X.shape
+        plain = (
+            type(X) is type(w) is np.ndarray
+            and type(b) is float
+            and X.dtype is w.dtype
+            and X.dtype.char in "fd"
+            and w.shape == (d,)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        X, w, b = checked({"X": (X, ("n", "d")), "w": (w, ("d",)), "b": (b, ())})
+        _, d = X.shape
+    dtype = X.dtype
+    b = dtype.type(b)
+    # p = X w + b : n
+    p = np.dot(X, w)
+    p += b
+    return p
+
+
+def init(seed=None, *, d):
+    """Parameters to start from: random numbers scaled by the number of inputs, zeros for what is added."""
+    rng = np.random.default_rng(seed)
+    w = rng.standard_normal((d,)) / np.sqrt(max(d, 1))
+    b = 0.0
+    return Parameters(w=w, b=b)
+
+
+def workspace(*, n, d, dtype=np.float64):
+    """Memory for `value_and_grad` with data of these dimensions and this precision."""
+    dtype = np.dtype(dtype)
+    block_rows = rows_of_block(n, d, dtype.itemsize)
+    return Workspace(
+        sizes=(n, d, dtype),
+        block_rows=block_rows,
+        p=np.empty((block_rows or n,), dtype),
+        p_bar=np.empty((block_rows or n,), dtype),
+        w_bar=np.empty((d,), dtype),
+        Xtr=np.empty((d,), dtype),
+        r=np.empty((block_rows or n,), dtype),
+        scratch=np.empty((d,), dtype),
+    )
+
+
+def _forward(X, y, w, b, ws):
+    try:
+        n, d = X.shape
+        plain = (
+            type(X) is type(y) is type(w) is np.ndarray
+            and type(b) is float
+            and X.dtype is y.dtype is w.dtype
+            and X.dtype.char in "fd"
+            and y.shape == (n,)
+            and w.shape == (d,)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        X, y, w, b = checked(
+            {"X": (X, ("n", "d")), "y": (y, ("n",)), "w": (w, ("d",)), "b": (b, ())}
+        )
+        n, d = X.shape
+    dtype = X.dtype
+    b = dtype.type(b)
+    if ws is not NO_WORKSPACE:
+        fitting(ws, (n, d, dtype))
+    # p = X w + b : n
+    p = np.dot(X, w, out=ws.p)
+    p += b
+    # r = y - p : n
+    r = np.subtract(y, p, out=p)
+    # loss = r^T r / n
+    loss = (r @ r) / n
+    return float(loss), (X, n, dtype, r)
+
+
+def _backward(cache, ws, wrt):
+    X, n, dtype, r = cache
+    w_bar = b_bar = None
+    # p_bar = -2 r / n : n
+    p_bar = np.multiply(r, -2 / n, out=ws.p_bar)
+    if wrt is None or "w" in wrt:
+        # w_bar = X^T p_bar : d
+        w_bar = np.dot(X.T, p_bar, out=ws.w_bar)
+    if wrt is None or "b" in wrt:
+        # b_bar = sum(p_bar)
+        b_bar = p_bar.sum()
+    return Gradients(w_bar, None if b_bar is None else dtype.type(b_bar))
+
+
+def _by_rows(X, y, w, b, ws, wrt):
+    """(loss, gradients) in one pass over X, a block of rows at a time.
+
+    Both are made of sums over the rows. Each block is used by all products while it is in the cache, and what is
+    computed of it is overwritten by the next: comments name whole matrices, the code has the rows of a block.
+    """
+    try:
+        n, d = X.shape
+        plain = (
+            type(X) is type(y) is type(w) is np.ndarray
+            and type(b) is float
+            and X.dtype is y.dtype is w.dtype
+            and X.dtype.char in "fd"
+            and y.shape == (n,)
+            and w.shape == (d,)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        X, y, w, b = checked(
+            {"X": (X, ("n", "d")), "y": (y, ("n",)), "w": (w, ("d",)), "b": (b, ())}
+        )
+        n, d = X.shape
+    dtype = X.dtype
+    b = dtype.type(b)
+    if ws is not NO_WORKSPACE:
+        fitting(ws, (n, d, dtype))
+    rows = ws.block_rows or rows_of_block(n, d, dtype.itemsize)
+    if not rows:
+        loss, cache = _forward(X, y, w, b, ws)
+        return loss, _backward(cache, ws, wrt)
+    w_bar = b_bar = None
+    rr = 0.0
+    Xtr = space(ws.Xtr, (d,), dtype)
+    Xtr[...] = 0
+    total = 0.0
+    r = space(ws.r, (rows,), dtype)
+    scratch = space(ws.scratch, (d,), dtype)
+    for start in range(0, n, rows):
+        stop = start + rows
+        X_b, y_b = X[start:stop], y[start:stop]
+        if stop > n:  # the last block is shorter
+            r = r[: n - start]
+        # r = y - (X w + b) : n
+        np.dot(X_b, w, out=r)
+        r += b
+        np.subtract(y_b, r, out=r)
+        # rr += r^T r
+        rr += r @ r
+        if wrt is None or "w" in wrt:
+            # Xtr += X^T r : d
+            Xtr += np.dot(X_b.T, r, out=scratch)
+        if wrt is None or "b" in wrt:
+            # total += sum(r)
+            total += r.sum()
+    # loss = rr / n
+    loss = rr / n
+    if wrt is None or "w" in wrt:
+        # w_bar = -2 Xtr / n : d
+        w_bar = np.multiply(Xtr, -2 / n, out=Xtr)
+    if wrt is None or "b" in wrt:
+        # b_bar = -2 total / n
+        b_bar = (-2 / n) * total
+    return float(loss), Gradients(w_bar, None if b_bar is None else dtype.type(b_bar))
+
+
+def space(buffer, shape, dtype):
+    """The buffer, or new memory where there is none."""
+    return np.empty(shape, dtype) if buffer is None else buffer
+
+
+BLOCK_BYTES = 2_000_000
+"""The rows of a block, and what is computed of them, take so much memory: more than with products of matrices, for
+products with a vector are so fast that the calls for a block would take as long."""
+
+LEAST_BLOCKS = 16
+"""Data of fewer blocks are taken at once: they stay in the last cache, which is as fast for a vector."""
+
+LEAST_ROWS = 64
+"""Products with fewer rows are slow, and every block adds to all sums."""
+
+
+def rows_of_block(n, d, itemsize):
+    """How many rows of the data make a block; 0 where blocks do not pay.
+
+    Where there are few blocks, or where the sums that every block adds to are as large as half of it.
+    """
+    entries = max(d + 2, 1)  # of a row, and of what is computed of it
+    rows = max(LEAST_ROWS, BLOCK_BYTES // (itemsize * entries))
+    if n < LEAST_BLOCKS * rows or 2 * (d + 2) > rows * entries:
+        return 0
+    count = -(-n // rows)
+    return -(-n // count)
+
+
+def fitting(workspace, sizes):
+    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    if workspace.sizes != sizes:
+        raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
+
+
+def known_parameters(wrt):
+    """The names as a tuple. Raises ValueError where one is not that of a parameter."""
+    if isinstance(wrt, str):
+        raise ValueError(f"wrt: a sequence of names expected, as ['{wrt}']; got the string {wrt}")
+    named = tuple(wrt)
+    unknown = [str(name) for name in named if name not in Parameters._fields]
+    if unknown:
+        raise ValueError(
+            f"wrt: the parameters are {', '.join(Parameters._fields)}; got {', '.join(unknown)}"
+        )
+    return named
+
+
+def checked(arguments):
+    """The arguments as arrays of one precision: float32 if all arrays are, else float64.
+
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    """
+    arrays, sizes = {}, {}
+    for name, (value, declared) in arguments.items():
+        array = arrays[name] = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
+        pairs = zip(declared, array.shape, strict=False)
+        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in pairs]
+        if array.ndim != len(declared) or list(array.shape) != expected:
+            wanted = " x ".join(map(str, declared)) or "scalar"
+            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
+            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+    judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
+    precision = np.float32 if single else np.float64
+    return [a.astype(precision, copy=False)[()] for a in arrays.values()]
+
+
+def check_gradients(seed=0, directions=3):
+    """Compare the gradients with central differences along random directions; the largest relative error.
+
+    Of three steps the best counts: a kink within a step, as of abs at 0, is no error of the gradient. Prints a line for
+    each parameter; raises AssertionError where an error is above 1e-5.
+    """
+    rng = np.random.default_rng(seed)
+    n = 3
+    d = 2
+    X = rng.standard_normal((n, d))
+    y = rng.standard_normal((n,))
+    w = rng.standard_normal((d,))
+    b = rng.standard_normal()
+    given = {"X": X, "y": y, "w": w, "b": b}
+    structures = {"w": "", "b": ""}
+    loss, gradients = value_and_grad(**given)
+    worst = 0.0
+    for name, gradient in zip(Parameters._fields, gradients, strict=True):
+        start = given[name]
+        error = 0.0
+        for _ in range(directions):
+            D = direction(rng, start, structures[name])
+            found = sum(np.sum(g * d) for g, d in zip(parts(gradient), parts(D), strict=True))
+            misses = []
+            for reach in (1e-3, 1e-4, 1e-5):
+                slopes = []
+                for step in (reach, reach / 2):
+                    above, _ = value_and_grad(**{**given, name: moved(start, D, step)})
+                    below, _ = value_and_grad(**{**given, name: moved(start, D, -step)})
+                    slopes.append((above - below) / (2 * step))
+                slope = (4 * slopes[1] - slopes[0]) / 3
+                scale = max(abs(slope), abs(found), 1e-3 * max(abs(loss), 1))
+                misses.append(abs(slope - found) / scale)
+            error = max(error, min(misses))
+        print(f"{name}: relative error {error:.1e}")
+        worst = max(worst, error)
+    assert worst < 1e-5, f"a gradient differs from central differences by {worst:.1e}"
+    print("the gradients agree with central differences")
+    return worst
+
+
+def parts(value):
+    """The arrays of a parameter."""
+    return value if isinstance(value, list) else [value]
+
+
+def moved(start, D, step):
+    """start + step D."""
+    if isinstance(start, list):
+        return [s + step * d for s, d in zip(start, D, strict=True)]
+    return start + step * D
+
+
+def direction(rng, start, structure):
+    """A random direction of the structure of a parameter."""
+    if isinstance(start, list):
+        return [direction(rng, s, structure) for s in start]
+    if structure and len(np.shape(start)) > 2:
+        return np.asarray([direction(rng, s, structure) for s in start])
+    D = rng.standard_normal(np.shape(start))
+    if structure == "symmetric":
+        return (D + D.T) / 2
+    if structure == "skew":
+        return (D - D.T) / 2
+    if structure == "diagonal":
+        return np.diag(np.diag(D))
+    if structure == "lower":
+        return np.tril(D)
+    return np.triu(D) if structure == "upper" else D
+
+
+if __name__ == "__main__":
+    check_gradients()

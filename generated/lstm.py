@@ -1,0 +1,827 @@
+"""LSTM, squared error at the last step.
+
+    # LSTM, squared error at the last step.
+    model lstm
+
+    input x[1..T] : n x d
+    input y : n x k
+    param Wi : d x m
+    param Ui : m x m
+    param bi : 1 x m
+    param Wf : d x m
+    param Uf : m x m
+    param bf : 1 x m
+    param Wo : d x m
+    param Uo : m x m
+    param bo : 1 x m
+    param Wg : d x m
+    param Ug : m x m
+    param bg : 1 x m
+    param V : m x k
+
+    h[0] = zeros(n, m)
+    c[0] = zeros(n, m)
+    for t in 1..T:
+        i[t] = sigmoid(x[t] Wi + h[t-1] Ui + 1_n bi)
+        f[t] = sigmoid(x[t] Wf + h[t-1] Uf + 1_n bf)
+        o[t] = sigmoid(x[t] Wo + h[t-1] Uo + 1_n bo)
+        g[t] = tanh(x[t] Wg + h[t-1] Ug + 1_n bg)
+        c[t] = f[t] .* c[t-1] + i[t] .* g[t]
+        h[t] = o[t] .* tanh(c[t])
+    P = h[T] V
+
+    output P
+    loss = tr((y - P)^T (y - P)) / n
+
+Written by mcalc 0.1.0: mcalc generate lstm
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+DIMENSIONS = ("T", "n", "d", "k", "m")
+SHAPES = {
+    "x": ("T", "n", "d"),
+    "y": ("n", "k"),
+    "Wi": ("d", "m"),
+    "Ui": ("m", "m"),
+    "bi": (1, "m"),
+    "Wf": ("d", "m"),
+    "Uf": ("m", "m"),
+    "bf": (1, "m"),
+    "Wo": ("d", "m"),
+    "Uo": ("m", "m"),
+    "bo": (1, "m"),
+    "Wg": ("d", "m"),
+    "Ug": ("m", "m"),
+    "bg": (1, "m"),
+    "V": ("m", "k"),
+}
+
+
+class Parameters(NamedTuple):
+    """The parameters."""
+
+    Wi: np.ndarray
+    Ui: np.ndarray
+    bi: np.ndarray
+    Wf: np.ndarray
+    Uf: np.ndarray
+    bf: np.ndarray
+    Wo: np.ndarray
+    Uo: np.ndarray
+    bo: np.ndarray
+    Wg: np.ndarray
+    Ug: np.ndarray
+    bg: np.ndarray
+    V: np.ndarray
+
+
+class Gradients(NamedTuple):
+    """The derivatives of the loss, one field for each parameter, with its shape; None where it was not asked for."""
+
+    Wi: np.ndarray
+    Ui: np.ndarray
+    bi: np.ndarray
+    Wf: np.ndarray
+    Uf: np.ndarray
+    bf: np.ndarray
+    Wo: np.ndarray
+    Uo: np.ndarray
+    bo: np.ndarray
+    Wg: np.ndarray
+    Ug: np.ndarray
+    bg: np.ndarray
+    V: np.ndarray
+
+
+class Workspace(NamedTuple):
+    """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
+
+    sizes: tuple = ()
+    h: np.ndarray = None
+    c: np.ndarray = None
+    i: np.ndarray = None
+    f: np.ndarray = None
+    o: np.ndarray = None
+    g: np.ndarray = None
+    a: np.ndarray = None
+    scratch: np.ndarray = None
+    P: np.ndarray = None
+    P_bar: np.ndarray = None
+    V_bar: np.ndarray = None
+    h_bar: np.ndarray = None
+    c_prev_bar: np.ndarray = None
+    Ug_T: np.ndarray = None
+    Uo_T: np.ndarray = None
+    Uf_T: np.ndarray = None
+    Ui_T: np.ndarray = None
+    zg_bar: np.ndarray = None
+    zo_bar: np.ndarray = None
+    zi_bar: np.ndarray = None
+    S: np.ndarray = None
+    c_bar2: np.ndarray = None
+    scratch2: np.ndarray = None
+    Wi_bar: np.ndarray = None
+    bi_bar: np.ndarray = None
+    Wf_bar: np.ndarray = None
+    bf_bar: np.ndarray = None
+    Wo_bar: np.ndarray = None
+    bo_bar: np.ndarray = None
+    Wg_bar: np.ndarray = None
+    bg_bar: np.ndarray = None
+
+
+NO_WORKSPACE = Workspace()
+
+
+def forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V):
+    """(loss, cache); the cache is what `backward` needs."""
+    return _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, NO_WORKSPACE)
+
+
+def backward(cache):
+    """The gradients, from the cache of `forward`."""
+    return _backward(cache, NO_WORKSPACE, None, False)
+
+
+def value_and_grad(
+    x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, *, wrt=None, workspace=None
+):
+    """(loss, gradients).
+
+    Arguments:
+        x  : T x n x d
+        y  : n x k
+        Wi : d x m
+        Ui : m x m
+        bi : 1 x m
+        Wf : d x m
+        Uf : m x m
+        bf : 1 x m
+        Wo : d x m
+        Uo : m x m
+        bo : 1 x m
+        Wg : d x m
+        Ug : m x m
+        bg : 1 x m
+        V  : m x k
+
+    `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
+    arrays of the workspace, which the next call with it overwrites.
+    """
+    if wrt is not None:
+        wrt = known_parameters(wrt)
+    ws = NO_WORKSPACE if workspace is None else workspace
+    loss, cache = _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, ws)
+    gradients = _backward(cache, ws, wrt, True)
+    if wrt is not None:
+        gradients = Gradients(
+            *(
+                g if name in wrt else None
+                for name, g in zip(Gradients._fields, gradients, strict=True)
+            )
+        )
+    return loss, gradients
+
+
+def predict(x, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V):
+    """P, from what it depends on."""
+    try:
+        T, n, d = x.shape
+        m = Wi.shape[1]
+        k = V.shape[1]
+        plain = (
+            type(x)
+            is type(Wi)
+            is type(Ui)
+            is type(bi)
+            is type(Wf)
+            is type(Uf)
+            is type(bf)
+            is type(Wo)
+            is type(Uo)
+            is type(bo)
+            is type(Wg)
+            is type(Ug)
+            is type(bg)
+            is type(V)
+            is np.ndarray
+            and x.dtype
+            is Wi.dtype
+            is Ui.dtype
+            is bi.dtype
+            is Wf.dtype
+            is Uf.dtype
+            is bf.dtype
+            is Wo.dtype
+            is Uo.dtype
+            is bo.dtype
+            is Wg.dtype
+            is Ug.dtype
+            is bg.dtype
+            is V.dtype
+            and x.dtype.char in "fd"
+            and Wi.shape == (d, m)
+            and Ui.shape == (m, m)
+            and bi.shape == (1, m)
+            and Wf.shape == (d, m)
+            and Uf.shape == (m, m)
+            and bf.shape == (1, m)
+            and Wo.shape == (d, m)
+            and Uo.shape == (m, m)
+            and bo.shape == (1, m)
+            and Wg.shape == (d, m)
+            and Ug.shape == (m, m)
+            and bg.shape == (1, m)
+            and V.shape == (m, k)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        x, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V = checked(
+            {
+                "x": (x, ("T", "n", "d")),
+                "Wi": (Wi, ("d", "m")),
+                "Ui": (Ui, ("m", "m")),
+                "bi": (bi, (1, "m")),
+                "Wf": (Wf, ("d", "m")),
+                "Uf": (Uf, ("m", "m")),
+                "bf": (bf, (1, "m")),
+                "Wo": (Wo, ("d", "m")),
+                "Uo": (Uo, ("m", "m")),
+                "bo": (bo, (1, "m")),
+                "Wg": (Wg, ("d", "m")),
+                "Ug": (Ug, ("m", "m")),
+                "bg": (bg, (1, "m")),
+                "V": (V, ("m", "k")),
+            }
+        )
+        T, n, d = x.shape
+        m = Wi.shape[1]
+        k = V.shape[1]
+    dtype = x.dtype
+    # h[0] = zeros(n,m) : n x m
+    h = np.empty((T + 1, n, m), dtype)
+    h[0] = 0
+    # c[0] = zeros(n,m) : n x m
+    c = np.empty((T + 1, n, m), dtype)
+    c[0] = 0
+    g2 = np.empty((n, m), dtype)
+    scratch = np.empty((n, m), dtype)
+    D = np.empty((n, m), dtype)
+    for x_t, h_prev, c_t, c_prev, h_t in zip(x, h[:-1], c[1:], c[:-1], h[1:], strict=True):
+        # g2 = tanh(x[t] Wg + h[t-1] Ug + ones(n) bg) : n x m
+        np.dot(x_t, Wg, out=g2)
+        g2 += np.dot(h_prev, Ug, out=scratch)
+        g2 += bg
+        np.tanh(g2, out=g2)
+        # D = sigmoid(x[t] Wi + h[t-1] Ui + ones(n) bi) .* g2 : n x m
+        np.dot(x_t, Wi, out=D)
+        D += np.dot(h_prev, Ui, out=scratch)
+        D += bi
+        sigmoid(D, out=D)
+        D *= g2
+        # c[t] = sigmoid(x[t] Wf + h[t-1] Uf + ones(n) bf) .* c[t-1] + D : n x m
+        np.dot(x_t, Wf, out=c_t)
+        c_t += np.dot(h_prev, Uf, out=scratch)
+        c_t += bf
+        sigmoid(c_t, out=c_t)
+        c_t *= c_prev
+        c_t += D
+        # H = tanh(c[t]) : n x m
+        H = np.tanh(c_t, out=D)
+        # h[t] = sigmoid(x[t] Wo + h[t-1] Uo + ones(n) bo) .* H : n x m
+        np.dot(x_t, Wo, out=h_t)
+        h_t += np.dot(h_prev, Uo, out=scratch)
+        h_t += bo
+        sigmoid(h_t, out=h_t)
+        h_t *= H
+    # P = h[T] V : n x k
+    P = np.dot(h[-1], V)
+    return P
+
+
+def init(seed=None, *, d, k, m):
+    """Parameters to start from: random numbers scaled by the number of inputs, zeros for what is added."""
+    rng = np.random.default_rng(seed)
+    Wi = rng.standard_normal((d, m)) / np.sqrt(max(d, 1))
+    Ui = rng.standard_normal((m, m)) / np.sqrt(max(m, 1))
+    bi = np.zeros((1, m))
+    Wf = rng.standard_normal((d, m)) / np.sqrt(max(d, 1))
+    Uf = rng.standard_normal((m, m)) / np.sqrt(max(m, 1))
+    bf = np.zeros((1, m))
+    Wo = rng.standard_normal((d, m)) / np.sqrt(max(d, 1))
+    Uo = rng.standard_normal((m, m)) / np.sqrt(max(m, 1))
+    bo = np.zeros((1, m))
+    Wg = rng.standard_normal((d, m)) / np.sqrt(max(d, 1))
+    Ug = rng.standard_normal((m, m)) / np.sqrt(max(m, 1))
+    bg = np.zeros((1, m))
+    V = rng.standard_normal((m, k)) / np.sqrt(max(m, 1))
+    return Parameters(
+        Wi=Wi, Ui=Ui, bi=bi, Wf=Wf, Uf=Uf, bf=bf, Wo=Wo, Uo=Uo, bo=bo, Wg=Wg, Ug=Ug, bg=bg, V=V
+    )
+
+
+def workspace(*, T, n, d, k, m, dtype=np.float64):
+    """Memory for `value_and_grad` with data of these dimensions and this precision."""
+    dtype = np.dtype(dtype)
+    return Workspace(
+        sizes=(T, n, d, k, m, dtype),
+        h=np.empty((T + 1, n, m), dtype),
+        c=np.empty((T + 1, n, m), dtype),
+        i=np.empty((T, n, m), dtype),
+        f=np.empty((T, n, m), dtype),
+        o=np.empty((T, n, m), dtype),
+        g=np.empty((T, n, m), dtype),
+        a=np.empty((T, n, m), dtype),
+        scratch=np.empty((n, m), dtype),
+        P=np.empty((n, k), dtype),
+        P_bar=np.empty((n, k), dtype),
+        V_bar=np.empty((m, k), dtype),
+        h_bar=np.empty((n, m), dtype),
+        c_prev_bar=np.empty((n, m), dtype),
+        Ug_T=np.empty((m, m), dtype),
+        Uo_T=np.empty((m, m), dtype),
+        Uf_T=np.empty((m, m), dtype),
+        Ui_T=np.empty((m, m), dtype),
+        zg_bar=np.empty((T, n, m), dtype),
+        zo_bar=np.empty((T, n, m), dtype),
+        zi_bar=np.empty((T, n, m), dtype),
+        S=np.empty((n, m), dtype),
+        c_bar2=np.empty((n, m), dtype),
+        scratch2=np.empty((n, m), dtype),
+        Wi_bar=np.empty((d, m), dtype),
+        bi_bar=np.empty((1, m), dtype),
+        Wf_bar=np.empty((d, m), dtype),
+        bf_bar=np.empty((1, m), dtype),
+        Wo_bar=np.empty((d, m), dtype),
+        bo_bar=np.empty((1, m), dtype),
+        Wg_bar=np.empty((d, m), dtype),
+        bg_bar=np.empty((1, m), dtype),
+    )
+
+
+def _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, ws):
+    try:
+        T, n, d = x.shape
+        k = y.shape[1]
+        m = Wi.shape[1]
+        plain = (
+            type(x)
+            is type(y)
+            is type(Wi)
+            is type(Ui)
+            is type(bi)
+            is type(Wf)
+            is type(Uf)
+            is type(bf)
+            is type(Wo)
+            is type(Uo)
+            is type(bo)
+            is type(Wg)
+            is type(Ug)
+            is type(bg)
+            is type(V)
+            is np.ndarray
+            and x.dtype
+            is y.dtype
+            is Wi.dtype
+            is Ui.dtype
+            is bi.dtype
+            is Wf.dtype
+            is Uf.dtype
+            is bf.dtype
+            is Wo.dtype
+            is Uo.dtype
+            is bo.dtype
+            is Wg.dtype
+            is Ug.dtype
+            is bg.dtype
+            is V.dtype
+            and x.dtype.char in "fd"
+            and y.shape == (n, k)
+            and Wi.shape == (d, m)
+            and Ui.shape == (m, m)
+            and bi.shape == (1, m)
+            and Wf.shape == (d, m)
+            and Uf.shape == (m, m)
+            and bf.shape == (1, m)
+            and Wo.shape == (d, m)
+            and Uo.shape == (m, m)
+            and bo.shape == (1, m)
+            and Wg.shape == (d, m)
+            and Ug.shape == (m, m)
+            and bg.shape == (1, m)
+            and V.shape == (m, k)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V = checked(
+            {
+                "x": (x, ("T", "n", "d")),
+                "y": (y, ("n", "k")),
+                "Wi": (Wi, ("d", "m")),
+                "Ui": (Ui, ("m", "m")),
+                "bi": (bi, (1, "m")),
+                "Wf": (Wf, ("d", "m")),
+                "Uf": (Uf, ("m", "m")),
+                "bf": (bf, (1, "m")),
+                "Wo": (Wo, ("d", "m")),
+                "Uo": (Uo, ("m", "m")),
+                "bo": (bo, (1, "m")),
+                "Wg": (Wg, ("d", "m")),
+                "Ug": (Ug, ("m", "m")),
+                "bg": (bg, (1, "m")),
+                "V": (V, ("m", "k")),
+            }
+        )
+        T, n, d = x.shape
+        k = y.shape[1]
+        m = Wi.shape[1]
+    dtype = x.dtype
+    if ws is not NO_WORKSPACE:
+        fitting(ws, (T, n, d, k, m, dtype))
+    # h[0] = zeros(n,m) : n x m
+    h = space(ws.h, (T + 1, n, m), dtype)
+    h[0] = 0
+    # c[0] = zeros(n,m) : n x m
+    c = space(ws.c, (T + 1, n, m), dtype)
+    c[0] = 0
+    x_rows = x.reshape(T * n, d)
+    # zi_in[1..T] = x[1..T] Wi + ones(T*n) bi : T*n x m
+    i = space(ws.i, (T, n, m), dtype)
+    zi_in = i
+    zi_in_rows = zi_in.reshape(T * n, m)
+    np.dot(x_rows, Wi, out=zi_in_rows)
+    zi_in_rows += bi
+    # zf_in[1..T] = x[1..T] Wf + ones(T*n) bf : T*n x m
+    f = space(ws.f, (T, n, m), dtype)
+    zf_in = f
+    zf_in_rows = zf_in.reshape(T * n, m)
+    np.dot(x_rows, Wf, out=zf_in_rows)
+    zf_in_rows += bf
+    # zo_in[1..T] = x[1..T] Wo + ones(T*n) bo : T*n x m
+    o = space(ws.o, (T, n, m), dtype)
+    zo_in = o
+    zo_in_rows = zo_in.reshape(T * n, m)
+    np.dot(x_rows, Wo, out=zo_in_rows)
+    zo_in_rows += bo
+    # zg_in[1..T] = x[1..T] Wg + ones(T*n) bg : T*n x m
+    g = space(ws.g, (T, n, m), dtype)
+    zg_in = g
+    zg_in_rows = zg_in.reshape(T * n, m)
+    np.dot(x_rows, Wg, out=zg_in_rows)
+    zg_in_rows += bg
+    a = space(ws.a, (T, n, m), dtype)
+    scratch = space(ws.scratch, (n, m), dtype)
+    for i_t, h_prev, f_t, o_t, g_t, c_t, c_prev, a_t, h_t in zip(
+        i, h[:-1], f, o, g, c[1:], c[:-1], a, h[1:], strict=True
+    ):
+        # i[t] = sigmoid(zi_in[t] + h[t-1] Ui) : n x m
+        i_t += np.dot(h_prev, Ui, out=scratch)
+        sigmoid(i_t, out=i_t)
+        # f[t] = sigmoid(zf_in[t] + h[t-1] Uf) : n x m
+        f_t += np.dot(h_prev, Uf, out=scratch)
+        sigmoid(f_t, out=f_t)
+        # o[t] = sigmoid(zo_in[t] + h[t-1] Uo) : n x m
+        o_t += np.dot(h_prev, Uo, out=scratch)
+        sigmoid(o_t, out=o_t)
+        # g[t] = tanh(zg_in[t] + h[t-1] Ug) : n x m
+        g_t += np.dot(h_prev, Ug, out=scratch)
+        np.tanh(g_t, out=g_t)
+        # c[t] = f[t] .* c[t-1] + i[t] .* g[t] : n x m
+        np.multiply(f_t, c_prev, out=c_t)
+        c_t += np.multiply(i_t, g_t, out=scratch)
+        # a[t] = tanh(c[t]) : n x m
+        np.tanh(c_t, out=a_t)
+        # h[t] = o[t] .* a[t] : n x m
+        np.multiply(o_t, a_t, out=h_t)
+    # P = h[T] V : n x k
+    P = np.dot(h[-1], V, out=ws.P)
+    # R = y - P : n x k
+    R = np.subtract(y, P, out=P)
+    # loss = norm(R)^2 / n
+    loss = np.vdot(R, R) / n
+    return float(loss), (Ui, Uf, Uo, Ug, V, T, n, m, dtype, h, c, x_rows, i, f, o, g, a, R)
+
+
+def _backward(cache, ws, wrt, last):
+    # where the cache is used for the last time, parts of it are overwritten
+    Ui, Uf, Uo, Ug, V, T, n, m, dtype, h, c, x_rows, i, f, o, g, a, R = cache
+    V_bar = Wi_bar = Ui_bar = bi_bar = Wf_bar = Uf_bar = bf_bar = Wo_bar = Uo_bar = bo_bar = (
+        Wg_bar
+    ) = Ug_bar = bg_bar = None
+    # P_bar = -2 R / n : n x k
+    P_bar = np.multiply(R, -2 / n, out=ws.P_bar)
+    if wrt is None or "V" in wrt:
+        # V_bar = h[T]^T P_bar : m x k
+        V_bar = np.dot(h[-1].T, P_bar, out=ws.V_bar)
+    # h_bar[T] = P_bar V^T : n x m
+    h_bar = space(ws.h_bar, (n, m), dtype)
+    np.dot(P_bar, V.T, out=h_bar)
+    # c_prev_bar[T+1] = zeros(n,m) : n x m
+    c_prev_bar = space(ws.c_prev_bar, (n, m), dtype)
+    c_prev_bar[...] = 0
+    # Ug_T = Ug^T : m x m
+    Ug_T = np.positive(Ug.T, order="C", out=ws.Ug_T)
+    # Uo_T = Uo^T : m x m
+    Uo_T = np.positive(Uo.T, order="C", out=ws.Uo_T)
+    # Uf_T = Uf^T : m x m
+    Uf_T = np.positive(Uf.T, order="C", out=ws.Uf_T)
+    # Ui_T = Ui^T : m x m
+    Ui_T = np.positive(Ui.T, order="C", out=ws.Ui_T)
+    zg_bar = space(ws.zg_bar, (T, n, m), dtype)
+    zo_bar = space(ws.zo_bar, (T, n, m), dtype)
+    zf_bar = a if last else np.empty((T, n, m), dtype)
+    zi_bar = space(ws.zi_bar, (T, n, m), dtype)
+    S = space(ws.S, (n, m), dtype)
+    c_bar2 = space(ws.c_bar2, (n, m), dtype)
+    scratch2 = space(ws.scratch2, (n, m), dtype)
+    for a_t, o_t, g_t, zg_bar_t, i_t, zo_bar_t, f_t, zf_bar_t, c_prev, zi_bar_t in zip(
+        a[::-1],
+        o[::-1],
+        g[::-1],
+        zg_bar[::-1],
+        i[::-1],
+        zo_bar[::-1],
+        f[::-1],
+        zf_bar[::-1],
+        c[:-1][::-1],
+        zi_bar[::-1],
+        strict=True,
+    ):
+        # S = 1 - a[t].^2 : n x m
+        np.square(a_t, out=S)
+        np.subtract(1, S, out=S)
+        # c_bar2 = (h_bar[t] .* o[t]) .* S + c_prev_bar[t+1] : n x m
+        np.multiply(h_bar, o_t, out=c_bar2)
+        c_bar2 *= S
+        c_bar2 += c_prev_bar
+        # S2 = 1 - g[t].^2 : n x m
+        S2 = np.square(g_t, out=S)
+        np.subtract(1, S2, out=S2)
+        # zg_bar[t] = (c_bar2 .* i[t]) .* S2 : n x m
+        np.multiply(c_bar2, i_t, out=zg_bar_t)
+        zg_bar_t *= S2
+        # S3 = 1 - o[t] : n x m
+        S3 = np.subtract(1, o_t, out=S2)
+        # zo_bar[t] = (h_bar[t] .* a[t]) .* o[t] .* S3 : n x m
+        np.multiply(h_bar, a_t, out=zo_bar_t)
+        zo_bar_t *= o_t
+        zo_bar_t *= S3
+        # S4 = 1 - f[t] : n x m
+        S4 = np.subtract(1, f_t, out=S3)
+        # zf_bar[t] = (c_bar2 .* c[t-1]) .* f[t] .* S4 : n x m
+        np.multiply(c_bar2, c_prev, out=zf_bar_t)
+        zf_bar_t *= f_t
+        zf_bar_t *= S4
+        # S5 = 1 - i[t] : n x m
+        S5 = np.subtract(1, i_t, out=S4)
+        # zi_bar[t] = (c_bar2 .* g[t]) .* i[t] .* S5 : n x m
+        np.multiply(c_bar2, g_t, out=zi_bar_t)
+        zi_bar_t *= i_t
+        zi_bar_t *= S5
+        # h_bar[t-1] = zg_bar[t] Ug_T + zo_bar[t] Uo_T + zf_bar[t] Uf_T + zi_bar[t] Ui_T : n x m
+        np.dot(zg_bar_t, Ug_T, out=h_bar)
+        h_bar += np.dot(zo_bar_t, Uo_T, out=scratch2)
+        h_bar += np.dot(zf_bar_t, Uf_T, out=scratch2)
+        h_bar += np.dot(zi_bar_t, Ui_T, out=scratch2)
+        # c_prev_bar[t] = c_bar2 .* f[t] : n x m
+        np.multiply(c_bar2, f_t, out=c_prev_bar)
+    zi_bar_rows = zi_bar.reshape(T * n, m)
+    if wrt is None or "Wi" in wrt:
+        # Wi_bar = x[1..T]^T zi_bar[1..T] : d x m
+        Wi_bar = np.dot(x_rows.T, zi_bar_rows, out=ws.Wi_bar)
+    h_part = h[:-1].reshape(T * n, m)
+    if wrt is None or "Ui" in wrt:
+        # Ui_bar = h[0..T-1]^T zi_bar[1..T] : m x m
+        Ui_bar = np.dot(h_part.T, zi_bar_rows, out=Ug_T)
+    if wrt is None or "bi" in wrt:
+        # bi_bar = sum(zi_bar[1..T], axis=0) : 1 x m
+        bi_bar = np.add.reduce(zi_bar_rows, axis=0, keepdims=True, out=ws.bi_bar)
+    zf_bar_rows = zf_bar.reshape(T * n, m)
+    if wrt is None or "Wf" in wrt:
+        # Wf_bar = x[1..T]^T zf_bar[1..T] : d x m
+        Wf_bar = np.dot(x_rows.T, zf_bar_rows, out=ws.Wf_bar)
+    if wrt is None or "Uf" in wrt:
+        # Uf_bar = h[0..T-1]^T zf_bar[1..T] : m x m
+        Uf_bar = np.dot(h_part.T, zf_bar_rows, out=Uo_T)
+    if wrt is None or "bf" in wrt:
+        # bf_bar = sum(zf_bar[1..T], axis=0) : 1 x m
+        bf_bar = np.add.reduce(zf_bar_rows, axis=0, keepdims=True, out=ws.bf_bar)
+    zo_bar_rows = zo_bar.reshape(T * n, m)
+    if wrt is None or "Wo" in wrt:
+        # Wo_bar = x[1..T]^T zo_bar[1..T] : d x m
+        Wo_bar = np.dot(x_rows.T, zo_bar_rows, out=ws.Wo_bar)
+    if wrt is None or "Uo" in wrt:
+        # Uo_bar = h[0..T-1]^T zo_bar[1..T] : m x m
+        Uo_bar = np.dot(h_part.T, zo_bar_rows, out=Uf_T)
+    if wrt is None or "bo" in wrt:
+        # bo_bar = sum(zo_bar[1..T], axis=0) : 1 x m
+        bo_bar = np.add.reduce(zo_bar_rows, axis=0, keepdims=True, out=ws.bo_bar)
+    zg_bar_rows = zg_bar.reshape(T * n, m)
+    if wrt is None or "Wg" in wrt:
+        # Wg_bar = x[1..T]^T zg_bar[1..T] : d x m
+        Wg_bar = np.dot(x_rows.T, zg_bar_rows, out=ws.Wg_bar)
+    if wrt is None or "Ug" in wrt:
+        # Ug_bar = h[0..T-1]^T zg_bar[1..T] : m x m
+        Ug_bar = np.dot(h_part.T, zg_bar_rows, out=Ui_T)
+    if wrt is None or "bg" in wrt:
+        # bg_bar = sum(zg_bar[1..T], axis=0) : 1 x m
+        bg_bar = np.add.reduce(zg_bar_rows, axis=0, keepdims=True, out=ws.bg_bar)
+    return Gradients(
+        Wi_bar,
+        Ui_bar,
+        bi_bar,
+        Wf_bar,
+        Uf_bar,
+        bf_bar,
+        Wo_bar,
+        Uo_bar,
+        bo_bar,
+        Wg_bar,
+        Ug_bar,
+        bg_bar,
+        V_bar,
+    )
+
+
+LIMITS = {"d": 709.0, "f": 88.0}
+"""The largest numbers, by precision, whose exponential is finite."""
+
+
+def sigmoid(X, out=None):
+    """1 / (1 + exp(-X)), without overflow."""
+    out = np.asarray(np.negative(X, out=out))
+    np.minimum(out, LIMITS[out.dtype.char], out=out)
+    np.exp(out, out=out)
+    out += 1
+    return np.divide(1, out, out=out)[()]
+
+
+def space(buffer, shape, dtype):
+    """The buffer, or new memory where there is none."""
+    return np.empty(shape, dtype) if buffer is None else buffer
+
+
+def fitting(workspace, sizes):
+    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    if workspace.sizes != sizes:
+        raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
+
+
+def known_parameters(wrt):
+    """The names as a tuple. Raises ValueError where one is not that of a parameter."""
+    if isinstance(wrt, str):
+        raise ValueError(f"wrt: a sequence of names expected, as ['{wrt}']; got the string {wrt}")
+    named = tuple(wrt)
+    unknown = [str(name) for name in named if name not in Parameters._fields]
+    if unknown:
+        raise ValueError(
+            f"wrt: the parameters are {', '.join(Parameters._fields)}; got {', '.join(unknown)}"
+        )
+    return named
+
+
+def checked(arguments):
+    """The arguments as arrays of one precision: float32 if all arrays are, else float64.
+
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    """
+    arrays, sizes = {}, {}
+    for name, (value, declared) in arguments.items():
+        array = arrays[name] = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
+        pairs = zip(declared, array.shape, strict=False)
+        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in pairs]
+        if array.ndim != len(declared) or list(array.shape) != expected:
+            wanted = " x ".join(map(str, declared)) or "scalar"
+            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
+            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+    judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
+    precision = np.float32 if single else np.float64
+    return [a.astype(precision, copy=False)[()] for a in arrays.values()]
+
+
+def check_gradients(seed=0, directions=3):
+    """Compare the gradients with central differences along random directions; the largest relative error.
+
+    Of three steps the best counts: a kink within a step, as of abs at 0, is no error of the gradient. Prints a line for
+    each parameter; raises AssertionError where an error is above 1e-5.
+    """
+    rng = np.random.default_rng(seed)
+    T = 3
+    n = 2
+    d = 4
+    k = 5
+    m = 6
+    x = rng.standard_normal((T, n, d))
+    y = rng.standard_normal((n, k))
+    Wi = rng.standard_normal((d, m))
+    Ui = rng.standard_normal((m, m))
+    bi = rng.standard_normal((1, m))
+    Wf = rng.standard_normal((d, m))
+    Uf = rng.standard_normal((m, m))
+    bf = rng.standard_normal((1, m))
+    Wo = rng.standard_normal((d, m))
+    Uo = rng.standard_normal((m, m))
+    bo = rng.standard_normal((1, m))
+    Wg = rng.standard_normal((d, m))
+    Ug = rng.standard_normal((m, m))
+    bg = rng.standard_normal((1, m))
+    V = rng.standard_normal((m, k))
+    given = {
+        "x": x,
+        "y": y,
+        "Wi": Wi,
+        "Ui": Ui,
+        "bi": bi,
+        "Wf": Wf,
+        "Uf": Uf,
+        "bf": bf,
+        "Wo": Wo,
+        "Uo": Uo,
+        "bo": bo,
+        "Wg": Wg,
+        "Ug": Ug,
+        "bg": bg,
+        "V": V,
+    }
+    structures = {
+        "Wi": "",
+        "Ui": "",
+        "bi": "",
+        "Wf": "",
+        "Uf": "",
+        "bf": "",
+        "Wo": "",
+        "Uo": "",
+        "bo": "",
+        "Wg": "",
+        "Ug": "",
+        "bg": "",
+        "V": "",
+    }
+    loss, gradients = value_and_grad(**given)
+    worst = 0.0
+    for name, gradient in zip(Parameters._fields, gradients, strict=True):
+        start = given[name]
+        error = 0.0
+        for _ in range(directions):
+            D = direction(rng, start, structures[name])
+            found = sum(np.sum(g * d) for g, d in zip(parts(gradient), parts(D), strict=True))
+            misses = []
+            for reach in (1e-3, 1e-4, 1e-5):
+                slopes = []
+                for step in (reach, reach / 2):
+                    above, _ = value_and_grad(**{**given, name: moved(start, D, step)})
+                    below, _ = value_and_grad(**{**given, name: moved(start, D, -step)})
+                    slopes.append((above - below) / (2 * step))
+                slope = (4 * slopes[1] - slopes[0]) / 3
+                scale = max(abs(slope), abs(found), 1e-3 * max(abs(loss), 1))
+                misses.append(abs(slope - found) / scale)
+            error = max(error, min(misses))
+        print(f"{name}: relative error {error:.1e}")
+        worst = max(worst, error)
+    assert worst < 1e-5, f"a gradient differs from central differences by {worst:.1e}"
+    print("the gradients agree with central differences")
+    return worst
+
+
+def parts(value):
+    """The arrays of a parameter."""
+    return value if isinstance(value, list) else [value]
+
+
+def moved(start, D, step):
+    """start + step D."""
+    if isinstance(start, list):
+        return [s + step * d for s, d in zip(start, D, strict=True)]
+    return start + step * D
+
+
+def direction(rng, start, structure):
+    """A random direction of the structure of a parameter."""
+    if isinstance(start, list):
+        return [direction(rng, s, structure) for s in start]
+    if structure and len(np.shape(start)) > 2:
+        return np.asarray([direction(rng, s, structure) for s in start])
+    D = rng.standard_normal(np.shape(start))
+    if structure == "symmetric":
+        return (D + D.T) / 2
+    if structure == "skew":
+        return (D - D.T) / 2
+    if structure == "diagonal":
+        return np.diag(np.diag(D))
+    if structure == "lower":
+        return np.tril(D)
+    return np.triu(D) if structure == "upper" else D
+
+
+if __name__ == "__main__":
+    check_gradients()

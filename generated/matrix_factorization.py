@@ -1,0 +1,398 @@
+"""Low-rank factorization X ~ U V^T with quadratic penalties.
+
+    # Low-rank factorization X ~ U V^T with quadratic penalties.
+    model matrix_factorization
+
+    input X : n x d
+    input lambda : scalar
+    param U : n x k
+    param V : d x k
+
+    loss = norm(X - U V^T)^2 + lambda (norm(U)^2 + norm(V)^2)
+
+Written by mcalc 0.1.0: mcalc generate matrix_factorization
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+DIMENSIONS = ("n", "d", "k")
+SHAPES = {"X": ("n", "d"), "lambda_": (), "U": ("n", "k"), "V": ("d", "k")}
+
+
+class Parameters(NamedTuple):
+    """The parameters."""
+
+    U: np.ndarray
+    V: np.ndarray
+
+
+class Gradients(NamedTuple):
+    """The derivatives of the loss, one field for each parameter, with its shape; None where it was not asked for."""
+
+    U: np.ndarray
+    V: np.ndarray
+
+
+class Workspace(NamedTuple):
+    """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
+
+    sizes: tuple = ()
+    block_rows: int = 0
+    R: np.ndarray = None
+    R_bar: np.ndarray = None
+    U_bar: np.ndarray = None
+    scratch: np.ndarray = None
+    V_bar: np.ndarray = None
+    scratch2: np.ndarray = None
+    RtU: np.ndarray = None
+    scratch3: np.ndarray = None
+    scratch4: np.ndarray = None
+
+
+NO_WORKSPACE = Workspace()
+
+
+def forward(X, lambda_, U, V):
+    """(loss, cache); the cache is what `backward` needs."""
+    return _forward(X, lambda_, U, V, NO_WORKSPACE)
+
+
+def backward(cache):
+    """The gradients, from the cache of `forward`."""
+    return _backward(cache, NO_WORKSPACE, None)
+
+
+def value_and_grad(X, lambda_, U, V, *, wrt=None, workspace=None):
+    """(loss, gradients).
+
+    Arguments:
+        X       : n x d
+        lambda_ : scalar (lambda in the model)
+        U       : n x k
+        V       : d x k
+
+    `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
+    arrays of the workspace, which the next call with it overwrites.
+    """
+    if wrt is not None:
+        wrt = known_parameters(wrt)
+    ws = NO_WORKSPACE if workspace is None else workspace
+    if ws.block_rows or (isinstance(X, np.ndarray) and X.nbytes > BLOCK_BYTES):
+        loss, gradients = _by_rows(X, lambda_, U, V, ws, wrt)
+    else:
+        loss, cache = _forward(X, lambda_, U, V, ws)
+        gradients = _backward(cache, ws, wrt)
+    if wrt is not None:
+        gradients = Gradients(
+            *(
+                g if name in wrt else None
+                for name, g in zip(Gradients._fields, gradients, strict=True)
+            )
+        )
+    return loss, gradients
+
+
+def init(seed=None, *, n, d, k):
+    """Parameters to start from: random numbers scaled by the number of inputs, zeros for what is added."""
+    rng = np.random.default_rng(seed)
+    U = rng.standard_normal((n, k)) / np.sqrt(max(n, 1))
+    V = rng.standard_normal((d, k)) / np.sqrt(max(d, 1))
+    return Parameters(U=U, V=V)
+
+
+def workspace(*, n, d, k, dtype=np.float64):
+    """Memory for `value_and_grad` with data of these dimensions and this precision."""
+    dtype = np.dtype(dtype)
+    block_rows = rows_of_block(n, d, k, dtype.itemsize)
+    return Workspace(
+        sizes=(n, d, k, dtype),
+        block_rows=block_rows,
+        R=np.empty((block_rows or n, d), dtype),
+        R_bar=np.empty((block_rows or n, d), dtype),
+        U_bar=np.empty((n, k), dtype),
+        scratch=np.empty((block_rows or n, k), dtype),
+        V_bar=np.empty((d, k), dtype),
+        scratch2=np.empty((d, k), dtype),
+        RtU=np.empty((d, k), dtype),
+        scratch3=np.empty((block_rows or n, k), dtype),
+        scratch4=np.empty((d, k), dtype),
+    )
+
+
+def _forward(X, lambda_, U, V, ws):
+    try:
+        n, d = X.shape
+        k = U.shape[1]
+        plain = (
+            type(X) is type(U) is type(V) is np.ndarray
+            and type(lambda_) is float
+            and X.dtype is U.dtype is V.dtype
+            and X.dtype.char in "fd"
+            and U.shape == (n, k)
+            and V.shape == (d, k)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        X, lambda_, U, V = checked(
+            {
+                "X": (X, ("n", "d")),
+                "lambda": (lambda_, ()),
+                "U": (U, ("n", "k")),
+                "V": (V, ("d", "k")),
+            }
+        )
+        n, d = X.shape
+        k = U.shape[1]
+    dtype = X.dtype
+    lambda_ = dtype.type(lambda_)
+    if ws is not NO_WORKSPACE:
+        fitting(ws, (n, d, k, dtype))
+    # R = X - U V^T : n x d
+    R = np.dot(U, V.T, out=ws.R)
+    np.subtract(X, R, out=R)
+    # loss = norm(R)^2 + lambda (norm(U)^2 + norm(V)^2)
+    loss = np.vdot(R, R) + lambda_ * (np.vdot(U, U) + np.vdot(V, V))
+    return float(loss), (lambda_, U, V, R)
+
+
+def _backward(cache, ws, wrt):
+    lambda_, U, V, R = cache
+    U_bar = V_bar = None
+    # R_bar = 2 R : n x d
+    R_bar = np.multiply(R, 2, out=ws.R_bar)
+    if wrt is None or "U" in wrt:
+        # U_bar = 2 lambda U - R_bar V : n x k
+        U_bar = np.multiply(U, lambda_, out=ws.U_bar)
+        U_bar *= 2
+        U_bar -= np.dot(R_bar, V, out=ws.scratch)
+    if wrt is None or "V" in wrt:
+        # V_bar = 2 lambda V - R_bar^T U : d x k
+        V_bar = np.multiply(V, lambda_, out=ws.V_bar)
+        V_bar *= 2
+        V_bar -= np.dot(R_bar.T, U, out=ws.scratch2)
+    return Gradients(U_bar, V_bar)
+
+
+def _by_rows(X, lambda_, U, V, ws, wrt):
+    """(loss, gradients) in one pass over X, a block of rows at a time.
+
+    Both are made of sums over the rows. Each block is used by all products while it is in the cache, and what is
+    computed of it is overwritten by the next: comments name whole matrices, the code has the rows of a block.
+    """
+    try:
+        n, d = X.shape
+        k = U.shape[1]
+        plain = (
+            type(X) is type(U) is type(V) is np.ndarray
+            and type(lambda_) is float
+            and X.dtype is U.dtype is V.dtype
+            and X.dtype.char in "fd"
+            and U.shape == (n, k)
+            and V.shape == (d, k)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        X, lambda_, U, V = checked(
+            {
+                "X": (X, ("n", "d")),
+                "lambda": (lambda_, ()),
+                "U": (U, ("n", "k")),
+                "V": (V, ("d", "k")),
+            }
+        )
+        n, d = X.shape
+        k = U.shape[1]
+    dtype = X.dtype
+    lambda_ = dtype.type(lambda_)
+    if ws is not NO_WORKSPACE:
+        fitting(ws, (n, d, k, dtype))
+    rows = ws.block_rows or rows_of_block(n, d, k, dtype.itemsize)
+    if not rows:
+        loss, cache = _forward(X, lambda_, U, V, ws)
+        return loss, _backward(cache, ws, wrt)
+    V_bar = None
+    RR = 0.0
+    UU = 0.0
+    U_bar = space(ws.U_bar, (n, k), dtype)
+    RtU = space(ws.RtU, (d, k), dtype)
+    RtU[...] = 0
+    R = space(ws.R, (rows, d), dtype)
+    scratch3 = space(ws.scratch3, (rows, k), dtype)
+    scratch4 = space(ws.scratch4, (d, k), dtype)
+    for start in range(0, n, rows):
+        stop = start + rows
+        U_b, X_b, U_bar_b = U[start:stop], X[start:stop], U_bar[start:stop]
+        if stop > n:  # the last block is shorter
+            R, scratch3 = R[: n - start], scratch3[: n - start]
+        # R = X - U V^T : n x d
+        np.dot(U_b, V.T, out=R)
+        np.subtract(X_b, R, out=R)
+        # RR += norm(R)^2
+        RR += np.vdot(R, R)
+        # UU += norm(U)^2
+        UU += np.vdot(U_b, U_b)
+        if wrt is None or "U" in wrt:
+            # U_bar = 2 lambda U - 2 R V : n x k
+            np.multiply(U_b, lambda_, out=U_bar_b)
+            U_bar_b *= 2
+            U_bar_b -= 2 * np.dot(R, V, out=scratch3)
+        if wrt is None or "V" in wrt:
+            # RtU += R^T U : d x k
+            RtU += np.dot(R.T, U_b, out=scratch4)
+    # loss = RR + lambda (UU + norm(V)^2)
+    loss = RR + lambda_ * (UU + np.vdot(V, V))
+    if wrt is None or "V" in wrt:
+        # V_bar = 2 lambda V - 2 RtU : d x k
+        V_bar = np.multiply(V, lambda_, out=ws.V_bar)
+        V_bar *= 2
+        V_bar -= 2 * RtU
+    return float(loss), Gradients(U_bar, V_bar)
+
+
+def space(buffer, shape, dtype):
+    """The buffer, or new memory where there is none."""
+    return np.empty(shape, dtype) if buffer is None else buffer
+
+
+BLOCK_BYTES = 400_000
+"""The rows of a block, and what is computed of them, take so much memory: they stay in the second-level cache."""
+
+LEAST_BLOCKS = 4
+"""Data of fewer blocks are taken at once: they stay in a cache in any case."""
+
+LEAST_ROWS = 64
+"""Products with fewer rows are slow, and every block adds to all sums."""
+
+
+def rows_of_block(n, d, k, itemsize):
+    """How many rows of the data make a block; 0 where blocks do not pay.
+
+    Where there are few blocks, or where the sums that every block adds to are as large as half of it.
+    """
+    entries = max(2 * d + 3 * k, 1)  # of a row, and of what is computed of it
+    rows = max(LEAST_ROWS, BLOCK_BYTES // (itemsize * entries))
+    if n < LEAST_BLOCKS * rows or 2 * (d * k + 2) > rows * entries:
+        return 0
+    count = -(-n // rows)
+    return -(-n // count)
+
+
+def fitting(workspace, sizes):
+    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    if workspace.sizes != sizes:
+        raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
+
+
+def known_parameters(wrt):
+    """The names as a tuple. Raises ValueError where one is not that of a parameter."""
+    if isinstance(wrt, str):
+        raise ValueError(f"wrt: a sequence of names expected, as ['{wrt}']; got the string {wrt}")
+    named = tuple(wrt)
+    unknown = [str(name) for name in named if name not in Parameters._fields]
+    if unknown:
+        raise ValueError(
+            f"wrt: the parameters are {', '.join(Parameters._fields)}; got {', '.join(unknown)}"
+        )
+    return named
+
+
+def checked(arguments):
+    """The arguments as arrays of one precision: float32 if all arrays are, else float64.
+
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    """
+    arrays, sizes = {}, {}
+    for name, (value, declared) in arguments.items():
+        array = arrays[name] = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
+        pairs = zip(declared, array.shape, strict=False)
+        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in pairs]
+        if array.ndim != len(declared) or list(array.shape) != expected:
+            wanted = " x ".join(map(str, declared)) or "scalar"
+            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
+            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+    judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
+    precision = np.float32 if single else np.float64
+    return [a.astype(precision, copy=False)[()] for a in arrays.values()]
+
+
+def check_gradients(seed=0, directions=3):
+    """Compare the gradients with central differences along random directions; the largest relative error.
+
+    Of three steps the best counts: a kink within a step, as of abs at 0, is no error of the gradient. Prints a line for
+    each parameter; raises AssertionError where an error is above 1e-5.
+    """
+    rng = np.random.default_rng(seed)
+    n = 3
+    d = 2
+    k = 4
+    X = rng.standard_normal((n, d))
+    lambda_ = rng.standard_normal()
+    U = rng.standard_normal((n, k))
+    V = rng.standard_normal((d, k))
+    given = {"X": X, "lambda_": lambda_, "U": U, "V": V}
+    structures = {"U": "", "V": ""}
+    loss, gradients = value_and_grad(**given)
+    worst = 0.0
+    for name, gradient in zip(Parameters._fields, gradients, strict=True):
+        start = given[name]
+        error = 0.0
+        for _ in range(directions):
+            D = direction(rng, start, structures[name])
+            found = sum(np.sum(g * d) for g, d in zip(parts(gradient), parts(D), strict=True))
+            misses = []
+            for reach in (1e-3, 1e-4, 1e-5):
+                slopes = []
+                for step in (reach, reach / 2):
+                    above, _ = value_and_grad(**{**given, name: moved(start, D, step)})
+                    below, _ = value_and_grad(**{**given, name: moved(start, D, -step)})
+                    slopes.append((above - below) / (2 * step))
+                slope = (4 * slopes[1] - slopes[0]) / 3
+                scale = max(abs(slope), abs(found), 1e-3 * max(abs(loss), 1))
+                misses.append(abs(slope - found) / scale)
+            error = max(error, min(misses))
+        print(f"{name}: relative error {error:.1e}")
+        worst = max(worst, error)
+    assert worst < 1e-5, f"a gradient differs from central differences by {worst:.1e}"
+    print("the gradients agree with central differences")
+    return worst
+
+
+def parts(value):
+    """The arrays of a parameter."""
+    return value if isinstance(value, list) else [value]
+
+
+def moved(start, D, step):
+    """start + step D."""
+    if isinstance(start, list):
+        return [s + step * d for s, d in zip(start, D, strict=True)]
+    return start + step * D
+
+
+def direction(rng, start, structure):
+    """A random direction of the structure of a parameter."""
+    if isinstance(start, list):
+        return [direction(rng, s, structure) for s in start]
+    if structure and len(np.shape(start)) > 2:
+        return np.asarray([direction(rng, s, structure) for s in start])
+    D = rng.standard_normal(np.shape(start))
+    if structure == "symmetric":
+        return (D + D.T) / 2
+    if structure == "skew":
+        return (D - D.T) / 2
+    if structure == "diagonal":
+        return np.diag(np.diag(D))
+    if structure == "lower":
+        return np.tril(D)
+    return np.triu(D) if structure == "upper" else D
+
+
+if __name__ == "__main__":
+    check_gradients()

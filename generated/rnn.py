@@ -1,0 +1,409 @@
+"""Elman recurrent network, squared error at every step.
+
+    # Elman recurrent network, squared error at every step.
+    model rnn
+
+    input x[1..T] : n x d
+    input y[1..T] : n x k
+    input h0 : n x m
+    param U : d x m
+    param W : m x m
+    param V : m x k
+
+    h[0] = h0
+    for t in 1..T:
+        h[t] = relu(x[t] U + h[t-1] W)
+        p[t] = h[t] V
+
+    output p
+    loss = sum(t in 1..T, tr((y[t] - p[t])^T (y[t] - p[t])))
+
+Written by mcalc 0.1.0: mcalc generate rnn
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+DIMENSIONS = ("T", "n", "d", "k", "m")
+SHAPES = {
+    "x": ("T", "n", "d"),
+    "y": ("T", "n", "k"),
+    "h0": ("n", "m"),
+    "U": ("d", "m"),
+    "W": ("m", "m"),
+    "V": ("m", "k"),
+}
+
+
+class Parameters(NamedTuple):
+    """The parameters."""
+
+    U: np.ndarray
+    W: np.ndarray
+    V: np.ndarray
+
+
+class Gradients(NamedTuple):
+    """The derivatives of the loss, one field for each parameter, with its shape; None where it was not asked for."""
+
+    U: np.ndarray
+    W: np.ndarray
+    V: np.ndarray
+
+
+class Workspace(NamedTuple):
+    """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
+
+    sizes: tuple = ()
+    h: np.ndarray = None
+    scratch: np.ndarray = None
+    p: np.ndarray = None
+    z_bar: np.ndarray = None
+    p_bar: np.ndarray = None
+    W_T: np.ndarray = None
+    active: np.ndarray = None
+    scratch2: np.ndarray = None
+    U_bar: np.ndarray = None
+    V_bar: np.ndarray = None
+
+
+NO_WORKSPACE = Workspace()
+
+
+def forward(x, y, h0, U, W, V):
+    """(loss, cache); the cache is what `backward` needs."""
+    return _forward(x, y, h0, U, W, V, NO_WORKSPACE)
+
+
+def backward(cache):
+    """The gradients, from the cache of `forward`."""
+    return _backward(cache, NO_WORKSPACE, None)
+
+
+def value_and_grad(x, y, h0, U, W, V, *, wrt=None, workspace=None):
+    """(loss, gradients).
+
+    Arguments:
+        x  : T x n x d
+        y  : T x n x k
+        h0 : n x m
+        U  : d x m
+        W  : m x m
+        V  : m x k
+
+    `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
+    arrays of the workspace, which the next call with it overwrites.
+    """
+    if wrt is not None:
+        wrt = known_parameters(wrt)
+    ws = NO_WORKSPACE if workspace is None else workspace
+    loss, cache = _forward(x, y, h0, U, W, V, ws)
+    gradients = _backward(cache, ws, wrt)
+    if wrt is not None:
+        gradients = Gradients(
+            *(
+                g if name in wrt else None
+                for name, g in zip(Gradients._fields, gradients, strict=True)
+            )
+        )
+    return loss, gradients
+
+
+def predict(x, h0, U, W, V):
+    """p, from what it depends on."""
+    try:
+        T, n, d = x.shape
+        m = h0.shape[1]
+        k = V.shape[1]
+        plain = (
+            type(x) is type(h0) is type(U) is type(W) is type(V) is np.ndarray
+            and x.dtype is h0.dtype is U.dtype is W.dtype is V.dtype
+            and x.dtype.char in "fd"
+            and h0.shape == (n, m)
+            and U.shape == (d, m)
+            and W.shape == (m, m)
+            and V.shape == (m, k)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        x, h0, U, W, V = checked(
+            {
+                "x": (x, ("T", "n", "d")),
+                "h0": (h0, ("n", "m")),
+                "U": (U, ("d", "m")),
+                "W": (W, ("m", "m")),
+                "V": (V, ("m", "k")),
+            }
+        )
+        T, n, d = x.shape
+        m = h0.shape[1]
+        k = V.shape[1]
+    dtype = x.dtype
+    # h[0] = h0 : n x m
+    h = np.empty((T + 1, n, m), dtype)
+    h[0] = h0
+    p = np.empty((T, n, k), dtype)
+    scratch = np.empty((n, m), dtype)
+    for h_t, x_t, h_prev, p_t in zip(h[1:], x, h[:-1], p, strict=True):
+        # h[t] = relu(x[t] U + h[t-1] W) : n x m
+        np.dot(x_t, U, out=h_t)
+        h_t += np.dot(h_prev, W, out=scratch)
+        np.maximum(h_t, 0, out=h_t)
+        # p[t] = h[t] V : n x k
+        np.dot(h_t, V, out=p_t)
+    return p
+
+
+def init(seed=None, *, d, k, m):
+    """Parameters to start from: random numbers scaled by the number of inputs, zeros for what is added."""
+    rng = np.random.default_rng(seed)
+    U = rng.standard_normal((d, m)) / np.sqrt(max(d, 1))
+    W = rng.standard_normal((m, m)) / np.sqrt(max(m, 1))
+    V = rng.standard_normal((m, k)) / np.sqrt(max(m, 1))
+    return Parameters(U=U, W=W, V=V)
+
+
+def workspace(*, T, n, d, k, m, dtype=np.float64):
+    """Memory for `value_and_grad` with data of these dimensions and this precision."""
+    dtype = np.dtype(dtype)
+    return Workspace(
+        sizes=(T, n, d, k, m, dtype),
+        h=np.empty((T + 1, n, m), dtype),
+        scratch=np.empty((n, m), dtype),
+        p=np.empty((T, n, k), dtype),
+        z_bar=np.empty((T + 1, n, m), dtype),
+        p_bar=np.empty((T, n, k), dtype),
+        W_T=np.empty((m, m), dtype),
+        active=np.empty((n, m), bool),
+        scratch2=np.empty((n, m), dtype),
+        U_bar=np.empty((d, m), dtype),
+        V_bar=np.empty((m, k), dtype),
+    )
+
+
+def _forward(x, y, h0, U, W, V, ws):
+    try:
+        T, n, d = x.shape
+        k = y.shape[2]
+        m = h0.shape[1]
+        plain = (
+            type(x) is type(y) is type(h0) is type(U) is type(W) is type(V) is np.ndarray
+            and x.dtype is y.dtype is h0.dtype is U.dtype is W.dtype is V.dtype
+            and x.dtype.char in "fd"
+            and y.shape == (T, n, k)
+            and h0.shape == (n, m)
+            and U.shape == (d, m)
+            and W.shape == (m, m)
+            and V.shape == (m, k)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        x, y, h0, U, W, V = checked(
+            {
+                "x": (x, ("T", "n", "d")),
+                "y": (y, ("T", "n", "k")),
+                "h0": (h0, ("n", "m")),
+                "U": (U, ("d", "m")),
+                "W": (W, ("m", "m")),
+                "V": (V, ("m", "k")),
+            }
+        )
+        T, n, d = x.shape
+        k = y.shape[2]
+        m = h0.shape[1]
+    dtype = x.dtype
+    if ws is not NO_WORKSPACE:
+        fitting(ws, (T, n, d, k, m, dtype))
+    # h[0] = h0 : n x m
+    h = space(ws.h, (T + 1, n, m), dtype)
+    h[0] = h0
+    x_rows = x.reshape(T * n, d)
+    # z_in[1..T] = x[1..T] U : T*n x m
+    z_in = h[1:]
+    z_in_rows = z_in.reshape(T * n, m)
+    np.dot(x_rows, U, out=z_in_rows)
+    scratch = space(ws.scratch, (n, m), dtype)
+    for h_t, h_prev in zip(h[1:], h[:-1], strict=True):
+        # h[t] = relu(z_in[t] + h[t-1] W) : n x m
+        h_t += np.dot(h_prev, W, out=scratch)
+        np.maximum(h_t, 0, out=h_t)
+    h_part = h[1:].reshape(T * n, m)
+    # p[1..T] = h[1..T] V : T*n x k
+    p = space(ws.p, (T, n, k), dtype)
+    p_rows = p.reshape(T * n, k)
+    np.dot(h_part, V, out=p_rows)
+    y_rows = y.reshape(T * n, k)
+    # R = y[1..T] - p[1..T] : T*n x k
+    R = np.subtract(y_rows, p_rows, out=p_rows)
+    # loss = norm(R)^2
+    loss = np.vdot(R, R)
+    return float(loss), (W, V, T, n, k, m, dtype, h, x_rows, h_part, R)
+
+
+def _backward(cache, ws, wrt):
+    W, V, T, n, k, m, dtype, h, x_rows, h_part, R = cache
+    U_bar = W_bar = V_bar = None
+    # z_bar[T+1] = zeros(n,m) : n x m
+    z_bar = space(ws.z_bar, (T + 1, n, m), dtype)
+    z_bar[-1] = 0
+    # p_bar[1..T] = -2 R : T*n x k
+    p_bar = space(ws.p_bar, (T, n, k), dtype)
+    p_bar_rows = p_bar.reshape(T * n, k)
+    np.multiply(R, -2, out=p_bar_rows)
+    # h_bar_in[1..T] = p_bar[1..T] V^T : T*n x m
+    h_bar_in = z_bar[:-1]
+    h_bar_in_rows = h_bar_in.reshape(T * n, m)
+    np.dot(p_bar_rows, V.T, out=h_bar_in_rows)
+    # W_T = W^T : m x m
+    W_T = np.positive(W.T, order="C", out=ws.W_T)
+    active = space(ws.active, (n, m), bool)
+    scratch2 = space(ws.scratch2, (n, m), dtype)
+    for h_t, z_bar_t, z_bar_next in zip(
+        h[1:][::-1], z_bar[:-1][::-1], z_bar[1:][::-1], strict=True
+    ):
+        # active = h[t] > 0 : n x m
+        np.greater(h_t, 0, out=active)
+        # z_bar[t] = (h_bar_in[t] + z_bar[t+1] W_T) .* active : n x m
+        z_bar_t += np.dot(z_bar_next, W_T, out=scratch2)
+        z_bar_t *= active
+    z_bar_part = z_bar[:-1].reshape(T * n, m)
+    if wrt is None or "U" in wrt:
+        # U_bar = x[1..T]^T z_bar[1..T] : d x m
+        U_bar = np.dot(x_rows.T, z_bar_part, out=ws.U_bar)
+    h_part2 = h[:-1].reshape(T * n, m)
+    if wrt is None or "W" in wrt:
+        # W_bar = h[0..T-1]^T z_bar[1..T] : m x m
+        W_bar = np.dot(h_part2.T, z_bar_part, out=W_T)
+    if wrt is None or "V" in wrt:
+        # V_bar = h[1..T]^T p_bar[1..T] : m x k
+        V_bar = np.dot(h_part.T, p_bar_rows, out=ws.V_bar)
+    return Gradients(U_bar, W_bar, V_bar)
+
+
+def space(buffer, shape, dtype):
+    """The buffer, or new memory where there is none."""
+    return np.empty(shape, dtype) if buffer is None else buffer
+
+
+def fitting(workspace, sizes):
+    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    if workspace.sizes != sizes:
+        raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
+
+
+def known_parameters(wrt):
+    """The names as a tuple. Raises ValueError where one is not that of a parameter."""
+    if isinstance(wrt, str):
+        raise ValueError(f"wrt: a sequence of names expected, as ['{wrt}']; got the string {wrt}")
+    named = tuple(wrt)
+    unknown = [str(name) for name in named if name not in Parameters._fields]
+    if unknown:
+        raise ValueError(
+            f"wrt: the parameters are {', '.join(Parameters._fields)}; got {', '.join(unknown)}"
+        )
+    return named
+
+
+def checked(arguments):
+    """The arguments as arrays of one precision: float32 if all arrays are, else float64.
+
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    """
+    arrays, sizes = {}, {}
+    for name, (value, declared) in arguments.items():
+        array = arrays[name] = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
+        pairs = zip(declared, array.shape, strict=False)
+        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in pairs]
+        if array.ndim != len(declared) or list(array.shape) != expected:
+            wanted = " x ".join(map(str, declared)) or "scalar"
+            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
+            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+    judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
+    precision = np.float32 if single else np.float64
+    return [a.astype(precision, copy=False)[()] for a in arrays.values()]
+
+
+def check_gradients(seed=0, directions=3):
+    """Compare the gradients with central differences along random directions; the largest relative error.
+
+    Of three steps the best counts: a kink within a step, as of abs at 0, is no error of the gradient. Prints a line for
+    each parameter; raises AssertionError where an error is above 1e-5.
+    """
+    rng = np.random.default_rng(seed)
+    T = 3
+    n = 2
+    d = 4
+    k = 5
+    m = 6
+    x = rng.standard_normal((T, n, d))
+    y = rng.standard_normal((T, n, k))
+    h0 = rng.standard_normal((n, m))
+    U = rng.standard_normal((d, m))
+    W = rng.standard_normal((m, m))
+    V = rng.standard_normal((m, k))
+    given = {"x": x, "y": y, "h0": h0, "U": U, "W": W, "V": V}
+    structures = {"U": "", "W": "", "V": ""}
+    loss, gradients = value_and_grad(**given)
+    worst = 0.0
+    for name, gradient in zip(Parameters._fields, gradients, strict=True):
+        start = given[name]
+        error = 0.0
+        for _ in range(directions):
+            D = direction(rng, start, structures[name])
+            found = sum(np.sum(g * d) for g, d in zip(parts(gradient), parts(D), strict=True))
+            misses = []
+            for reach in (1e-3, 1e-4, 1e-5):
+                slopes = []
+                for step in (reach, reach / 2):
+                    above, _ = value_and_grad(**{**given, name: moved(start, D, step)})
+                    below, _ = value_and_grad(**{**given, name: moved(start, D, -step)})
+                    slopes.append((above - below) / (2 * step))
+                slope = (4 * slopes[1] - slopes[0]) / 3
+                scale = max(abs(slope), abs(found), 1e-3 * max(abs(loss), 1))
+                misses.append(abs(slope - found) / scale)
+            error = max(error, min(misses))
+        print(f"{name}: relative error {error:.1e}")
+        worst = max(worst, error)
+    assert worst < 1e-5, f"a gradient differs from central differences by {worst:.1e}"
+    print("the gradients agree with central differences")
+    return worst
+
+
+def parts(value):
+    """The arrays of a parameter."""
+    return value if isinstance(value, list) else [value]
+
+
+def moved(start, D, step):
+    """start + step D."""
+    if isinstance(start, list):
+        return [s + step * d for s, d in zip(start, D, strict=True)]
+    return start + step * D
+
+
+def direction(rng, start, structure):
+    """A random direction of the structure of a parameter."""
+    if isinstance(start, list):
+        return [direction(rng, s, structure) for s in start]
+    if structure and len(np.shape(start)) > 2:
+        return np.asarray([direction(rng, s, structure) for s in start])
+    D = rng.standard_normal(np.shape(start))
+    if structure == "symmetric":
+        return (D + D.T) / 2
+    if structure == "skew":
+        return (D - D.T) / 2
+    if structure == "diagonal":
+        return np.diag(np.diag(D))
+    if structure == "lower":
+        return np.tril(D)
+    return np.triu(D) if structure == "upper" else D
+
+
+if __name__ == "__main__":
+    check_gradients()

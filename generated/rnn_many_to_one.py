@@ -1,0 +1,422 @@
+"""Elman recurrent network that reads a sequence and answers once, after the last step; squared error.
+
+    # Elman recurrent network that reads a sequence and answers once, after the last step; squared error.
+    model rnn_many_to_one
+
+    input x[1..T] : n x d
+    input y : n x k
+    param U : d x m
+    param W : m x m
+    param b : 1 x m
+    param V : m x k
+    param c : 1 x k
+
+    h[0] = zeros(n, m)
+    for t in 1..T:
+        h[t] = tanh(x[t] U + h[t-1] W + 1_n b)
+    P = h[T] V + 1_n c
+
+    output P
+    loss = tr((y - P)^T (y - P)) / n
+
+Written by mcalc 0.1.0: mcalc generate rnn_many_to_one
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+DIMENSIONS = ("T", "n", "d", "k", "m")
+SHAPES = {
+    "x": ("T", "n", "d"),
+    "y": ("n", "k"),
+    "U": ("d", "m"),
+    "W": ("m", "m"),
+    "b": (1, "m"),
+    "V": ("m", "k"),
+    "c": (1, "k"),
+}
+
+
+class Parameters(NamedTuple):
+    """The parameters."""
+
+    U: np.ndarray
+    W: np.ndarray
+    b: np.ndarray
+    V: np.ndarray
+    c: np.ndarray
+
+
+class Gradients(NamedTuple):
+    """The derivatives of the loss, one field for each parameter, with its shape; None where it was not asked for."""
+
+    U: np.ndarray
+    W: np.ndarray
+    b: np.ndarray
+    V: np.ndarray
+    c: np.ndarray
+
+
+class Workspace(NamedTuple):
+    """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
+
+    sizes: tuple = ()
+    h: np.ndarray = None
+    scratch: np.ndarray = None
+    P: np.ndarray = None
+    P_bar: np.ndarray = None
+    V_bar: np.ndarray = None
+    c_bar: np.ndarray = None
+    h_bar: np.ndarray = None
+    W_T: np.ndarray = None
+    z_bar: np.ndarray = None
+    U_bar: np.ndarray = None
+    b_bar: np.ndarray = None
+
+
+NO_WORKSPACE = Workspace()
+
+
+def forward(x, y, U, W, b, V, c):
+    """(loss, cache); the cache is what `backward` needs."""
+    return _forward(x, y, U, W, b, V, c, NO_WORKSPACE)
+
+
+def backward(cache):
+    """The gradients, from the cache of `forward`."""
+    return _backward(cache, NO_WORKSPACE, None)
+
+
+def value_and_grad(x, y, U, W, b, V, c, *, wrt=None, workspace=None):
+    """(loss, gradients).
+
+    Arguments:
+        x : T x n x d
+        y : n x k
+        U : d x m
+        W : m x m
+        b : 1 x m
+        V : m x k
+        c : 1 x k
+
+    `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
+    arrays of the workspace, which the next call with it overwrites.
+    """
+    if wrt is not None:
+        wrt = known_parameters(wrt)
+    ws = NO_WORKSPACE if workspace is None else workspace
+    loss, cache = _forward(x, y, U, W, b, V, c, ws)
+    gradients = _backward(cache, ws, wrt)
+    if wrt is not None:
+        gradients = Gradients(
+            *(
+                g if name in wrt else None
+                for name, g in zip(Gradients._fields, gradients, strict=True)
+            )
+        )
+    return loss, gradients
+
+
+def predict(x, U, W, b, V, c):
+    """P, from what it depends on."""
+    try:
+        T, n, d = x.shape
+        m = U.shape[1]
+        k = V.shape[1]
+        plain = (
+            type(x) is type(U) is type(W) is type(b) is type(V) is type(c) is np.ndarray
+            and x.dtype is U.dtype is W.dtype is b.dtype is V.dtype is c.dtype
+            and x.dtype.char in "fd"
+            and U.shape == (d, m)
+            and W.shape == (m, m)
+            and b.shape == (1, m)
+            and V.shape == (m, k)
+            and c.shape == (1, k)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        x, U, W, b, V, c = checked(
+            {
+                "x": (x, ("T", "n", "d")),
+                "U": (U, ("d", "m")),
+                "W": (W, ("m", "m")),
+                "b": (b, (1, "m")),
+                "V": (V, ("m", "k")),
+                "c": (c, (1, "k")),
+            }
+        )
+        T, n, d = x.shape
+        m = U.shape[1]
+        k = V.shape[1]
+    dtype = x.dtype
+    # h[0] = zeros(n,m) : n x m
+    h = np.empty((T + 1, n, m), dtype)
+    h[0] = 0
+    scratch = np.empty((n, m), dtype)
+    for h_t, x_t, h_prev in zip(h[1:], x, h[:-1], strict=True):
+        # h[t] = tanh(x[t] U + h[t-1] W + ones(n) b) : n x m
+        np.dot(x_t, U, out=h_t)
+        h_t += np.dot(h_prev, W, out=scratch)
+        h_t += b
+        np.tanh(h_t, out=h_t)
+    # P = h[T] V + ones(n) c : n x k
+    P = np.dot(h[-1], V)
+    P += c
+    return P
+
+
+def init(seed=None, *, d, k, m):
+    """Parameters to start from: random numbers scaled by the number of inputs, zeros for what is added."""
+    rng = np.random.default_rng(seed)
+    U = rng.standard_normal((d, m)) / np.sqrt(max(d, 1))
+    W = rng.standard_normal((m, m)) / np.sqrt(max(m, 1))
+    b = np.zeros((1, m))
+    V = rng.standard_normal((m, k)) / np.sqrt(max(m, 1))
+    c = np.zeros((1, k))
+    return Parameters(U=U, W=W, b=b, V=V, c=c)
+
+
+def workspace(*, T, n, d, k, m, dtype=np.float64):
+    """Memory for `value_and_grad` with data of these dimensions and this precision."""
+    dtype = np.dtype(dtype)
+    return Workspace(
+        sizes=(T, n, d, k, m, dtype),
+        h=np.empty((T + 1, n, m), dtype),
+        scratch=np.empty((n, m), dtype),
+        P=np.empty((n, k), dtype),
+        P_bar=np.empty((n, k), dtype),
+        V_bar=np.empty((m, k), dtype),
+        c_bar=np.empty((1, k), dtype),
+        h_bar=np.empty((n, m), dtype),
+        W_T=np.empty((m, m), dtype),
+        z_bar=np.empty((T, n, m), dtype),
+        U_bar=np.empty((d, m), dtype),
+        b_bar=np.empty((1, m), dtype),
+    )
+
+
+def _forward(x, y, U, W, b, V, c, ws):
+    try:
+        T, n, d = x.shape
+        k = y.shape[1]
+        m = U.shape[1]
+        plain = (
+            type(x) is type(y) is type(U) is type(W) is type(b) is type(V) is type(c) is np.ndarray
+            and x.dtype is y.dtype is U.dtype is W.dtype is b.dtype is V.dtype is c.dtype
+            and x.dtype.char in "fd"
+            and y.shape == (n, k)
+            and U.shape == (d, m)
+            and W.shape == (m, m)
+            and b.shape == (1, m)
+            and V.shape == (m, k)
+            and c.shape == (1, k)
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        plain = False
+    if not plain:
+        x, y, U, W, b, V, c = checked(
+            {
+                "x": (x, ("T", "n", "d")),
+                "y": (y, ("n", "k")),
+                "U": (U, ("d", "m")),
+                "W": (W, ("m", "m")),
+                "b": (b, (1, "m")),
+                "V": (V, ("m", "k")),
+                "c": (c, (1, "k")),
+            }
+        )
+        T, n, d = x.shape
+        k = y.shape[1]
+        m = U.shape[1]
+    dtype = x.dtype
+    if ws is not NO_WORKSPACE:
+        fitting(ws, (T, n, d, k, m, dtype))
+    # h[0] = zeros(n,m) : n x m
+    h = space(ws.h, (T + 1, n, m), dtype)
+    h[0] = 0
+    x_rows = x.reshape(T * n, d)
+    # z_in[1..T] = x[1..T] U + ones(T*n) b : T*n x m
+    z_in = h[1:]
+    z_in_rows = z_in.reshape(T * n, m)
+    np.dot(x_rows, U, out=z_in_rows)
+    z_in_rows += b
+    scratch = space(ws.scratch, (n, m), dtype)
+    for h_t, h_prev in zip(h[1:], h[:-1], strict=True):
+        # h[t] = tanh(z_in[t] + h[t-1] W) : n x m
+        h_t += np.dot(h_prev, W, out=scratch)
+        np.tanh(h_t, out=h_t)
+    # P = h[T] V + ones(n) c : n x k
+    P = np.dot(h[-1], V, out=ws.P)
+    P += c
+    # R = y - P : n x k
+    R = np.subtract(y, P, out=P)
+    # loss = norm(R)^2 / n
+    loss = np.vdot(R, R) / n
+    return float(loss), (W, V, T, n, m, dtype, h, x_rows, R)
+
+
+def _backward(cache, ws, wrt):
+    W, V, T, n, m, dtype, h, x_rows, R = cache
+    V_bar = c_bar = U_bar = W_bar = b_bar = None
+    # P_bar = -2 R / n : n x k
+    P_bar = np.multiply(R, -2 / n, out=ws.P_bar)
+    if wrt is None or "V" in wrt:
+        # V_bar = h[T]^T P_bar : m x k
+        V_bar = np.dot(h[-1].T, P_bar, out=ws.V_bar)
+    if wrt is None or "c" in wrt:
+        # c_bar = sum(P_bar, axis=0) : 1 x k
+        c_bar = np.add.reduce(P_bar, axis=0, keepdims=True, out=ws.c_bar)
+    # h_bar[T] = P_bar V^T : n x m
+    h_bar = space(ws.h_bar, (n, m), dtype)
+    np.dot(P_bar, V.T, out=h_bar)
+    # W_T = W^T : m x m
+    W_T = np.positive(W.T, order="C", out=ws.W_T)
+    z_bar = space(ws.z_bar, (T, n, m), dtype)
+    for z_bar_t, h_t in zip(z_bar[::-1], h[1:][::-1], strict=True):
+        # z_bar[t] = h_bar[t] .* (1 - h[t].^2) : n x m
+        np.square(h_t, out=z_bar_t)
+        np.subtract(1, z_bar_t, out=z_bar_t)
+        z_bar_t *= h_bar
+        # h_bar[t-1] = z_bar[t] W_T : n x m
+        np.dot(z_bar_t, W_T, out=h_bar)
+    z_bar_rows = z_bar.reshape(T * n, m)
+    if wrt is None or "U" in wrt:
+        # U_bar = x[1..T]^T z_bar[1..T] : d x m
+        U_bar = np.dot(x_rows.T, z_bar_rows, out=ws.U_bar)
+    h_part = h[:-1].reshape(T * n, m)
+    if wrt is None or "W" in wrt:
+        # W_bar = h[0..T-1]^T z_bar[1..T] : m x m
+        W_bar = np.dot(h_part.T, z_bar_rows, out=W_T)
+    if wrt is None or "b" in wrt:
+        # b_bar = sum(z_bar[1..T], axis=0) : 1 x m
+        b_bar = np.add.reduce(z_bar_rows, axis=0, keepdims=True, out=ws.b_bar)
+    return Gradients(U_bar, W_bar, b_bar, V_bar, c_bar)
+
+
+def space(buffer, shape, dtype):
+    """The buffer, or new memory where there is none."""
+    return np.empty(shape, dtype) if buffer is None else buffer
+
+
+def fitting(workspace, sizes):
+    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    if workspace.sizes != sizes:
+        raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
+
+
+def known_parameters(wrt):
+    """The names as a tuple. Raises ValueError where one is not that of a parameter."""
+    if isinstance(wrt, str):
+        raise ValueError(f"wrt: a sequence of names expected, as ['{wrt}']; got the string {wrt}")
+    named = tuple(wrt)
+    unknown = [str(name) for name in named if name not in Parameters._fields]
+    if unknown:
+        raise ValueError(
+            f"wrt: the parameters are {', '.join(Parameters._fields)}; got {', '.join(unknown)}"
+        )
+    return named
+
+
+def checked(arguments):
+    """The arguments as arrays of one precision: float32 if all arrays are, else float64.
+
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    """
+    arrays, sizes = {}, {}
+    for name, (value, declared) in arguments.items():
+        array = arrays[name] = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
+        pairs = zip(declared, array.shape, strict=False)
+        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in pairs]
+        if array.ndim != len(declared) or list(array.shape) != expected:
+            wanted = " x ".join(map(str, declared)) or "scalar"
+            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
+            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+    judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
+    single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
+    precision = np.float32 if single else np.float64
+    return [a.astype(precision, copy=False)[()] for a in arrays.values()]
+
+
+def check_gradients(seed=0, directions=3):
+    """Compare the gradients with central differences along random directions; the largest relative error.
+
+    Of three steps the best counts: a kink within a step, as of abs at 0, is no error of the gradient. Prints a line for
+    each parameter; raises AssertionError where an error is above 1e-5.
+    """
+    rng = np.random.default_rng(seed)
+    T = 3
+    n = 2
+    d = 4
+    k = 5
+    m = 6
+    x = rng.standard_normal((T, n, d))
+    y = rng.standard_normal((n, k))
+    U = rng.standard_normal((d, m))
+    W = rng.standard_normal((m, m))
+    b = rng.standard_normal((1, m))
+    V = rng.standard_normal((m, k))
+    c = rng.standard_normal((1, k))
+    given = {"x": x, "y": y, "U": U, "W": W, "b": b, "V": V, "c": c}
+    structures = {"U": "", "W": "", "b": "", "V": "", "c": ""}
+    loss, gradients = value_and_grad(**given)
+    worst = 0.0
+    for name, gradient in zip(Parameters._fields, gradients, strict=True):
+        start = given[name]
+        error = 0.0
+        for _ in range(directions):
+            D = direction(rng, start, structures[name])
+            found = sum(np.sum(g * d) for g, d in zip(parts(gradient), parts(D), strict=True))
+            misses = []
+            for reach in (1e-3, 1e-4, 1e-5):
+                slopes = []
+                for step in (reach, reach / 2):
+                    above, _ = value_and_grad(**{**given, name: moved(start, D, step)})
+                    below, _ = value_and_grad(**{**given, name: moved(start, D, -step)})
+                    slopes.append((above - below) / (2 * step))
+                slope = (4 * slopes[1] - slopes[0]) / 3
+                scale = max(abs(slope), abs(found), 1e-3 * max(abs(loss), 1))
+                misses.append(abs(slope - found) / scale)
+            error = max(error, min(misses))
+        print(f"{name}: relative error {error:.1e}")
+        worst = max(worst, error)
+    assert worst < 1e-5, f"a gradient differs from central differences by {worst:.1e}"
+    print("the gradients agree with central differences")
+    return worst
+
+
+def parts(value):
+    """The arrays of a parameter."""
+    return value if isinstance(value, list) else [value]
+
+
+def moved(start, D, step):
+    """start + step D."""
+    if isinstance(start, list):
+        return [s + step * d for s, d in zip(start, D, strict=True)]
+    return start + step * D
+
+
+def direction(rng, start, structure):
+    """A random direction of the structure of a parameter."""
+    if isinstance(start, list):
+        return [direction(rng, s, structure) for s in start]
+    if structure and len(np.shape(start)) > 2:
+        return np.asarray([direction(rng, s, structure) for s in start])
+    D = rng.standard_normal(np.shape(start))
+    if structure == "symmetric":
+        return (D + D.T) / 2
+    if structure == "skew":
+        return (D - D.T) / 2
+    if structure == "diagonal":
+        return np.diag(np.diag(D))
+    if structure == "lower":
+        return np.tril(D)
+    return np.triu(D) if structure == "upper" else D
+
+
+if __name__ == "__main__":
+    check_gradients()
