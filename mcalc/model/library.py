@@ -50,7 +50,8 @@ def _file(path: str) -> str:
             data = file.read(FILE_LIMIT + 1)
     except OSError as problem:
         shipped = path.removesuffix(".mc")
-        hint = f"the shipped model is called {shipped}; its text: mcalc models {shipped}" if shipped in names() else ""
+        told = f"the shipped model is called {shipped}; its text: mcalc models {shipped}"
+        hint = told if shipped in names() else ""
         raise UsageError(f"{path} cannot be read: {(problem.strerror or str(problem)).lower()}", hint=hint) from None
     except ValueError:
         raise UsageError(f"{shorten(path)} is no path") from None
