@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from mcalc import __version__
+from mcalc.errors import UsageError
 
 if TYPE_CHECKING:
     from mcalc.model.ir import Model
@@ -71,7 +72,10 @@ def test_gradients(seed):
 
 
 def generate(
-    model: str | Model, *, sizes: Mapping[str, int] | None = None, typical: Mapping[str, int] | None = None
+    model: str | os.PathLike[str] | Model,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    typical: Mapping[str, int] | None = None,
 ) -> Generated:
     """The module of a model.
 
@@ -89,14 +93,22 @@ def generate(
     found, command = _read(model, sizes or {})
     command += "".join(f" --typical {shlex.quote(f'{key}={value}')}" for key, value in (typical or {}).items())
     frame = frame_of(reverse(prepare(found)), found, typical or {})
+    for name in typical or {}:
+        if name not in frame.sizes:
+            raise UsageError(
+                f"typical: the model has no dimension {name}",
+                hint=f"its dimensions: {', '.join(frame.sizes) or 'none'}",
+            )
     return Generated(found, rendered(frame, command, __version__))
 
 
-def _read(model: str | Model, sizes: Mapping[str, int]) -> tuple[Model, str]:
+def _read(model: str | os.PathLike[str] | Model, sizes: Mapping[str, int]) -> tuple[Model, str]:
     """The model, and the command that generates its module."""
     from mcalc.frontend.model import read_model
     from mcalc.model.library import load
 
+    if isinstance(model, os.PathLike):
+        model = os.fspath(model)
     if not isinstance(model, str):
         return model, f"mcalc generate {model.name}"
     found = read_model(model, sizes=sizes) if "\n" in model else load(model, sizes)

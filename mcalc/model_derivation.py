@@ -5,6 +5,7 @@ text ─ frontend ─▶ model ─ prepare, reverse ─▶ adjoint program ─ e
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -110,7 +111,7 @@ class ModelDerivation:
 
 
 def derive_model(
-    model: str | Model,
+    model: str | os.PathLike[str] | Model,
     wrt: str | Sequence[str] | None = None,
     *,
     sizes: Mapping[str, int] | None = None,
@@ -135,6 +136,8 @@ def derive_model(
 
     if steps not in STEPS:
         raise UsageError(f"steps is one of {', '.join(STEPS)}, not {steps!r}")
+    if isinstance(model, os.PathLike):
+        model = os.fspath(model)
     if isinstance(model, str):
         model = read_model(model, sizes=sizes) if "\n" in model else load(model, sizes)
     names = [wrt] if isinstance(wrt, str) else wrt

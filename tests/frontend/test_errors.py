@@ -64,6 +64,7 @@ TEXTS = [
     ("ж", "", ParseError, "U+0436, cyrillic small letter zhe", "ж", "Latin"),
     ("x != y", "", ParseError, "! is not part of the language", "!", "compare with"),
     ("__import__('os')", "", ParseError, "a subscript belongs to a letter", "_", ""),
+    ("X.T X", "", ParseError, "a transpose is written ^T", ".", "X^T"),
     ("x.y", "", ParseError, "a point stands in a number", ".", ""),
     (r"\foo x", "", ParseError, r"\foo is not part of the language", r"\foo", ""),
     (r"\lamda x", "", ParseError, r"\lamda is not part of the language", r"\lamda", r"\lambda"),

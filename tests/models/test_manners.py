@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import mcalc
+from mcalc.cli import run
+from mcalc.errors import UsageError
+from mcalc.model.library import load
 
 
 @pytest.mark.parametrize(("name", "seed"), [("mlp", 60), ("mlp", 73), ("rnn", 98), ("rnn", 135)])
@@ -40,3 +45,38 @@ def test_helpers_come_where_they_are_needed() -> None:
 
 def test_its_name_is_shown() -> None:
     assert repr(mcalc.generate("mlp")) == "<the module of mlp>"
+
+
+def test_a_typical_size_is_that_of_a_dimension() -> None:
+    with pytest.raises(UsageError, match="typical: the model has no dimension q") as found:
+        mcalc.generate("mlp", typical={"q": 3})
+    assert found.value.hint == "its dimensions: n, d, k, m"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("own", "a file is given by its path: own.mc"),
+        ("mlpp", "did you mean mlp? A file is given by its path: model.mc"),
+        ("wombat", "mcalc models lists the shipped ones. A file is given by its path: model.mc"),
+        ("mlp.mc", "the shipped model is called mlp; its text: mcalc models mlp"),
+    ],
+)
+def test_no_such_model(name: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.mc").write_text("model own\n")
+    with pytest.raises(UsageError) as found:
+        load(name)
+    assert found.value.hint == hint
+
+
+def test_the_name_of_a_model_is_no_expression(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["derive", "mlp"]) == 2
+    assert "--wrt X; of the shipped model: --model mlp" in capsys.readouterr().err
+
+
+def test_a_path_is_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "own.mc"
+    path.write_text("model own\nparam w : d\nloss = w^T w\n", encoding="utf-8")
+    assert "mcalc generate own.mc\n" in mcalc.generate(path).text
+    assert mcalc.derive_model(path).model.name == "own"
