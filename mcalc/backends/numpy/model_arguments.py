@@ -138,10 +138,15 @@ def _compound(d: Dim) -> bool:
     return d.number is None and str(d) not in d.names()
 
 
+def readable(d: Dim) -> bool:
+    """Whether a length shows its one dimension: n, or n + 1."""
+    return len(d.names()) == 1 and (d.names(), 1) in d.terms and len(d.terms) <= 2
+
+
 def _solved(n: str, pieces: Sequence[Piece], names: Mapping[str, str]) -> str:
     """A dimension that occurs only in a sum: n from n + 1."""
     for p in pieces:
         for place, d in enumerate(p.axes):
-            if d.names() == (n,) and ((n,), 1) in d.terms and len(d.terms) == 2:
+            if d.names() == (n,) and readable(d):
                 return f"{p.python}.shape[{place}] - {size(d + dim(-1) * dim(n), names)}"
     raise NotSupported(f"the dimension {n} cannot be read off the shapes of the arguments")

@@ -16,7 +16,7 @@ from mcalc.backends.numpy.body import FunctionBody
 from mcalc.backends.numpy.emit import viewed
 from mcalc.backends.numpy.helpers import HELPERS, USES
 from mcalc.backends.numpy.identifiers import RESERVED, identifier
-from mcalc.backends.numpy.model_arguments import Given, Piece, arguments_checked, axes_of, declared
+from mcalc.backends.numpy.model_arguments import Given, Piece, arguments_checked, axes_of, declared, readable
 from mcalc.backends.numpy.model_frame import Frame
 from mcalc.backends.numpy.model_helpers import WITH_OUT
 from mcalc.backends.numpy.model_outputs import is_read, needed, output_symbols, owner
@@ -321,7 +321,7 @@ class ModelWriter:
 def _dimensions(given: Iterable[Given], alone: bool = False) -> set[str]:
     """The dimensions in the shapes; those that a length shows without others, if `alone`."""
     lengths = [d for g in given for p in g.pieces for d in p.axes]
-    return {n for d in lengths if not alone or len(d.names()) == 1 for n in d.names()}
+    return {n for d in lengths if not alone or readable(d) for n in d.names()}
 
 
 def _wrapped(lines: Sequence[str]) -> list[str]:
