@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -44,10 +45,19 @@ def test_commands(request: pytest.FixtureRequest) -> None:
 
 
 def test_python() -> None:
-    failed, tried = doctest.testfile(str(README), module_relative=False)
+    failed, tried = doctest.testfile(str(README), module_relative=False, optionflags=doctest.ELLIPSIS)
     assert tried >= 5 and not failed
 
 
 def test_main_commands_are_single_lines() -> None:
     blocks = re.findall(r"```sh\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) == 2 and all(block.count("\n") == 1 for block in blocks)
+
+
+def test_python_that_is_shown_is_generated() -> None:
+    shown = [
+        b for b in re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL) if ">>>" not in b
+    ]
+    modules = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "generated").glob("*.py"))]
+    assert len(shown) == 1
+    assert any(textwrap.indent(shown[0], "    ") in module for module in modules)
