@@ -210,7 +210,9 @@ def arrays(value: Any) -> list[np.ndarray]:
 # --- the examination --------------------------------------------------------------------------------------------------
 
 
-def examine(text: str, sizes: Mapping[str, int] | None = None, seed: int = 0, scale: float = 1.0, smooth: bool = True) -> Subject:
+def examine(
+    text: str, sizes: Mapping[str, int] | None = None, seed: int = 0, scale: float = 1.0, smooth: bool = True
+) -> Subject:
     """Everything that holds for every module, at random data; differences only where the model is `smooth`."""
     found = subject(text)
     values = draw(found, seed, sizes, scale)
@@ -262,7 +264,9 @@ def outputs(found: Subject, values: Values) -> list[Any]:
     return [wanted[name] for name in found.outputs]
 
 
-def differences(found: Subject, values: Values, gradients: Sequence[Any], seed: int = 0, tolerance: float = 2e-6) -> None:
+def differences(
+    found: Subject, values: Values, gradients: Sequence[Any], seed: int = 0, tolerance: float = 2e-6
+) -> None:
     """The gradients against central differences of the interpreted loss (of order 4)."""
     rng = np.random.default_rng(seed)
 

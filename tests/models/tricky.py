@@ -256,5 +256,7 @@ TABLES = {"names": NAMES, "shapes": SHAPES, "aliases": ALIASES, "loops": LOOPS, 
 def all_tricky() -> dict[str, str]:
     """Title to the text of a model."""
     return {
-        f"{table}: {title}": f"model tricky\n{text}\n" for table, found in TABLES.items() for title, text in found.items()
+        f"{table}: {title}": f"model tricky\n{text}\n"
+        for table, found in TABLES.items()
+        for title, text in found.items()
     }
