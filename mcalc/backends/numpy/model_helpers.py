@@ -102,11 +102,17 @@ CHECKED = '''
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

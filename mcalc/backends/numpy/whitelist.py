@@ -16,7 +16,7 @@ IMPORTS |= {"from scipy.linalg import expm"}
 MODULE_NAMES = frozenset(
     (
         "abs", "add", "arange", "arccos", "arcsin", "arctan", "argmax", "asarray", "block", "concatenate", "cos", "cosh",
-        "diag", "diagonal", "divide", "divmod", "dot", "dtype", "einsum", "empty", "equal", "exp", "eye", "float32", "float64", "greater", "greater_equal", "kron", "less", "less_equal", "linalg", "log", "log1p",
+        "diag", "diagonal", "divide", "divmod", "dot", "dtype", "einsum", "empty", "equal", "exp", "eye", "float32", "float64", "greater", "greater_equal", "kron", "less", "less_equal", "linalg", "log", "log1p", "ma",
         "max", "maximum", "mean", "min", "minimum", "multiply", "ndarray", "negative", "ones", "outer", "pi", "positive", "power", "random", "reciprocal", "repeat", "shape", "sign", "sin", "sinh",
         "sqrt", "square", "squeeze", "subtract", "sum", "tan", "tanh", "tile", "trace", "tril", "triu", "unravel_index", "vdot", "where",
         "zeros", "zeros_like",
@@ -34,9 +34,9 @@ RANDOM_NAMES = frozenset(("default_rng",))
 
 ARRAY_NAMES = frozenset(
     (
-        "T", "_fields", "append", "astype", "at", "char", "copy", "dtype", "flatten", "fromkeys", "items",
-        "itemsize", "join", "kind", "max", "mean", "min", "nbytes", "ndim", "prod", "reshape", "setdefault", "shape", "sizes",
-        "standard_normal", "sum", "type", "values",
+        "T", "_fields", "_replace", "append", "astype", "at", "char", "copy", "dtype", "flatten", "fromkeys",
+        "items", "is_masked", "itemsize", "join", "kind", "max", "mean", "min", "nbytes", "ndim", "pop", "prod", "reshape",
+        "setdefault", "shape", "sizes", "standard_normal", "sum", "type", "values",
     )
 )  # fmt: skip
 """Attributes of arrays, of their dtypes and of the dictionaries that the argument checks use."""
