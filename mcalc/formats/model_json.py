@@ -6,7 +6,7 @@ indices (`loop`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from mcalc.algebra.printing import ascii_text
@@ -15,6 +15,7 @@ from mcalc.formats.model_latex import latex
 from mcalc.model.explain import Line, Passage, Range
 
 if TYPE_CHECKING:
+    from mcalc.algebra.shape import Shape
     from mcalc.model.ir import Argument
     from mcalc.model_derivation import ModelDerivation
 
@@ -29,7 +30,8 @@ def json(found: ModelDerivation) -> dict[str, Any]:
         "schema": SCHEMA,
         "model": found.name,
         "wrt": list(found.gradients),
-        "symbols": [row for argument in found.model.arguments for row in _symbols(found, argument)],
+        "kind": "model",
+        "symbols": dict(row for argument in found.model.arguments for row in _symbols(found, argument)),
         "definitions": [_object(line, passage) for passage in found.explained.definitions for line in passage.lines],
         "cotangents": [_object(line, passage) for passage in found.explained.cotangents for line in passage.lines],
         "gradients": [
@@ -52,14 +54,23 @@ def json(found: ModelDerivation) -> dict[str, Any]:
     }
 
 
-def _symbols(found: ModelDerivation, argument: Argument) -> Iterator[dict[str, Any]]:
+def _symbols(found: ModelDerivation, argument: Argument) -> Iterator[tuple[str, dict[str, Any]]]:
+    """As those of an expression, and whether they are data or parameters; of a sequence, its range."""
     row = found.model.sequences.get(argument.name)
     if row is not None:
-        yield {"name": argument.name, "kind": argument.kind, "shape": shape_of(row.shape),
-               "properties": sorted(row.properties), "range": [str(row.first), str(row.last)]}  # fmt: skip
+        yield argument.name, _symbol(argument.kind, row.shape, row.properties, [str(row.first), str(row.last)])
     for node in argument.symbols:
-        yield {"name": node.name, "kind": argument.kind, "shape": shape_of(node.shape),
-               "properties": sorted(node.attrs[1]), "range": None}  # fmt: skip
+        yield node.name, _symbol(argument.kind, node.shape, node.attrs[1], None)
+
+
+def _symbol(kind: str, shape: Shape, properties: Iterable[str], range_: list[str] | None) -> dict[str, Any]:
+    return {
+        "shape": shape_of(shape),
+        "properties": sorted(properties),
+        "inferred": False,
+        "kind": kind,
+        "range": range_,
+    }
 
 
 def _object(line: Line, passage: Passage) -> dict[str, Any]:

@@ -116,6 +116,26 @@ def test_arguments() -> None:
         mcalc.derive_model("mlp", wrt="Q")
 
 
+def test_json_has_the_schema_of_expressions() -> None:
+    model, expression = mcalc.derive_model("rnn").json(), mcalc.derive("norm(y - X w)^2", "w").json()
+    assert {"schema", "wrt", "kind", "symbols", "conditions", "latex", "verified"} <= set(model) & set(expression)
+    assert model["schema"] == expression["schema"] and model["kind"] == "model"
+    assert model["symbols"]["x"] == {
+        "shape": ["n", "d"], "properties": [], "inferred": False, "kind": "input", "range": ["1", "T"],
+    }  # fmt: skip
+    assert set(expression["symbols"]["w"]) < set(model["symbols"]["W"])
+    assert {"X", "W[1]", "b[3]"} <= set(mcalc.derive_model("deep_mlp", verify=False).json()["symbols"])
+
+
+@pytest.mark.parametrize("name", names())
+def test_latex_is_closed(name: str) -> None:
+    text = re.sub(r"\\\\|\\[{}]", "", mcalc.derive_model(name, verify=False, steps="full").latex())
+    assert text.isascii() and text.count("{") == text.count("}")
+    assert text.count(r"\left") - text.count(r"\leftarrow") == text.count(r"\right") - text.count(r"\rightarrow")
+    begun, ended = (sorted(re.findall(rf"\\{word}{{(\w+\*?)}}", text)) for word in ("begin", "end"))
+    assert begun == ended and begun
+
+
 def test_names_that_clash_are_told_apart() -> None:
     assert "h_{[0]} &= h_0" in mcalc.derive_model("rnn").latex()
 
