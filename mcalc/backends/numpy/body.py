@@ -100,6 +100,17 @@ class FunctionBody:
                 guard = wanted
         return self.lines
 
+    def field_of(self, a: Array, before: FunctionBody | None = None) -> str:
+        """The field of the workspace in whose memory an array lies; `before` wrote the phase before."""
+        buffer = self.buffers.get(a)
+        if buffer is None:
+            name = self.local.get(a, "")
+            return before.field_of(a) if before is not None and name not in self.fields else name
+        if buffer.fresh:
+            return buffer.name
+        owner = next((x for x, name in self.local.items() if name == buffer.name and x is not a), None)
+        return "" if owner is None else self.field_of(owner, before)
+
     # --- leaves -------------------------------------------------------------------------------------------------------
 
     def leaf(self, a: Array) -> str:

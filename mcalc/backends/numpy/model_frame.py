@@ -37,6 +37,8 @@ class Frame:
     operations: frozenset[str]
     rows: Rows | None = None
     """The pass over rows."""
+    returned_fields: frozenset[str] = frozenset()
+    """The buffers that gradients lie in."""
 
     @property
     def memory(self) -> dict[str, tuple[Axes, str]]:
@@ -78,6 +80,9 @@ class Frame:
             "workspace": self._workspace(grouped),
             "forward": list(self.forward),
             "backward": list(self.backward),
+            "all_sizes": list(self.sizes.values()),
+            "buffers": self._buffers(),
+            "returned_fields": sorted(self.returned_fields),
             "takes_over": any(" if last else " in line for line in self.backward),
             "blocks": self._blocks(parameters),
         }
@@ -115,8 +120,12 @@ class Frame:
         return lines
 
     def _workspace(self, grouped: Sequence[tuple[str, list[str]]]) -> list[str]:
-        lines = ["dtype = np.dtype(dtype)"]
-        lines += [_unpack(name, names, self.sizes) for name, names in grouped if _ragged(name, names)]
+        unpacked = [_unpack(name, names, self.sizes) for name, names in grouped if _ragged(name, names)]
+        return [*unpacked, f"return _buffers({', '.join([*self.sizes.values(), 'np.dtype(dtype)'])})"]
+
+    def _buffers(self) -> list[str]:
+        """The lines of `_buffers`."""
+        lines = []
         sizes = "".join(f"{p}, " for p in self.sizes.values())
         made = [f"sizes=({sizes}dtype)" if sizes else "sizes=(dtype,)"]
         named = dict(self.sizes)

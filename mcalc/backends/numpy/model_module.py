@@ -39,7 +39,7 @@ FRAME_NAMES = frozenset(
     (
         "DIMENSIONS", "SHAPES", "Parameters", "Gradients", "Workspace", "NO_WORKSPACE", "forward", "backward",
         "value_and_grad", "predict", "init", "workspace", "ws", "wrt", "cache", "seed", "dtype", "plain", "rng",
-        "space", "checked", "listed", "expect", "fitting", "known_parameters", "check_gradients", "LIMITS", "sizes",
+        "space", "checked", "listed", "expect", "fitting", "known_parameters", "check_gradients", "KEPT", "KEPT_BYTES", "keep", "borrowed", "LIMITS", "sizes",
         "sigmoid_from", "sigmoid_of_negative_from", "directions", "direction", "moved", "parts", "spd",
     )
 )  # fmt: skip
@@ -153,17 +153,18 @@ class ModelWriter:
         backward_lines = [*head, *backward_lines, f"return Gradients({', '.join(returned)})"]
         own = self._free(backward_lines) - set(_assigned(backward_lines, (), {}))
         known = _assigned(forward_lines, [p.python for g in self.given for p in g.pieces], self.sizes)
-        cache = [n for n in known if n in own]
+        cache = [n for n in known if n in own and n != "ws"]
         value = forward.statements.text(loss).code if loss is not None else names.symbols[p.model.loss]
-        packed = f"({', '.join(cache)}{',' if len(cache) == 1 else ''})"
+        packed = f"({', '.join(['ws', *cache])}{',' if not cache else ''})"
         forward_lines = [*forward_lines, f"return float({value}), {packed}"]
-        if cache:
-            backward_lines.insert(0, f"{', '.join(cache)}{',' if len(cache) == 1 else ''} = cache")
+        lead = "ws" if "ws" in own else "_"
+        backward_lines.insert(0, f"{', '.join([lead, *cache])}{',' if not cache else ''} = cache")
         fields = {**forward.fields, **backward.fields}
         wanted = list(self.sizes)
         check = arguments_checked(self.given, self.sizes, wanted, {*self.sizes.values(), "dtype"})
         fitted = ", ".join([*self.sizes.values(), "dtype"])
-        check += ["if ws is not NO_WORKSPACE:", f"    fitting(ws, ({fitted}{'' if self.sizes else ','}))"]
+        check += ["if ws is None:", f"    ws = borrowed({fitted})", "elif ws is not NO_WORKSPACE:"]
+        check += [f"    fitting(ws, ({fitted}{'' if self.sizes else ','}))"]
         self.helpers |= forward.statements.helpers | backward.statements.helpers
         predict, predict_arguments = self._predict()
         python = {g.argument.name: g.python for g in self.given}
@@ -175,9 +176,12 @@ class ModelWriter:
             lambda writer, arrays, guarded: self._gradients(writer, arrays, names, guarded),
         )  # fmt: skip
         self.helpers |= rows.helpers if rows is not None else set()
+        escaping = {f for a in results.values() if a is not None and (f := backward.field_of(base(a), forward))}
+        escaping |= {names.sequences[s] for s in names.results}
+        escaping |= {self._stored(e, names) for e, a in results.items() if a is None}
         return Frame(
             self.original, self.given, self.sizes, fields, [*check, *forward_lines], backward_lines,
-            predict, predict_arguments, frozenset(self.helpers), rows,
+            predict, predict_arguments, frozenset(self.helpers), rows, frozenset(escaping & set(fields)),
         )  # fmt: skip
 
     def _gradients(

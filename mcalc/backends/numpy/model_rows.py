@@ -72,7 +72,7 @@ def rows_of(
         f"{writer.length} = ws.block_rows or rows_of_block({', '.join(sizes)}, dtype.itemsize)",
         f"if not {writer.length}:",
         f"    loss, cache = _forward({called}, ws)",
-        "    return loss, _backward(cache, ws, wrt)",
+        "    return loss, _backward(cache, wrt)",
         *([f"{' = '.join(undefined)} = None"] if undefined else []),
         *body,
         f"return float({value}), Gradients({gradients})",
