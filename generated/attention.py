@@ -67,6 +67,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(X, Y, Wq, Wk, Wv):
@@ -76,7 +79,7 @@ def forward(X, Y, Wq, Wk, Wv):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None)
+    return _backward(cache, None)
 
 
 def value_and_grad(X, Y, Wq, Wk, Wv, *, wrt=None, workspace=None):
@@ -90,13 +93,15 @@ def value_and_grad(X, Y, Wq, Wk, Wv, *, wrt=None, workspace=None):
         Wv : d x m
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
-    ws = NO_WORKSPACE if workspace is None else workspace
-    loss, cache = _forward(X, Y, Wq, Wk, Wv, ws)
-    gradients = _backward(cache, ws, wrt)
+    loss, cache = _forward(X, Y, Wq, Wk, Wv, workspace)
+    gradients = _backward(cache, wrt)
+    if workspace is None:
+        keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -162,7 +167,11 @@ def init(seed=None, *, d, m, k):
 
 def workspace(*, n, d, m, k, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
+    return _buffers(n, d, m, k, np.dtype(dtype))
+
+
+def _buffers(n, d, m, k, dtype):
+    """A workspace."""
     return Workspace(
         sizes=(n, d, m, k, dtype),
         Q=np.empty((n, k), dtype),
@@ -181,6 +190,32 @@ def workspace(*, n, d, m, k, dtype=np.float64):
         Q_bar=np.empty((n, k), dtype),
         Wq_bar=np.empty((d, k), dtype),
     )
+
+
+def borrowed(n, d, m, k, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (n, d, m, k, dtype):
+        return ws
+    ws = _buffers(n, d, m, k, dtype)._replace(
+        Wk_bar=None,
+        Wq_bar=None,
+        Wv_bar=None,
+    )
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
 
 
 def _forward(X, Y, Wq, Wk, Wv, ws):
@@ -213,7 +248,9 @@ def _forward(X, Y, Wq, Wk, Wv, ws):
         m = Y.shape[1]
         k = Wq.shape[1]
     dtype = X.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, m, k, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, m, k, dtype))
     # Q = X Wq : n x k
     Q = np.dot(X, Wq, out=ws.Q)
@@ -234,11 +271,11 @@ def _forward(X, Y, Wq, Wk, Wv, ws):
     R = np.subtract(Y, P, out=P)
     # loss = norm(R)^2 / n
     loss = np.vdot(R, R) / n
-    return float(loss), (X, n, Q, K, V, root, A, R)
+    return float(loss), (ws, X, n, Q, K, V, root, A, R)
 
 
-def _backward(cache, ws, wrt):
-    X, n, Q, K, V, root, A, R = cache
+def _backward(cache, wrt):
+    ws, X, n, Q, K, V, root, A, R = cache
     Wv_bar = Wk_bar = Wq_bar = None
     # P_bar = -2 R / n : n x m
     P_bar = np.multiply(R, -2 / n, out=ws.P_bar)
@@ -300,11 +337,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

@@ -66,6 +66,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(X, W, b, c):
@@ -75,7 +78,7 @@ def forward(X, W, b, c):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None)
+    return _backward(cache, None)
 
 
 def value_and_grad(X, W, b, c, *, wrt=None, workspace=None):
@@ -88,7 +91,8 @@ def value_and_grad(X, W, b, c, *, wrt=None, workspace=None):
         c : 1 x d
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
@@ -96,8 +100,10 @@ def value_and_grad(X, W, b, c, *, wrt=None, workspace=None):
     if ws.block_rows or (isinstance(X, np.ndarray) and X.nbytes > BLOCK_BYTES):
         loss, gradients = _by_rows(X, W, b, c, ws, wrt)
     else:
-        loss, cache = _forward(X, W, b, c, ws)
-        gradients = _backward(cache, ws, wrt)
+        loss, cache = _forward(X, W, b, c, workspace)
+        gradients = _backward(cache, wrt)
+        if workspace is None:
+            keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -150,7 +156,11 @@ def init(seed=None, *, d, m):
 
 def workspace(*, n, d, m, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
+    return _buffers(n, d, m, np.dtype(dtype))
+
+
+def _buffers(n, d, m, dtype):
+    """A workspace."""
     block_rows = rows_of_block(n, d, m, dtype.itemsize)
     return Workspace(
         sizes=(n, d, m, dtype),
@@ -175,6 +185,32 @@ def workspace(*, n, d, m, dtype=np.float64):
     )
 
 
+def borrowed(n, d, m, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (n, d, m, dtype):
+        return ws
+    ws = _buffers(n, d, m, dtype)._replace(
+        W_bar=None,
+        b_bar=None,
+        c_bar=None,
+    )
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES and not ws.block_rows else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
+
+
 def _forward(X, W, b, c, ws):
     try:
         n, d = X.shape
@@ -196,7 +232,9 @@ def _forward(X, W, b, c, ws):
         n, d = X.shape
         m = W.shape[1]
     dtype = X.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, m, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, m, dtype))
     # Z = X W + ones(n) b : n x m
     Z = np.dot(X, W, out=ws.Z)
@@ -210,11 +248,11 @@ def _forward(X, W, b, c, ws):
     R2 = np.subtract(X, R, out=R)
     # loss = norm(R2)^2 / n
     loss = np.vdot(R2, R2) / n
-    return float(loss), (X, W, n, Z, H, R2)
+    return float(loss), (ws, X, W, n, Z, H, R2)
 
 
-def _backward(cache, ws, wrt):
-    X, W, n, Z, H, R2 = cache
+def _backward(cache, wrt):
+    ws, X, W, n, Z, H, R2 = cache
     c_bar = W_bar = b_bar = None
     # R_bar = -2 R2 / n : n x d
     R_bar = np.multiply(R2, -2 / n, out=ws.R_bar)
@@ -264,12 +302,14 @@ def _by_rows(X, W, b, c, ws, wrt):
         n, d = X.shape
         m = W.shape[1]
     dtype = X.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, m, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, m, dtype))
     rows = ws.block_rows or rows_of_block(n, d, m, dtype.itemsize)
     if not rows:
         loss, cache = _forward(X, W, b, c, ws)
-        return loss, _backward(cache, ws, wrt)
+        return loss, _backward(cache, wrt)
     W_bar = c_bar = None
     R2R2 = 0.0
     Z2 = space(ws.Z2, (d, m), dtype)
@@ -405,11 +445,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

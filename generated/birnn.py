@@ -96,6 +96,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(x, y, U, W, b, R, S, c, V):
@@ -105,7 +108,7 @@ def forward(x, y, U, W, b, R, S, c, V):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None)
+    return _backward(cache, None)
 
 
 def value_and_grad(x, y, U, W, b, R, S, c, V, *, wrt=None, workspace=None):
@@ -123,13 +126,15 @@ def value_and_grad(x, y, U, W, b, R, S, c, V, *, wrt=None, workspace=None):
         V : 2*m x k
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
-    ws = NO_WORKSPACE if workspace is None else workspace
-    loss, cache = _forward(x, y, U, W, b, R, S, c, V, ws)
-    gradients = _backward(cache, ws, wrt)
+    loss, cache = _forward(x, y, U, W, b, R, S, c, V, workspace)
+    gradients = _backward(cache, wrt)
+    if workspace is None:
+        keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -230,7 +235,11 @@ def init(seed=None, *, d, k, m):
 
 def workspace(*, T, n, d, k, m, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
+    return _buffers(T, n, d, k, m, np.dtype(dtype))
+
+
+def _buffers(T, n, d, k, m, dtype):
+    """A workspace."""
     return Workspace(
         sizes=(T, n, d, k, m, dtype),
         h=np.empty((T + 1, n, m), dtype),
@@ -253,6 +262,36 @@ def workspace(*, T, n, d, k, m, dtype=np.float64):
         U_bar=np.empty((d, m), dtype),
         b_bar=np.empty((1, m), dtype),
     )
+
+
+def borrowed(T, n, d, k, m, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (T, n, d, k, m, dtype):
+        return ws
+    ws = _buffers(T, n, d, k, m, dtype)._replace(
+        R_bar=None,
+        S_T=None,
+        U_bar=None,
+        V_bar=None,
+        W_T=None,
+        b_bar=None,
+        c_bar=None,
+    )
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
 
 
 def _forward(x, y, U, W, b, R, S, c, V, ws):
@@ -311,7 +350,9 @@ def _forward(x, y, U, W, b, R, S, c, V, ws):
         m = U.shape[1]
         expect("V", V, 2 * m, k)
     dtype = x.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(T, n, d, k, m, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (T, n, d, k, m, dtype))
     # h[0] = zeros(n,m) : n x m
     h = space(ws.h, (T + 1, n, m), dtype)
@@ -357,11 +398,11 @@ def _forward(x, y, U, W, b, R, S, c, V, ws):
     loss_sum = np.vdot(R2, R2)
     # loss = loss_sum / (n T)
     loss = loss_sum / (n * T)
-    return float(loss), (W, S, V, T, n, k, m, dtype, h, x_rows, g, q_rows, R2)
+    return float(loss), (ws, W, S, V, T, n, k, m, dtype, h, x_rows, g, q_rows, R2)
 
 
-def _backward(cache, ws, wrt):
-    W, S, V, T, n, k, m, dtype, h, x_rows, g, q_rows, R2 = cache
+def _backward(cache, wrt):
+    ws, W, S, V, T, n, k, m, dtype, h, x_rows, g, q_rows, R2 = cache
     V_bar = R_bar = S_bar = c_bar = U_bar = W_bar = b_bar = None
     # p_bar[1..T] = -2 R2 / (n T) : T*n x k
     p_bar = space(ws.p_bar, (T, n, k), dtype)
@@ -474,11 +515,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

@@ -71,6 +71,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(X, Y, W, b):
@@ -80,7 +83,7 @@ def forward(X, Y, W, b):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None)
+    return _backward(cache, None)
 
 
 def value_and_grad(X, Y, W, b, *, wrt=None, workspace=None):
@@ -93,13 +96,15 @@ def value_and_grad(X, Y, W, b, *, wrt=None, workspace=None):
         b : list of 3: 1 x d[1] and 1 x d[2] and 1 x d[3]
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
-    ws = NO_WORKSPACE if workspace is None else workspace
-    loss, cache = _forward(X, Y, W, b, ws)
-    gradients = _backward(cache, ws, wrt)
+    loss, cache = _forward(X, Y, W, b, workspace)
+    gradients = _backward(cache, wrt)
+    if workspace is None:
+        keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -184,8 +189,12 @@ def init(seed=None, *, d):
 
 def workspace(*, n, d, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
     d0, d1, d2, d3 = d
+    return _buffers(n, d0, d3, d1, d2, np.dtype(dtype))
+
+
+def _buffers(n, d0, d3, d1, d2, dtype):
+    """A workspace."""
     return Workspace(
         sizes=(n, d0, d3, d1, d2, dtype),
         ZA1=np.empty((n, d1), dtype),
@@ -206,6 +215,35 @@ def workspace(*, n, d, dtype=np.float64):
         W_bar1=np.empty((d0, d1), dtype),
         b_bar1=np.empty((1, d1), dtype),
     )
+
+
+def borrowed(n, d0, d3, d1, d2, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (n, d0, d3, d1, d2, dtype):
+        return ws
+    ws = _buffers(n, d0, d3, d1, d2, dtype)._replace(
+        W_bar1=None,
+        W_bar2=None,
+        W_bar3=None,
+        b_bar1=None,
+        b_bar2=None,
+        b_bar3=None,
+    )
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
 
 
 def _forward(X, Y, W, b, ws):
@@ -263,7 +301,9 @@ def _forward(X, Y, W, b, ws):
         d1 = W1.shape[1]
         d2 = W2.shape[1]
     dtype = X.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d0, d3, d1, d2, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d0, d3, d1, d2, dtype))
     # ZA[1] = X W[1] + ones(n) b[1] : n x d[1]
     ZA1 = np.dot(X, W1, out=ws.ZA1)
@@ -290,11 +330,11 @@ def _forward(X, Y, W, b, ws):
     s += tops
     # loss = (sum(s) - tr(Y^T Z)) / n
     loss = (s.sum() - np.vdot(Y, Z)) / n
-    return float(loss), (X, Y, W2, W3, n, A1, A2, Z, E, sums)
+    return float(loss), (ws, X, Y, W2, W3, n, A1, A2, Z, E, sums)
 
 
-def _backward(cache, ws, wrt):
-    X, Y, W2, W3, n, A1, A2, Z, E, sums = cache
+def _backward(cache, wrt):
+    ws, X, Y, W2, W3, n, A1, A2, Z, E, sums = cache
     W_bar3 = b_bar3 = W_bar2 = b_bar2 = W_bar1 = b_bar1 = None
     # Z_bar = (E ./ (sums ones(d[3])^T) - Y) / n : n x d[3]
     Z_bar = np.divide(E, sums[:, None], out=Z)
@@ -363,11 +403,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

@@ -52,6 +52,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(a, w1, w2, w3, w4):
@@ -61,7 +64,7 @@ def forward(a, w1, w2, w3, w4):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None)
+    return _backward(cache, None)
 
 
 def value_and_grad(a, w1, w2, w3, w4, *, wrt=None, workspace=None):
@@ -75,13 +78,15 @@ def value_and_grad(a, w1, w2, w3, w4, *, wrt=None, workspace=None):
         w4 : scalar
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
-    ws = NO_WORKSPACE if workspace is None else workspace
-    loss, cache = _forward(a, w1, w2, w3, w4, ws)
-    gradients = _backward(cache, ws, wrt)
+    loss, cache = _forward(a, w1, w2, w3, w4, workspace)
+    gradients = _backward(cache, wrt)
+    if workspace is None:
+        keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -114,8 +119,34 @@ def init(seed=None):
 
 def workspace(*, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
+    return _buffers(np.dtype(dtype))
+
+
+def _buffers(dtype):
+    """A workspace."""
     return Workspace(sizes=(dtype,))
+
+
+def borrowed(dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (dtype,):
+        return ws
+    ws = _buffers(dtype)
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
 
 
 def _forward(a, w1, w2, w3, w4, ws):
@@ -123,17 +154,19 @@ def _forward(a, w1, w2, w3, w4, ws):
         {"a": (a, ()), "w1": (w1, ()), "w2": (w2, ()), "w3": (w3, ()), "w4": (w4, ())}
     )
     dtype = a.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (dtype,))
     # d = w3 (w1 a) + w4 (w2 a)
     d = w3 * (w1 * a) + w4 * (w2 * a)
     # loss = 10 - d
     loss = 10 - d
-    return float(loss), (a, w1, w2, w3, w4, dtype)
+    return float(loss), (ws, a, w1, w2, w3, w4, dtype)
 
 
-def _backward(cache, ws, wrt):
-    a, w1, w2, w3, w4, dtype = cache
+def _backward(cache, wrt):
+    _, a, w1, w2, w3, w4, dtype = cache
     w3_bar = w4_bar = None
     if wrt is None or "w3" in wrt:
         # w3_bar = -w1 a
@@ -171,11 +204,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

@@ -54,6 +54,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(X, mu, Sigma):
@@ -63,7 +66,7 @@ def forward(X, mu, Sigma):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None)
+    return _backward(cache, None)
 
 
 def value_and_grad(X, mu, Sigma, *, wrt=None, workspace=None):
@@ -75,7 +78,8 @@ def value_and_grad(X, mu, Sigma, *, wrt=None, workspace=None):
         Sigma : d x d spd
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
@@ -83,8 +87,10 @@ def value_and_grad(X, mu, Sigma, *, wrt=None, workspace=None):
     if ws.block_rows or (isinstance(X, np.ndarray) and X.nbytes > BLOCK_BYTES):
         loss, gradients = _by_rows(X, mu, Sigma, ws, wrt)
     else:
-        loss, cache = _forward(X, mu, Sigma, ws)
-        gradients = _backward(cache, ws, wrt)
+        loss, cache = _forward(X, mu, Sigma, workspace)
+        gradients = _backward(cache, wrt)
+        if workspace is None:
+            keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -104,7 +110,11 @@ def init(seed=None, *, d):
 
 def workspace(*, n, d, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
+    return _buffers(n, d, np.dtype(dtype))
+
+
+def _buffers(n, d, dtype):
+    """A workspace."""
     block_rows = rows_of_block(n, d, dtype.itemsize)
     return Workspace(
         sizes=(n, d, dtype),
@@ -119,6 +129,31 @@ def workspace(*, n, d, dtype=np.float64):
         scratch=np.empty((d, d), dtype),
         scratch2=np.empty((d,), dtype),
     )
+
+
+def borrowed(n, d, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (n, d, dtype):
+        return ws
+    ws = _buffers(n, d, dtype)._replace(
+        Sigma_bar=None,
+        sums=None,
+    )
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES and not ws.block_rows else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
 
 
 def _forward(X, mu, Sigma, ws):
@@ -139,7 +174,9 @@ def _forward(X, mu, Sigma, ws):
         )
         n, d = X.shape
     dtype = X.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, dtype))
     # R = X - ones(n) mu^T : n x d
     R = np.subtract(X, mu, out=ws.R)
@@ -155,11 +192,11 @@ def _forward(X, mu, Sigma, ws):
     Z = np.dot(Sigma_inv, RtR, out=ws.Z)
     # loss = -n sum(log(diag(L_inv))) + tr(Z) / 2
     loss = -n * np.log(np.diagonal(L_inv)).sum() + 0.5 * np.trace(Z)
-    return float(loss), (n, d, dtype, R, L_inv, Sigma_inv, RtR, Z)
+    return float(loss), (ws, n, d, dtype, R, L_inv, Sigma_inv, RtR, Z)
 
 
-def _backward(cache, ws, wrt):
-    n, d, dtype, R, L_inv, Sigma_inv, RtR, Z = cache
+def _backward(cache, wrt):
+    ws, n, d, dtype, R, L_inv, Sigma_inv, RtR, Z = cache
     Sigma_bar = mu_bar = None
     if wrt is None or "Sigma" in wrt:
         # R2 = n I - Z^T : d x d
@@ -202,12 +239,14 @@ def _by_rows(X, mu, Sigma, ws, wrt):
         )
         n, d = X.shape
     dtype = X.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, dtype))
     rows = ws.block_rows or rows_of_block(n, d, dtype.itemsize)
     if not rows:
         loss, cache = _forward(X, mu, Sigma, ws)
-        return loss, _backward(cache, ws, wrt)
+        return loss, _backward(cache, wrt)
     mu_bar = Sigma_bar = None
     RtR = space(ws.RtR, (d, d), dtype)
     RtR[...] = 0
@@ -332,11 +371,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

@@ -54,6 +54,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(D, y, a, l, c):
@@ -63,7 +66,7 @@ def forward(D, y, a, l, c):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None)
+    return _backward(cache, None)
 
 
 def value_and_grad(D, y, a, l, c, *, wrt=None, workspace=None):
@@ -77,13 +80,15 @@ def value_and_grad(D, y, a, l, c, *, wrt=None, workspace=None):
         c : scalar
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
-    ws = NO_WORKSPACE if workspace is None else workspace
-    loss, cache = _forward(D, y, a, l, c, ws)
-    gradients = _backward(cache, ws, wrt)
+    loss, cache = _forward(D, y, a, l, c, workspace)
+    gradients = _backward(cache, wrt)
+    if workspace is None:
+        keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -105,7 +110,11 @@ def init(seed=None):
 
 def workspace(*, n, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
+    return _buffers(n, np.dtype(dtype))
+
+
+def _buffers(n, dtype):
+    """A workspace."""
     return Workspace(
         sizes=(n, dtype),
         Z=np.empty((n, n), dtype),
@@ -114,6 +123,28 @@ def workspace(*, n, dtype=np.float64):
         K_inv_y=np.empty((n,), dtype),
         Z_bar=np.empty((n, n), dtype),
     )
+
+
+def borrowed(n, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (n, dtype):
+        return ws
+    ws = _buffers(n, dtype)
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
 
 
 def _forward(D, y, a, l, c, ws):
@@ -140,7 +171,9 @@ def _forward(D, y, a, l, c, ws):
     a = dtype.type(a)
     l = dtype.type(l)
     c = dtype.type(c)
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, dtype))
     # eK = exp(a)
     eK = np.exp(a)
@@ -164,11 +197,11 @@ def _forward(D, y, a, l, c, ws):
     K_inv_y = np.dot(K_inv, y, out=ws.K_inv_y)
     # loss = y^T K_inv_y / 2 + logdet(K) / 2 + n log(2 pi) / 2
     loss = 0.5 * (y @ K_inv_y) + 0.5 * logdet_from(L, K) + 0.5 * n * float(np.log(2 * np.pi))
-    return float(loss), (D, dtype, eK, e, E, e2, K, K_inv, K_inv_y)
+    return float(loss), (ws, D, dtype, eK, e, E, e2, K, K_inv, K_inv_y)
 
 
-def _backward(cache, ws, wrt):
-    D, dtype, eK, e, E, e2, K, K_inv, K_inv_y = cache
+def _backward(cache, wrt):
+    ws, D, dtype, eK, e, E, e2, K, K_inv, K_inv_y = cache
     c_bar = l_bar = a_bar = None
     # K_bar = (K_inv - K_inv_y K_inv_y^T) / 2 : n x n
     K_bar = np.outer(K_inv_y, K_inv_y, out=K)
@@ -263,11 +296,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

@@ -52,6 +52,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(X, y, w):
@@ -61,7 +64,7 @@ def forward(X, y, w):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None)
+    return _backward(cache, None)
 
 
 def value_and_grad(X, y, w, *, wrt=None, workspace=None):
@@ -73,7 +76,8 @@ def value_and_grad(X, y, w, *, wrt=None, workspace=None):
         w : d
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
@@ -81,8 +85,10 @@ def value_and_grad(X, y, w, *, wrt=None, workspace=None):
     if ws.block_rows or (isinstance(X, np.ndarray) and X.nbytes > BLOCK_BYTES):
         loss, gradients = _by_rows(X, y, w, ws, wrt)
     else:
-        loss, cache = _forward(X, y, w, ws)
-        gradients = _backward(cache, ws, wrt)
+        loss, cache = _forward(X, y, w, workspace)
+        gradients = _backward(cache, wrt)
+        if workspace is None:
+            keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -123,7 +129,11 @@ def init(seed=None, *, d):
 
 def workspace(*, n, d, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
+    return _buffers(n, d, np.dtype(dtype))
+
+
+def _buffers(n, d, dtype):
+    """A workspace."""
     block_rows = rows_of_block(n, d, dtype.itemsize)
     return Workspace(
         sizes=(n, d, dtype),
@@ -138,6 +148,30 @@ def workspace(*, n, d, dtype=np.float64):
         z1=np.empty((block_rows or n,), dtype),
         scratch=np.empty((d,), dtype),
     )
+
+
+def borrowed(n, d, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (n, d, dtype):
+        return ws
+    ws = _buffers(n, d, dtype)._replace(
+        w_bar=None,
+    )
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES and not ws.block_rows else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
 
 
 def _forward(X, y, w, ws):
@@ -156,7 +190,9 @@ def _forward(X, y, w, ws):
         X, y, w = checked({"X": (X, ("n", "d")), "y": (y, ("n",)), "w": (w, ("d",))})
         n, d = X.shape
     dtype = X.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, dtype))
     # z = X w : n
     z = np.dot(X, w, out=ws.z)
@@ -175,11 +211,11 @@ def _forward(X, y, w, ws):
     s += log1p_e
     # loss = sum(s) / n
     loss = s.sum() / n
-    return float(loss), (X, y, n, z1, e, s)
+    return float(loss), (ws, X, y, n, z1, e, s)
 
 
-def _backward(cache, ws, wrt):
-    X, y, n, z1, e, s = cache
+def _backward(cache, wrt):
+    ws, X, y, n, z1, e, s = cache
     # z_bar = -sigmoid(-z1) .* y / n : n
     z_bar = sigmoid_of_negative_from(z1, e, out=s)
     z_bar *= y
@@ -210,12 +246,14 @@ def _by_rows(X, y, w, ws, wrt):
         X, y, w = checked({"X": (X, ("n", "d")), "y": (y, ("n",)), "w": (w, ("d",))})
         n, d = X.shape
     dtype = X.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, dtype))
     rows = ws.block_rows or rows_of_block(n, d, dtype.itemsize)
     if not rows:
         loss, cache = _forward(X, y, w, ws)
-        return loss, _backward(cache, ws, wrt)
+        return loss, _backward(cache, wrt)
     total = 0.0
     Xtv2 = space(ws.Xtv2, (d,), dtype)
     Xtv2[...] = 0
@@ -334,11 +372,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

@@ -134,6 +134,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V):
@@ -143,7 +146,7 @@ def forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None, False)
+    return _backward(cache, None, False)
 
 
 def value_and_grad(
@@ -169,13 +172,15 @@ def value_and_grad(
         V  : m x k
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
-    ws = NO_WORKSPACE if workspace is None else workspace
-    loss, cache = _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, ws)
-    gradients = _backward(cache, ws, wrt, True)
+    loss, cache = _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, workspace)
+    gradients = _backward(cache, wrt, True)
+    if workspace is None:
+        keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -326,7 +331,11 @@ def init(seed=None, *, d, k, m):
 
 def workspace(*, T, n, d, k, m, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
+    return _buffers(T, n, d, k, m, np.dtype(dtype))
+
+
+def _buffers(T, n, d, k, m, dtype):
+    """A workspace."""
     return Workspace(
         sizes=(T, n, d, k, m, dtype),
         h=np.empty((T + 1, n, m), dtype),
@@ -361,6 +370,42 @@ def workspace(*, T, n, d, k, m, dtype=np.float64):
         Wg_bar=np.empty((d, m), dtype),
         bg_bar=np.empty((1, m), dtype),
     )
+
+
+def borrowed(T, n, d, k, m, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (T, n, d, k, m, dtype):
+        return ws
+    ws = _buffers(T, n, d, k, m, dtype)._replace(
+        Uf_T=None,
+        Ug_T=None,
+        Ui_T=None,
+        Uo_T=None,
+        V_bar=None,
+        Wf_bar=None,
+        Wg_bar=None,
+        Wi_bar=None,
+        Wo_bar=None,
+        bf_bar=None,
+        bg_bar=None,
+        bi_bar=None,
+        bo_bar=None,
+    )
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
 
 
 def _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, ws):
@@ -442,7 +487,9 @@ def _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, ws):
         k = y.shape[1]
         m = Wi.shape[1]
     dtype = x.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(T, n, d, k, m, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (T, n, d, k, m, dtype))
     # h[0] = zeros(n,m) : n x m
     h = space(ws.h, (T + 1, n, m), dtype)
@@ -505,12 +552,12 @@ def _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, ws):
     R = np.subtract(y, P, out=P)
     # loss = norm(R)^2 / n
     loss = np.vdot(R, R) / n
-    return float(loss), (Ui, Uf, Uo, Ug, V, T, n, m, dtype, h, c, x_rows, i, f, o, g, a, R)
+    return float(loss), (ws, Ui, Uf, Uo, Ug, V, T, n, m, dtype, h, c, x_rows, i, f, o, g, a, R)
 
 
-def _backward(cache, ws, wrt, last):
+def _backward(cache, wrt, last):
     # where the cache is used for the last time, parts of it are overwritten
-    Ui, Uf, Uo, Ug, V, T, n, m, dtype, h, c, x_rows, i, f, o, g, a, R = cache
+    ws, Ui, Uf, Uo, Ug, V, T, n, m, dtype, h, c, x_rows, i, f, o, g, a, R = cache
     V_bar = Wi_bar = Ui_bar = bi_bar = Wf_bar = Uf_bar = bf_bar = Wo_bar = Uo_bar = bo_bar = (
         Wg_bar
     ) = Ug_bar = bg_bar = None
@@ -689,11 +736,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

@@ -52,6 +52,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(X, lambda_, U, V):
@@ -61,7 +64,7 @@ def forward(X, lambda_, U, V):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None)
+    return _backward(cache, None)
 
 
 def value_and_grad(X, lambda_, U, V, *, wrt=None, workspace=None):
@@ -74,7 +77,8 @@ def value_and_grad(X, lambda_, U, V, *, wrt=None, workspace=None):
         V       : d x k
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
@@ -82,8 +86,10 @@ def value_and_grad(X, lambda_, U, V, *, wrt=None, workspace=None):
     if ws.block_rows or (isinstance(X, np.ndarray) and X.nbytes > BLOCK_BYTES):
         loss, gradients = _by_rows(X, lambda_, U, V, ws, wrt)
     else:
-        loss, cache = _forward(X, lambda_, U, V, ws)
-        gradients = _backward(cache, ws, wrt)
+        loss, cache = _forward(X, lambda_, U, V, workspace)
+        gradients = _backward(cache, wrt)
+        if workspace is None:
+            keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -104,7 +110,11 @@ def init(seed=None, *, n, d, k):
 
 def workspace(*, n, d, k, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
+    return _buffers(n, d, k, np.dtype(dtype))
+
+
+def _buffers(n, d, k, dtype):
+    """A workspace."""
     block_rows = rows_of_block(n, d, k, dtype.itemsize)
     return Workspace(
         sizes=(n, d, k, dtype),
@@ -119,6 +129,31 @@ def workspace(*, n, d, k, dtype=np.float64):
         scratch3=np.empty((block_rows or n, k), dtype),
         scratch4=np.empty((d, k), dtype),
     )
+
+
+def borrowed(n, d, k, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (n, d, k, dtype):
+        return ws
+    ws = _buffers(n, d, k, dtype)._replace(
+        U_bar=None,
+        V_bar=None,
+    )
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES and not ws.block_rows else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
 
 
 def _forward(X, lambda_, U, V, ws):
@@ -148,18 +183,20 @@ def _forward(X, lambda_, U, V, ws):
         k = U.shape[1]
     dtype = X.dtype
     lambda_ = dtype.type(lambda_)
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, k, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, k, dtype))
     # R = X - U V^T : n x d
     R = np.dot(U, V.T, out=ws.R)
     np.subtract(X, R, out=R)
     # loss = norm(R)^2 + lambda (norm(U)^2 + norm(V)^2)
     loss = np.vdot(R, R) + lambda_ * (np.vdot(U, U) + np.vdot(V, V))
-    return float(loss), (lambda_, U, V, R)
+    return float(loss), (ws, lambda_, U, V, R)
 
 
-def _backward(cache, ws, wrt):
-    lambda_, U, V, R = cache
+def _backward(cache, wrt):
+    ws, lambda_, U, V, R = cache
     U_bar = V_bar = None
     # R_bar = 2 R : n x d
     R_bar = np.multiply(R, 2, out=ws.R_bar)
@@ -208,12 +245,14 @@ def _by_rows(X, lambda_, U, V, ws, wrt):
         k = U.shape[1]
     dtype = X.dtype
     lambda_ = dtype.type(lambda_)
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, k, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, k, dtype))
     rows = ws.block_rows or rows_of_block(n, d, k, dtype.itemsize)
     if not rows:
         loss, cache = _forward(X, lambda_, U, V, ws)
-        return loss, _backward(cache, ws, wrt)
+        return loss, _backward(cache, wrt)
     V_bar = None
     RR = 0.0
     UU = 0.0
@@ -303,11 +342,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

@@ -61,6 +61,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(A, B, y, L, b):
@@ -70,7 +73,7 @@ def forward(A, B, y, L, b):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None)
+    return _backward(cache, None)
 
 
 def value_and_grad(A, B, y, L, b, *, wrt=None, workspace=None):
@@ -84,7 +87,8 @@ def value_and_grad(A, B, y, L, b, *, wrt=None, workspace=None):
         b : scalar
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
@@ -92,8 +96,10 @@ def value_and_grad(A, B, y, L, b, *, wrt=None, workspace=None):
     if ws.block_rows or (isinstance(A, np.ndarray) and A.nbytes > BLOCK_BYTES):
         loss, gradients = _by_rows(A, B, y, L, b, ws, wrt)
     else:
-        loss, cache = _forward(A, B, y, L, b, ws)
-        gradients = _backward(cache, ws, wrt)
+        loss, cache = _forward(A, B, y, L, b, workspace)
+        gradients = _backward(cache, wrt)
+        if workspace is None:
+            keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -141,7 +147,11 @@ def init(seed=None, *, d, k):
 
 def workspace(*, n, d, k, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
+    return _buffers(n, d, k, np.dtype(dtype))
+
+
+def _buffers(n, d, k, dtype):
+    """A workspace."""
     block_rows = rows_of_block(n, d, k, dtype.itemsize)
     return Workspace(
         sizes=(n, d, k, dtype),
@@ -158,6 +168,30 @@ def workspace(*, n, d, k, dtype=np.float64):
         z=np.empty((block_rows or n,), dtype),
         scratch=np.empty((k, d), dtype),
     )
+
+
+def borrowed(n, d, k, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (n, d, k, dtype):
+        return ws
+    ws = _buffers(n, d, k, dtype)._replace(
+        L_bar=None,
+    )
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES and not ws.block_rows else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
 
 
 def _forward(A, B, y, L, b, ws):
@@ -189,7 +223,9 @@ def _forward(A, B, y, L, b, ws):
         k = L.shape[0]
     dtype = A.dtype
     b = dtype.type(b)
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, k, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, k, dtype))
     # R = A - B : n x d
     R = np.subtract(A, B, out=ws.R)
@@ -211,11 +247,11 @@ def _forward(A, B, y, L, b, ws):
     s += log1p_e
     # loss = sum(s) / n
     loss = s.sum() / n
-    return float(loss), (y, n, dtype, R, E, z, e, s)
+    return float(loss), (ws, y, n, dtype, R, E, z, e, s)
 
 
-def _backward(cache, ws, wrt):
-    y, n, dtype, R, E, z, e, s = cache
+def _backward(cache, wrt):
+    ws, y, n, dtype, R, E, z, e, s = cache
     b_bar = L_bar = None
     # z_bar = sigmoid(z) / n : n
     z_bar = sigmoid_from(z, e, out=s)
@@ -268,12 +304,14 @@ def _by_rows(A, B, y, L, b, ws, wrt):
         k = L.shape[0]
     dtype = A.dtype
     b = dtype.type(b)
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, k, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, k, dtype))
     rows = ws.block_rows or rows_of_block(n, d, k, dtype.itemsize)
     if not rows:
         loss, cache = _forward(A, B, y, L, b, ws)
-        return loss, _backward(cache, ws, wrt)
+        return loss, _backward(cache, wrt)
     L_bar = b_bar = None
     total = 0.0
     Z = space(ws.Z, (k, d), dtype)
@@ -397,11 +435,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

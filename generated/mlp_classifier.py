@@ -72,6 +72,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(X, Y, W1, b1, W2, b2):
@@ -81,7 +84,7 @@ def forward(X, Y, W1, b1, W2, b2):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None)
+    return _backward(cache, None)
 
 
 def value_and_grad(X, Y, W1, b1, W2, b2, *, wrt=None, workspace=None):
@@ -96,13 +99,15 @@ def value_and_grad(X, Y, W1, b1, W2, b2, *, wrt=None, workspace=None):
         b2 : 1 x k
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
-    ws = NO_WORKSPACE if workspace is None else workspace
-    loss, cache = _forward(X, Y, W1, b1, W2, b2, ws)
-    gradients = _backward(cache, ws, wrt)
+    loss, cache = _forward(X, Y, W1, b1, W2, b2, workspace)
+    gradients = _backward(cache, wrt)
+    if workspace is None:
+        keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -167,7 +172,11 @@ def init(seed=None, *, d, k, m):
 
 def workspace(*, n, d, k, m, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
+    return _buffers(n, d, k, m, np.dtype(dtype))
+
+
+def _buffers(n, d, k, m, dtype):
+    """A workspace."""
     return Workspace(
         sizes=(n, d, k, m, dtype),
         ZH=np.empty((n, m), dtype),
@@ -182,6 +191,33 @@ def workspace(*, n, d, k, m, dtype=np.float64):
         W1_bar=np.empty((d, m), dtype),
         b1_bar=np.empty((1, m), dtype),
     )
+
+
+def borrowed(n, d, k, m, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (n, d, k, m, dtype):
+        return ws
+    ws = _buffers(n, d, k, m, dtype)._replace(
+        W1_bar=None,
+        W2_bar=None,
+        b1_bar=None,
+        b2_bar=None,
+    )
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
 
 
 def _forward(X, Y, W1, b1, W2, b2, ws):
@@ -216,7 +252,9 @@ def _forward(X, Y, W1, b1, W2, b2, ws):
         k = Y.shape[1]
         m = W1.shape[1]
     dtype = X.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, k, m, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, k, m, dtype))
     # ZH = X W1 + ones(n) b1 : n x m
     ZH = np.dot(X, W1, out=ws.ZH)
@@ -240,11 +278,11 @@ def _forward(X, Y, W1, b1, W2, b2, ws):
     s += tops
     # loss = (sum(s) - tr(Y^T Z)) / n
     loss = (s.sum() - np.vdot(Y, Z)) / n
-    return float(loss), (X, Y, W2, n, H, Z, P)
+    return float(loss), (ws, X, Y, W2, n, H, Z, P)
 
 
-def _backward(cache, ws, wrt):
-    X, Y, W2, n, H, Z, P = cache
+def _backward(cache, wrt):
+    ws, X, Y, W2, n, H, Z, P = cache
     W2_bar = b2_bar = W1_bar = b1_bar = None
     # Z_bar = (P - Y) / n : n x k
     Z_bar = np.subtract(P, Y, out=Z)
@@ -301,11 +339,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

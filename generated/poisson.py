@@ -50,6 +50,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(X, y, w):
@@ -59,7 +62,7 @@ def forward(X, y, w):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None)
+    return _backward(cache, None)
 
 
 def value_and_grad(X, y, w, *, wrt=None, workspace=None):
@@ -71,7 +74,8 @@ def value_and_grad(X, y, w, *, wrt=None, workspace=None):
         w : d
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
@@ -79,8 +83,10 @@ def value_and_grad(X, y, w, *, wrt=None, workspace=None):
     if ws.block_rows or (isinstance(X, np.ndarray) and X.nbytes > BLOCK_BYTES):
         loss, gradients = _by_rows(X, y, w, ws, wrt)
     else:
-        loss, cache = _forward(X, y, w, ws)
-        gradients = _backward(cache, ws, wrt)
+        loss, cache = _forward(X, y, w, workspace)
+        gradients = _backward(cache, wrt)
+        if workspace is None:
+            keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -121,7 +127,11 @@ def init(seed=None, *, d):
 
 def workspace(*, n, d, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
+    return _buffers(n, d, np.dtype(dtype))
+
+
+def _buffers(n, d, dtype):
+    """A workspace."""
     block_rows = rows_of_block(n, d, dtype.itemsize)
     return Workspace(
         sizes=(n, d, dtype),
@@ -134,6 +144,30 @@ def workspace(*, n, d, dtype=np.float64):
         p=np.empty((block_rows or n,), dtype),
         scratch=np.empty((d,), dtype),
     )
+
+
+def borrowed(n, d, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (n, d, dtype):
+        return ws
+    ws = _buffers(n, d, dtype)._replace(
+        w_bar=None,
+    )
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES and not ws.block_rows else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
 
 
 def _forward(X, y, w, ws):
@@ -152,7 +186,9 @@ def _forward(X, y, w, ws):
         X, y, w = checked({"X": (X, ("n", "d")), "y": (y, ("n",)), "w": (w, ("d",))})
         n, d = X.shape
     dtype = X.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, dtype))
     # z = X w : n
     z = np.dot(X, w, out=ws.z)
@@ -162,11 +198,11 @@ def _forward(X, y, w, ws):
     Xty = np.dot(X.T, y, out=ws.Xty)
     # loss = (sum(p) - w^T Xty) / n
     loss = (p.sum() - w @ Xty) / n
-    return float(loss), (X, n, p, Xty)
+    return float(loss), (ws, X, n, p, Xty)
 
 
-def _backward(cache, ws, wrt):
-    X, n, p, Xty = cache
+def _backward(cache, wrt):
+    ws, X, n, p, Xty = cache
     # v = Xty / n : d
     v = np.multiply(Xty, 1 / n, out=ws.v)
     # w_bar = X^T p / n - v : d
@@ -197,12 +233,14 @@ def _by_rows(X, y, w, ws, wrt):
         X, y, w = checked({"X": (X, ("n", "d")), "y": (y, ("n",)), "w": (w, ("d",))})
         n, d = X.shape
     dtype = X.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, dtype))
     rows = ws.block_rows or rows_of_block(n, d, dtype.itemsize)
     if not rows:
         loss, cache = _forward(X, y, w, ws)
-        return loss, _backward(cache, ws, wrt)
+        return loss, _backward(cache, wrt)
     total = 0.0
     Xty = space(ws.Xty, (d,), dtype)
     Xty[...] = 0
@@ -285,11 +323,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

@@ -51,6 +51,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(X, y, lambda_, w):
@@ -60,7 +63,7 @@ def forward(X, y, lambda_, w):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None)
+    return _backward(cache, None)
 
 
 def value_and_grad(X, y, lambda_, w, *, wrt=None, workspace=None):
@@ -73,7 +76,8 @@ def value_and_grad(X, y, lambda_, w, *, wrt=None, workspace=None):
         w       : d
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
@@ -81,8 +85,10 @@ def value_and_grad(X, y, lambda_, w, *, wrt=None, workspace=None):
     if ws.block_rows or (isinstance(X, np.ndarray) and X.nbytes > BLOCK_BYTES):
         loss, gradients = _by_rows(X, y, lambda_, w, ws, wrt)
     else:
-        loss, cache = _forward(X, y, lambda_, w, ws)
-        gradients = _backward(cache, ws, wrt)
+        loss, cache = _forward(X, y, lambda_, w, workspace)
+        gradients = _backward(cache, wrt)
+        if workspace is None:
+            keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -122,7 +128,11 @@ def init(seed=None, *, d):
 
 def workspace(*, n, d, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
+    return _buffers(n, d, np.dtype(dtype))
+
+
+def _buffers(n, d, dtype):
+    """A workspace."""
     block_rows = rows_of_block(n, d, dtype.itemsize)
     return Workspace(
         sizes=(n, d, dtype),
@@ -135,6 +145,30 @@ def workspace(*, n, d, dtype=np.float64):
         r=np.empty((block_rows or n,), dtype),
         scratch2=np.empty((d,), dtype),
     )
+
+
+def borrowed(n, d, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (n, d, dtype):
+        return ws
+    ws = _buffers(n, d, dtype)._replace(
+        w_bar=None,
+    )
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES and not ws.block_rows else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
 
 
 def _forward(X, y, lambda_, w, ws):
@@ -157,7 +191,9 @@ def _forward(X, y, lambda_, w, ws):
         n, d = X.shape
     dtype = X.dtype
     lambda_ = dtype.type(lambda_)
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, dtype))
     # p = X w : n
     p = np.dot(X, w, out=ws.p)
@@ -165,11 +201,11 @@ def _forward(X, y, lambda_, w, ws):
     r = np.subtract(y, p, out=p)
     # loss = r^T r + lambda w^T w
     loss = r @ r + lambda_ * (w @ w)
-    return float(loss), (X, lambda_, w, r)
+    return float(loss), (ws, X, lambda_, w, r)
 
 
-def _backward(cache, ws, wrt):
-    X, lambda_, w, r = cache
+def _backward(cache, wrt):
+    ws, X, lambda_, w, r = cache
     # p_bar = -2 r : n
     p_bar = np.multiply(r, -2, out=ws.p_bar)
     # w_bar = 2 lambda w + X^T p_bar : d
@@ -204,12 +240,14 @@ def _by_rows(X, y, lambda_, w, ws, wrt):
         n, d = X.shape
     dtype = X.dtype
     lambda_ = dtype.type(lambda_)
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, dtype))
     rows = ws.block_rows or rows_of_block(n, d, dtype.itemsize)
     if not rows:
         loss, cache = _forward(X, y, lambda_, w, ws)
-        return loss, _backward(cache, ws, wrt)
+        return loss, _backward(cache, wrt)
     rr = 0.0
     Xtr = space(ws.Xtr, (d,), dtype)
     Xtr[...] = 0
@@ -287,11 +325,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

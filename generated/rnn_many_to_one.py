@@ -76,6 +76,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(x, y, U, W, b, V, c):
@@ -85,7 +88,7 @@ def forward(x, y, U, W, b, V, c):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None)
+    return _backward(cache, None)
 
 
 def value_and_grad(x, y, U, W, b, V, c, *, wrt=None, workspace=None):
@@ -101,13 +104,15 @@ def value_and_grad(x, y, U, W, b, V, c, *, wrt=None, workspace=None):
         c : 1 x k
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
-    ws = NO_WORKSPACE if workspace is None else workspace
-    loss, cache = _forward(x, y, U, W, b, V, c, ws)
-    gradients = _backward(cache, ws, wrt)
+    loss, cache = _forward(x, y, U, W, b, V, c, workspace)
+    gradients = _backward(cache, wrt)
+    if workspace is None:
+        keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -180,7 +185,11 @@ def init(seed=None, *, d, k, m):
 
 def workspace(*, T, n, d, k, m, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
+    return _buffers(T, n, d, k, m, np.dtype(dtype))
+
+
+def _buffers(T, n, d, k, m, dtype):
+    """A workspace."""
     return Workspace(
         sizes=(T, n, d, k, m, dtype),
         h=np.empty((T + 1, n, m), dtype),
@@ -195,6 +204,34 @@ def workspace(*, T, n, d, k, m, dtype=np.float64):
         U_bar=np.empty((d, m), dtype),
         b_bar=np.empty((1, m), dtype),
     )
+
+
+def borrowed(T, n, d, k, m, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (T, n, d, k, m, dtype):
+        return ws
+    ws = _buffers(T, n, d, k, m, dtype)._replace(
+        U_bar=None,
+        V_bar=None,
+        W_T=None,
+        b_bar=None,
+        c_bar=None,
+    )
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
 
 
 def _forward(x, y, U, W, b, V, c, ws):
@@ -231,7 +268,9 @@ def _forward(x, y, U, W, b, V, c, ws):
         k = y.shape[1]
         m = U.shape[1]
     dtype = x.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(T, n, d, k, m, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (T, n, d, k, m, dtype))
     # h[0] = zeros(n,m) : n x m
     h = space(ws.h, (T + 1, n, m), dtype)
@@ -254,11 +293,11 @@ def _forward(x, y, U, W, b, V, c, ws):
     R = np.subtract(y, P, out=P)
     # loss = norm(R)^2 / n
     loss = np.vdot(R, R) / n
-    return float(loss), (W, V, T, n, m, dtype, h, x_rows, R)
+    return float(loss), (ws, W, V, T, n, m, dtype, h, x_rows, R)
 
 
-def _backward(cache, ws, wrt):
-    W, V, T, n, m, dtype, h, x_rows, R = cache
+def _backward(cache, wrt):
+    ws, W, V, T, n, m, dtype, h, x_rows, R = cache
     V_bar = c_bar = U_bar = W_bar = b_bar = None
     # P_bar = -2 R / n : n x k
     P_bar = np.multiply(R, -2 / n, out=ws.P_bar)
@@ -322,11 +361,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

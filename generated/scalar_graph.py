@@ -42,6 +42,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(x, y):
@@ -51,7 +54,7 @@ def forward(x, y):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None)
+    return _backward(cache, None)
 
 
 def value_and_grad(x, y, *, wrt=None, workspace=None):
@@ -62,13 +65,15 @@ def value_and_grad(x, y, *, wrt=None, workspace=None):
         y : scalar
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
-    ws = NO_WORKSPACE if workspace is None else workspace
-    loss, cache = _forward(x, y, ws)
-    gradients = _backward(cache, ws, wrt)
+    loss, cache = _forward(x, y, workspace)
+    gradients = _backward(cache, wrt)
+    if workspace is None:
+        keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -88,22 +93,50 @@ def init(seed=None):
 
 def workspace(*, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
+    return _buffers(np.dtype(dtype))
+
+
+def _buffers(dtype):
+    """A workspace."""
     return Workspace(sizes=(dtype,))
+
+
+def borrowed(dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (dtype,):
+        return ws
+    ws = _buffers(dtype)
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
 
 
 def _forward(x, y, ws):
     x, y = checked({"x": (x, ()), "y": (y, ())})
     dtype = x.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (dtype,))
     # z = x (y + x)
     z = x * (y + x)
-    return float(z), (x, y, dtype)
+    return float(z), (ws, x, y, dtype)
 
 
-def _backward(cache, ws, wrt):
-    x, y, dtype = cache
+def _backward(cache, wrt):
+    _, x, y, dtype = cache
     x_bar = None
     if wrt is None or "x" in wrt:
         # x_bar = y + 2 x
@@ -133,11 +166,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

@@ -58,6 +58,9 @@ class Workspace(NamedTuple):
 
 
 NO_WORKSPACE = Workspace()
+KEPT_BYTES = 2**26
+"""The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
+KEPT = []
 
 
 def forward(X, Y, W, b):
@@ -67,7 +70,7 @@ def forward(X, Y, W, b):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, NO_WORKSPACE, None)
+    return _backward(cache, None)
 
 
 def value_and_grad(X, Y, W, b, *, wrt=None, workspace=None):
@@ -80,7 +83,8 @@ def value_and_grad(X, Y, W, b, *, wrt=None, workspace=None):
         b : 1 x k
 
     `wrt` names the parameters whose gradients are wanted (all, if it is None). With a `workspace` the gradients are
-    arrays of the workspace, which the next call with it overwrites.
+    arrays of the workspace, which the next call with it overwrites. Without one, up to KEPT_BYTES of memory for what is
+    not returned are kept for the next call.
     """
     if wrt is not None:
         wrt = known_parameters(wrt)
@@ -88,8 +92,10 @@ def value_and_grad(X, Y, W, b, *, wrt=None, workspace=None):
     if ws.block_rows or (isinstance(X, np.ndarray) and X.nbytes > BLOCK_BYTES):
         loss, gradients = _by_rows(X, Y, W, b, ws, wrt)
     else:
-        loss, cache = _forward(X, Y, W, b, ws)
-        gradients = _backward(cache, ws, wrt)
+        loss, cache = _forward(X, Y, W, b, workspace)
+        gradients = _backward(cache, wrt)
+        if workspace is None:
+            keep(cache[0])
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -136,7 +142,11 @@ def init(seed=None, *, d, k):
 
 def workspace(*, n, d, k, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    dtype = np.dtype(dtype)
+    return _buffers(n, d, k, np.dtype(dtype))
+
+
+def _buffers(n, d, k, dtype):
+    """A workspace."""
     block_rows = rows_of_block(n, d, k, dtype.itemsize)
     return Workspace(
         sizes=(n, d, k, dtype),
@@ -153,6 +163,31 @@ def workspace(*, n, d, k, dtype=np.float64):
         scratch=np.empty((d, k), dtype),
         scratch2=np.empty((1, k), dtype),
     )
+
+
+def borrowed(n, d, k, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+
+    Gradients are not written to them.
+    """
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    if ws.sizes == (n, d, k, dtype):
+        return ws
+    ws = _buffers(n, d, k, dtype)._replace(
+        W_bar=None,
+        b_bar=None,
+    )
+    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
+    return ws if size <= KEPT_BYTES and not ws.block_rows else NO_WORKSPACE
+
+
+def keep(ws):
+    """Keep buffers for the next call."""
+    if ws is not NO_WORKSPACE:
+        KEPT[:] = [ws]
 
 
 def _forward(X, Y, W, b, ws):
@@ -176,7 +211,9 @@ def _forward(X, Y, W, b, ws):
         n, d = X.shape
         k = Y.shape[1]
     dtype = X.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, k, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, k, dtype))
     # Z = X W + ones(n) b : n x k
     Z = np.dot(X, W, out=ws.Z)
@@ -195,11 +232,11 @@ def _forward(X, Y, W, b, ws):
     s += tops
     # loss = (sum(s) - tr(Y^T Z)) / n
     loss = (s.sum() - np.vdot(Y, Z)) / n
-    return float(loss), (X, Y, n, Z, P)
+    return float(loss), (ws, X, Y, n, Z, P)
 
 
-def _backward(cache, ws, wrt):
-    X, Y, n, Z, P = cache
+def _backward(cache, wrt):
+    ws, X, Y, n, Z, P = cache
     W_bar = b_bar = None
     # Z_bar = (P - Y) / n : n x k
     Z_bar = np.subtract(P, Y, out=Z)
@@ -239,12 +276,14 @@ def _by_rows(X, Y, W, b, ws, wrt):
         n, d = X.shape
         k = Y.shape[1]
     dtype = X.dtype
-    if ws is not NO_WORKSPACE:
+    if ws is None:
+        ws = borrowed(n, d, k, dtype)
+    elif ws is not NO_WORKSPACE:
         fitting(ws, (n, d, k, dtype))
     rows = ws.block_rows or rows_of_block(n, d, k, dtype.itemsize)
     if not rows:
         loss, cache = _forward(X, Y, W, b, ws)
-        return loss, _backward(cache, ws, wrt)
+        return loss, _backward(cache, wrt)
     W_bar = b_bar = None
     total = 0.0
     YtZ = 0.0
@@ -365,11 +404,17 @@ def known_parameters(wrt):
 def checked(arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, (value, declared) in arguments.items():
-        array = arrays[name] = np.asarray(value)
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)

@@ -300,8 +300,9 @@ class _Reader:
         last = next(reversed((functions or self.values).values()))
         if left.kind in ("grad", "hess") and not last.is_scalar:
             scalars = [(name, value) for name, value in functions.items() if value.is_scalar]
-            if scalars:
+            if len(scalars) > 1:
                 self.notes[f"{left.source.text} is read as that of {scalars[-1][0]}, the last scalar defined"] = None
+            if scalars:
                 return scalars[-1][1]
         return last
 

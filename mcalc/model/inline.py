@@ -7,13 +7,17 @@ K_bar = S_bar^T Q before Wk_bar = X^T K_bar is the order of reverse mode, whose 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from mcalc.algebra.expr import Expr, postorder, substitute, symbols
+from mcalc.algebra.shape import Dim
 from mcalc.model.ir import Define, Loop, Statement, definitions
 
 LONGEST = 60
 """Longer expressions stay definitions."""
+
+LOW_RANK = 4
+"""How much smaller the inner dimension of a product is than the outer ones, that it counts as of low rank."""
 
 
 def inline_single_reads(statements: Sequence[Statement], kept: Collection[Expr]) -> list[Statement]:
@@ -66,3 +70,49 @@ def _occurrences(e: Expr) -> dict[Expr, int]:
             if arg.op == "sym":
                 found[arg] = found.get(arg, 0) + 1
     return found
+
+
+def expand_low_rank(
+    forward: Sequence[Statement],
+    backward: Sequence[Statement],
+    kept: Collection[Expr],
+    size: Callable[[Dim], float],
+) -> tuple[list[Statement], list[Statement]]:
+    """The statements of both phases, products of low rank put where they are read, if in norms and traces only.
+
+    |U V^T|^2 = tr((U^T U)(V^T V)): where the inner dimension is small, the product itself need not be formed. `size`
+    gives the size of a dimension that is typical.
+    """
+    statements = [*forward, *backward]
+    values: dict[Expr, Expr] = {}
+    made: list[Statement] = []
+    count = 0
+    for place, s in enumerate(statements):
+        count = len(made) if place == len(forward) else count
+        if isinstance(s, Define) and s.target not in kept and _has_low_rank(s.value, size):
+            later = [t for t in statements[place + 1 :] if any(s.target in symbols(d.value) for d in definitions((t,)))]
+            if all(isinstance(t, Define) and (_in_trace(t.value, s.target) or _is_multiple(t.value)) for t in later):
+                values[s.target] = substitute(s.value, values)
+                continue
+        if isinstance(s, Define):
+            value = substitute(s.value, values) if values else s.value
+            if s.target not in kept and value is not s.value and _is_multiple(s.value):
+                values[s.target] = value
+                continue
+            made.append(Define(s.target, value, s.span))
+        else:
+            made.append(s)
+    return made[:count], made[count:]
+
+
+def _has_low_rank(e: Expr, size: Callable[[Dim], float]) -> bool:
+    if e.op != "mul" or any(a.is_scalar for a in e.args):
+        return False
+    inner = min(size(a.shape[1]) for a in e.args[:-1])
+    return inner * LOW_RANK <= min(size(e.shape[0]), size(e.shape[1]))
+
+
+def _in_trace(e: Expr, target: Expr) -> bool:
+    """Whether a symbol occurs in traces of products and in norms only."""
+    readers = [n for n in postorder(e) if target in n.args]
+    return all(n.op == "norm" or (n.op in ("mul", "T") and n.op != "add") for n in readers) and e.is_scalar

@@ -10,14 +10,14 @@ In: an adjoint program; out: its statements, in which stacked symbols stand for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mcalc.algebra.expr import Expr, postorder, symbols
 from mcalc.algebra.operators import add
 from mcalc.algebra.operators import symbol as make_symbol
-from mcalc.algebra.shape import dim
-from mcalc.model.inline import inline_single_reads
+from mcalc.algebra.shape import Dim, dim
+from mcalc.model.inline import expand_low_rank, inline_single_reads
 from mcalc.model.ir import Adjoint, Define, Element, Loop, Statement, Total
 from mcalc.model.ir import Sequence as Stored
 from mcalc.model.masks import masks_of_activations
@@ -35,18 +35,18 @@ class Stacked:
     stacks: dict[Expr, Stack] = field(default_factory=dict)
 
 
-def stack(adjoint: Adjoint) -> Stacked:
-    """The program with loops vectorised."""
+def stack(adjoint: Adjoint, size: Callable[[Dim], float]) -> Stacked:
+    """The program with loops vectorised; `size` gives typical sizes of dimensions."""
     result = Stacked(
         sequences={**adjoint.forward.sequences, **adjoint.sequences},
         elements={**adjoint.forward.elements, **adjoint.elements},
     )
     stacker = Stacker(result.sequences, result.elements, result.stacks)
     pass_ = _Pass(stacker)
-    count = len(adjoint.forward.statements)
     kept = {*(e for found in adjoint.gradients.values() for e in found), *result.elements}
-    backward = inline_single_reads(adjoint.statements, kept)
-    statements = masks_of_activations([*adjoint.forward.statements, *backward])
+    forward, backward = expand_low_rank(adjoint.forward.statements, adjoint.statements, kept, size)
+    count = len(forward)
+    statements = masks_of_activations([*forward, *inline_single_reads(backward, kept)])
     wanted = {adjoint.forward.loss, *(e for found in adjoint.gradients.values() for e in found)}
     statements, count = _alive(statements, count, wanted, result.elements)
     result.forward = pass_.statements(statements[:count])

@@ -20,7 +20,7 @@ from mcalc.program.builder import Builder, Term
 from mcalc.program.ir import Array
 from mcalc.program.operations import habit
 
-LONGEST = 16
+LONGEST = 24
 """Longer chains are evaluated in runs of this many, from the end at which there is a vector."""
 
 FEW = 6

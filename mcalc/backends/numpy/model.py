@@ -15,6 +15,7 @@ from mcalc.backends.numpy.whitelist import check_module
 from mcalc.errors import InternalError
 from mcalc.model.ir import Adjoint, Model
 from mcalc.model.stack import Stacked, stack
+from mcalc.program.operations import nominal
 
 
 def frame_of(
@@ -24,7 +25,7 @@ def frame_of(
 
     `typical` are sizes of dimensions for which the code is made to be fast.
     """
-    stacked: Stacked = stack(adjoint)
+    stacked: Stacked = stack(adjoint, lambda d: nominal(d, typical))
     program = Program(
         adjoint.forward, stacked.forward, stacked.backward, adjoint.gradients, dict(stacked.sequences),
         dict(stacked.elements), stacked.stacks,
