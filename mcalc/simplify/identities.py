@@ -129,6 +129,18 @@ def _log_one_minus_sigmoid(e: Expr) -> Expr | None:
     return None if x is None else neg(app("softplus", x))
 
 
+def _softmax_over_axis(e: Expr) -> Expr | None:
+    """exp(X) over its row sums, spread over the columns; over its column sums, spread over the rows."""
+    above, below = e.args
+    if above.op != "exp" or below.op != "mul" or len(below.args) != 2:
+        return None
+    for sums, filled, axis in ((below.args[0], below.args[1], 1), (below.args[1], below.args[0], 0)):
+        filled = filled.args[0] if filled.op == "T" else filled
+        if sums.op == "sum" and sums.attrs == (axis,) and sums.args[0] is above and filled.op == "ones":
+            return app("softmax", above.args[0], attrs=(axis,))
+    return None
+
+
 def _log_softmax(e: Expr) -> Expr | None:
     s = e.args[0]
     if s.op != "softmax":
@@ -227,6 +239,7 @@ IDENTITIES: tuple[Identity, ...] = (
     Identity("softmax",                 "exp(x) / sum(exp(x))",  "softmax(x)",          "Bishop, PRML (4.62)",                ("div",), _softmax),
     Identity("log of a sigmoid",        "log(sigmoid(x))",       "-softplus(-x)",       "log(1/(1 + exp(-x)))",               ("log",), _log_sigmoid),
     Identity("log of a sigmoid",        "log(1 - sigmoid(x))",   "-softplus(x)",        "log(1/(1 + exp(x)))",                ("log",), _log_one_minus_sigmoid),
+    Identity("softmax of rows",         "exp(X) ./ (sum(exp(X), axis=1) 1_m^T)", "softmax(X)", "Bishop, PRML (4.62)",       ("hdiv",), _softmax_over_axis),
     Identity("log of a softmax",        "log(softmax(x))",       "x - logsumexp(x)",    "Boyd & Vandenberghe, sec. 3.1.5",    ("log",), _log_softmax),
     Identity("log of a multiple",       "log(s softmax(x))",     "log(softmax(x)) + log(s)", "Abramowitz & Stegun, s > 0",    ("log",), _log_of_multiple),
     Identity("sum of a Kronecker product", "sum(kron(A,B))",     "sum(A) sum(B)",       "definition",                         ("sum",), _sum_of_kron),
