@@ -248,3 +248,10 @@ def test_factors_that_definitions_hide_can_be_exchanged() -> None:
     where = "where a: n; b: n; x: n; M: n x n"
     report = check(f"{where}\nu = M x\nf = a^T u b^T x\ndf = b^T dx a^T x + a^T M dx b^T x")
     assert report.verdict == R
+
+
+def test_a_note_where_several_scalars_are_defined() -> None:
+    alone = "where X: n x d; w: d; y: n\nf = norm(y - X w)^2\nR = X w - y\ngrad_w = 2 X^T R"
+    assert check(alone).ok and "last scalar" not in str(check(alone))
+    several = alone.replace("R = ", "g = f / 2\nR = ").replace("2 X^T", "X^T")
+    assert check(several).ok and "grad_w is read as that of g, the last scalar defined" in str(check(several))
