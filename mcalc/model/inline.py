@@ -86,9 +86,8 @@ def expand_low_rank(
     statements = [*forward, *backward]
     values: dict[Expr, Expr] = {}
     made: list[Statement] = []
-    count = 0
+    of_forward = 0
     for place, s in enumerate(statements):
-        count = len(made) if place == len(forward) else count
         if isinstance(s, Define) and s.target not in kept and _has_low_rank(s.value, size):
             later = [t for t in statements[place + 1 :] if any(s.target in symbols(d.value) for d in definitions((t,)))]
             if all(isinstance(t, Define) and (_in_trace(t.value, s.target) or _is_multiple(t.value)) for t in later):
@@ -102,7 +101,8 @@ def expand_low_rank(
             made.append(Define(s.target, value, s.span))
         else:
             made.append(s)
-    return made[:count], made[count:]
+        of_forward += place < len(forward)
+    return made[:of_forward], made[of_forward:]
 
 
 def _has_low_rank(e: Expr, size: Callable[[Dim], float]) -> bool:

@@ -43,7 +43,7 @@ def stack(adjoint: Adjoint, size: Callable[[Dim], float]) -> Stacked:
     )
     stacker = Stacker(result.sequences, result.elements, result.stacks)
     pass_ = _Pass(stacker)
-    kept = {*(e for found in adjoint.gradients.values() for e in found), *result.elements}
+    kept = {adjoint.forward.loss, *(e for found in adjoint.gradients.values() for e in found), *result.elements}
     forward, backward = expand_low_rank(adjoint.forward.statements, adjoint.statements, kept, size)
     count = len(forward)
     statements = masks_of_activations([*forward, *inline_single_reads(backward, kept)])
