@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -50,11 +51,13 @@ def command(model: str | None, **options: Any) -> None:
     )
     if not output:
         return write(made.text)
+    if os.path.basename(output) in ("numpy.py", "scipy.py", "typing.py"):
+        raise UsageError(f"{output} would be imported in place of what it imports", hint=f"-o {made.name}.py")
     files = {output: made.text}
     if options["test"]:
         folder, name = os.path.split(output)
         stem = name.removesuffix(".py")
-        if not stem.isidentifier() or not name.endswith(".py"):
+        if not stem.isidentifier() or iskeyword(stem) or not name.endswith(".py"):
             raise UsageError(f"a test cannot import {name}", hint=f"-o {made.name}.py")
         files[os.path.join(folder, f"test_{stem}.py")] = made.test(stem)
     return _save(files, force=options["force"])
@@ -79,6 +82,8 @@ def _every(model: str | None, folder: str | None, *, force: bool) -> None:
 def _save(files: dict[str, str], *, force: bool) -> None:
     """Writes the files, unless one of them is there and not mcalc's own: then none."""
     for path in files:
+        if os.path.isdir(path):
+            raise UsageError(f"{path} is a folder", hint="-o names a file")
         if os.path.exists(path) and not force and not written_by_mcalc(path):
             raise UsageError(f"{path} exists, and mcalc did not write it", hint="--force overwrites it")
     for path, text in files.items():
@@ -98,9 +103,10 @@ def written_by_mcalc(path: str) -> bool:
 def numbers(option: str, settings: tuple[str, ...]) -> dict[str, int]:
     """The numbers by name that an option gives, as NAME=NUMBER."""
     sizes: dict[str, int] = {}
+    hint = f"{option} L=3" if option == "--set" else f"{option} n=1000"
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not value.strip().isdecimal() or not name.strip():
-            raise UsageError(f"{option} {setting[:60]}: NAME=NUMBER is expected", hint=f"{option} L=3")
+            raise UsageError(f"{option} {setting[:60]}: NAME=NUMBER is expected", hint=hint)
         sizes[name.strip()] = int(value)
     return sizes

@@ -80,3 +80,25 @@ def test_a_path_is_a_path(tmp_path: Path) -> None:
     path.write_text("model own\nparam w : d\nloss = w^T w\n", encoding="utf-8")
     assert "mcalc generate own.mc\n" in mcalc.generate(path).text
     assert mcalc.derive_model(path).model.name == "own"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "numpy.py"], "numpy.py would be imported in place of what it imports\n  hint: -o mlp.py"),
+        (["-o", "class.py", "--test"], "a test cannot import class.py\n  hint: -o mlp.py"),
+        (["-o", "."], ". is a folder\n  hint: -o names a file"),
+        (["--typical", "n"], "NAME=NUMBER is expected\n  hint: --typical n=1000"),
+    ],
+)
+def test_names_of_files(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["generate", "mlp", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
