@@ -27,11 +27,12 @@ of all samples; differences below 10 % mean nothing. `tuned` is plain NumPy and 
 right order of products, rows in blocks, one exp, work taken out of loops. It was written with these workloads in view
 and returns the same buffers at each call; the frameworks have default settings and the loss as its user writes it;
 `_alt` is the same loss after the user has done the algebra (the order of products, products never formed, torch's LSTM
-kernel). `floor` is the BLAS, LAPACK and transcendental calls of `tuned` alone. `mcalc` gives back new arrays and keeps up
-to 64 MB of other memory between calls, `mcalc_ws` has a workspace, `mcalc_typical` also was told the dimensions when the
-module was generated, as a just-in-time compiler knows them. The compiler's optimisations were developed on the
-workloads of the first table; of those held out, gaussian_nll and student_nll were looked at once (a sum of a product,
-and shared Cholesky factors, came of it). Columns after `tuned` are ratios to `tuned`: above 1 is slower."""
+kernel). `floor` is the BLAS, LAPACK and transcendental calls of `tuned` alone. `mcalc` gives back new arrays and
+keeps up to 64 MB of other memory between calls, `mcalc_ws` has a workspace, `mcalc_typical` also was told the
+dimensions when the module was generated, as a just-in-time compiler knows them. The compiler's optimisations were
+developed on the workloads of the first table; of those held out, gaussian_nll and student_nll were looked at once
+(a sum of a product, and shared Cholesky factors, came of it). Columns after `tuned` are ratios to `tuned`: above 1
+is slower."""
 MEMORY = """\
 Megabytes: what one warmed call adds at its peak, + what stays between calls (buffers, a workspace, the last result), by
 tracemalloc, which sees NumPy's arrays but not those of jax, torch and PyTensor."""
