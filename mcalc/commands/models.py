@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from mcalc.cli import Command, Text, write
@@ -20,12 +22,27 @@ from mcalc.cli import Command, Text, write
 @click.option("--traceback", is_flag=True, help="Show where in mcalc an error arose.")
 def command(name: str | None, traceback: bool) -> None:
     """Runs the command."""
-    from mcalc.model.library import names, source
+    from shutil import get_terminal_size
+
+    from mcalc.model.library import source
 
     if name is not None:
         return write(source(name))
+    return write(listing(get_terminal_size().columns if sys.stdout.isatty() else 0))
+
+
+def listing(columns: int) -> str:
+    """The names and what they are, wrapped at the width of a terminal; 0: a line for each, for other programs."""
+    from textwrap import fill
+
+    from mcalc.model.library import names, source
+
     width = max(map(len, names()))
-    return write("\n".join(f"{n.ljust(width)}  {summary(source(n))}" for n in names()) + "\n")
+    rows = [f"{n.ljust(width)}  {summary(source(n))}" for n in names()]
+    if columns:
+        columns = max(columns, width + 30)
+        rows = [fill(row, columns, subsequent_indent=" " * (width + 2), break_on_hyphens=False) for row in rows]
+    return "\n".join(rows) + "\n"
 
 
 def summary(text: str) -> str:

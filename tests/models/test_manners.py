@@ -9,8 +9,9 @@ import pytest
 
 import mcalc
 from mcalc.cli import run
+from mcalc.commands.models import listing
 from mcalc.errors import UsageError
-from mcalc.model.library import load
+from mcalc.model.library import load, names
 
 
 @pytest.mark.parametrize(("name", "seed"), [("mlp", 60), ("mlp", 73), ("rnn", 98), ("rnn", 135)])
@@ -73,6 +74,13 @@ def test_no_such_model(name: str, hint: str, tmp_path: Path, monkeypatch: pytest
 def test_the_name_of_a_model_is_no_expression(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["derive", "mlp"]) == 2
     assert "--wrt X; of the shipped model: --model mlp" in capsys.readouterr().err
+
+
+def test_the_list_of_models_fits_a_terminal() -> None:
+    assert [line.split()[0] for line in listing(0).splitlines()] == list(names())
+    wrapped = listing(80).splitlines()
+    assert max(map(len, wrapped)) <= 80 and len(wrapped) > len(names())
+    assert [line.split()[0] for line in wrapped if line[0] != " "] == list(names())
 
 
 def test_a_path_is_a_path(tmp_path: Path) -> None:
