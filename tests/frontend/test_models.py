@@ -210,7 +210,7 @@ def test_models_by_name_and_by_path(tmp_path: object) -> None:
     path = tmp_path / "net.mc"  # type: ignore[operator]
     path.write_bytes(b"\xef\xbb\xbf" + library.source("deep_mlp").encode())
     assert len(library.load(str(path), {"L": 5}).ragged["W"]) == 5
-    for name, message in [("mpl", "did you mean mlp?"), ("qqq", "shipped are attention"), ("no.mc", "cannot be read")]:
+    for name, message in [("mpl", "did you mean mlp?"), ("qqq", "mcalc models lists"), ("no.mc", "cannot be read")]:
         with pytest.raises(UsageError, match=message.replace("?", r"\?")):
             library.load(name)
     path.write_bytes(b"model \xff")
