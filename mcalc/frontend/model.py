@@ -2,7 +2,7 @@
 
     text ─ lines ─▶ statements ─ names ─▶ Names ─ trees, one a line ─▶ for every index an expression ─▶ Model
 
-Loops over a `size` are unrolled here; loops and sums over a free dimension stay. The language: MODELS.md.
+Loops over a `size` are unrolled here; loops and sums over a free dimension stay. The language: docs/models.md.
 """
 
 from __future__ import annotations
