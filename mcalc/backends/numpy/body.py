@@ -70,7 +70,11 @@ class FunctionBody:
         events: list[Line | Section] = []
         for section in self.sections:
             events += [section] if section.range is not None else section.lines
-        placed = {x.array for s in self.sections for x in s.lines if x.target in plan.procedure.elements}
+        lines = [x for s in self.sections for x in s.lines]
+        placed = {x.array for x in lines if x.target in plan.procedure.elements}
+        # a stacked definition that is read by elements, too, or by another part of its sequence
+        read = {*uses.reads, *uses.stacked, *own, *shared}
+        placed |= {x.array for x in lines if x.target in names.stacks and names.stacks[x.target].sequence in read}
         self.spare: Pool = {} if spare is None else {
             key: [x for x in found if not x[1]] for key, found in spare.items()
         }  # fmt: skip

@@ -41,6 +41,8 @@ class Uses:
         self.writes: dict[str, list[Use]] = {}
         self.whole: set[str] = set()
         """Sequences that are read or written as stacks."""
+        self.stacked: set[str] = set()
+        """Sequences that are read as stacks."""
         self.mentions: Counter[Array] = Counter()
         """How many lines an array is computed on or read."""
         elements = plan.procedure.elements
@@ -54,6 +56,7 @@ class Uses:
                     e = plan.procedure.leaves[x]
                     if e in stacks:
                         self.whole.add(stacks[e].sequence)
+                        self.stacked.add(stacks[e].sequence)
                     elif e in elements:
                         found = elements[e]
                         self.reads.setdefault(found.sequence, []).append(Use(section, place, line, found, x))
