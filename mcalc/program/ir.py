@@ -71,7 +71,7 @@ class Graph:
             known.kind = operation.kind([a.kind for a in args])
             known.serial = len(self._nodes)
             self._nodes[key] = known
-            if operation.symmetric and all(a in self.symmetric for a in args if a.rank == 2):
+            if operation.symmetric and all(a.rank == 0 or a in self.symmetric for a in args):
                 self.symmetric.add(known)
         return known
 
