@@ -109,6 +109,10 @@ class Uses:
         self.reached: set[Variable] = {model.loss}
         self.active: set[int] = set()
         local = LocalAdjoints()
+        reading: dict[Variable, list[int]] = {}
+        for k, (_, _, _, read) in enumerate(rows):
+            for v in {self.variable(s) for s in read} & moving:
+                reading.setdefault(v, []).append(k)
         found: dict[int, list[Use]] = {}
         size = -1
         while size != len(found):
@@ -121,7 +125,9 @@ class Uses:
                 inside = [s for s in read if self.variable(s) in moving]
                 if not inside:
                     continue
-                self._look_for_constant(statement, define)
+                if all(j in found for j in reading.get(self.variable(define.target), ())):
+                    # else a loop may still reach a reader
+                    self._look_for_constant(statement, define)
                 bar = self.constant.get(define.target)
                 # of a sum over the loop, the target is not the value of one term
                 same = define.target if isinstance(define, Define) else None

@@ -123,7 +123,7 @@ class Statements:
                 continue
             args = [memo[x] for x in a.args]
             if a.op in _HELPERS:
-                args = [Text(f"{float(x.attrs[0])!r}") if x.op == "number" else memo[x] for x in a.args]
+                args = [_decimal(x, memo[x]) for x in a.args]
             self.helpers.add(a.op)
             memo[a] = args[1] if a.op == "diagonal" and len(args) == 2 else TEXTS[a.op](Place(a, self.sizes), args)
         return memo[root]
@@ -239,7 +239,7 @@ class Statements:
     def _factor(self, a: Array) -> Text:
         """What multiplies the array of a scaling."""
         return (
-            self.text(self.b.node("scale", self.b.one, *a.args[1:], attrs=a.attrs))
+            self.text(self.b.node("scale", self.b.one, *a.args[1:], attrs=a.attrs), by_name=False)
             if len(a.args) > 1
             else number(a.attrs[0])
         )
@@ -312,6 +312,13 @@ class Statements:
             t.call("np.multiply", self.text(first).code, self.text(second).code)
         for x in rest:
             t.update("*", self._now(x, t))
+
+
+def _decimal(x: Array, text: Text) -> Text:
+    """An operand of a function that computes in the precision of what it gets: no integer."""
+    if x.op == "number":
+        return Text(repr(float(x.attrs[0])))
+    return Text(f"float({text.code})") if x.op == "size" else text
 
 
 def _span(x: Array, y: Array, a: Array) -> bool:
