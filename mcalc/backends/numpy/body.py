@@ -74,7 +74,8 @@ class FunctionBody:
         placed = {x.array for x in lines if x.target in plan.procedure.elements}
         # a stacked definition that is read by elements, too, or by another part of its sequence
         read = {*uses.reads, *uses.stacked, *own, *shared}
-        placed |= {x.array for x in lines if x.target in names.stacks and names.stacks[x.target].sequence in read}
+        stacked = {e for e, stack in names.stacks.items() if stack.sequence in read}
+        placed |= {x.array for x in lines if x.target in stacked}
         self.spare: Pool = {} if spare is None else {
             key: [x for x in found if not x[1]] for key, found in spare.items()
         }  # fmt: skip
