@@ -214,6 +214,8 @@ LOOPS: dict[str, str] = {
     "softmax of rows of one column, in time": "input X : n\nparam W : n x n\ninput x[1..T] : m x m\nh[0] = X\nfor t in 1..T:\n    h[t] = tanh(W h[t-1])\nfor t in T..1:\n    p[t] = sin(h[t] ones(m)^T)\nloss = norm(p[1])^2 + sum(t in 1..T, norm(softmax(p[t]))^2)",
     "a transposed element, named below": "input x[1..T] : 1 x n\nparam W : n x n\nfor t in 1..T:\n    p[t] = (x[t]^T x[t]) .* W^T\n    q[t] = x[t]^T\noutput p, q\nloss = sum(t in 1..T, norm(p[t])^2)",
     "stacked cotangents whose last is read": "param W : n x n\nparam v : n\ninput x[1..T] : n x n\nh[T+1] = v^T\nfor t in T..1:\n    h[t] = 0.75 * h[t+1]\n    g[t] = tanh(sin(softplus(v)) + h[t+1]^T)\nloss = sum(t in 1..T, norm(g[t])^2 / 8)",
+    "a map of parameters that an iteration later reads": "param W : n x n\ninput x[1..T] : n\nZ = softmax(W)\nh[0] = W\ng[0] = ones(n)\nfor t in 1..T:\n    g[t] = sum(sigmoid(h[t-1]), axis=1) + g[t-1] / 4\n    h[t] = tanh(Z)\nloss = tr(Z) + norm(g[T])^2 + sum(t in 1..T, g[t]^T x[t])",
+    "a number that is found in a loop": "param W : m x n\ninput x[1..T] : d\nh[T+1] = ones(1, n)\nfor t in T..1:\n    h[t] = tanh(h[t+1] + sum(W, axis=0) ones(n, n) / 2)\n    g[t] = sigmoid(m) * tanh(h[t]^T)\nloss = norm(g[T])^2 + sum(x[1])",
     "a dead map that is an output": _RNN + "h[0] = zeros(n, m)\nfor t in 1..T:\n    h[t] = tanh(x[t] U + h[t-1] W)\n    q[t] = h[t] W\noutput q\nloss = norm(h[T])^2",
     "the length in the loss": _RNN + "h[0] = zeros(n, m)\nfor t in 1..T:\n    h[t] = x[t] U / T + h[t-1] W / n\nloss = norm(h[T])^2 / T",
     "a parameter in the loop and outside": _RNN + "h[0] = zeros(n, m)\nfor t in 1..T:\n    h[t] = tanh(x[t] U + h[t-1] W)\nP = h[T] W\nloss = norm(P W)^2 + norm(U)^2",
