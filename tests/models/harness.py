@@ -222,9 +222,15 @@ def examine(
         _uses(found, values, draw(found, seed + 1, sizes, scale))
         _single(found, values)
         if smooth:
-            with contextlib.redirect_stdout(io.StringIO()):
-                found.module.check_gradients(seed, directions=1)
+            _checked(text)
     return found
+
+
+@cache
+def _checked(text: str) -> None:
+    """The module's own check, which has sizes of its own."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        subject(text).module.check_gradients(directions=1)
 
 
 def _values(found: Subject, values: Values, smooth: bool) -> None:

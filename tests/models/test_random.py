@@ -18,7 +18,7 @@ from mcalc.frontend.model import read_model
 from tests.models.harness import examine, subject
 from tests.models.random_models import recurrent, straight
 
-EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "12"))
 SIZES = ({"n": 3, "d": 2, "m": 4, "T": 3}, {"n": 2, "d": 1, "m": 1, "T": 2}, {"n": 1, "d": 3, "m": 2, "T": 1})
 everywhere = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
