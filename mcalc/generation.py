@@ -39,14 +39,14 @@ class Generated:
     @cached_property
     def text(self) -> str:
         """The text of the module, formatted."""
-        from mcalc.backends.numpy.model import formatted
+        from mcalc.backends.numpy.module import formatted_text
 
-        return formatted(self.plain)
+        return formatted_text(self.plain)
 
     @cached_property
     def module(self) -> ModuleType:
         """The module itself: `value_and_grad`, `predict`, `init`, `workspace`, …"""
-        from mcalc.backends.numpy.model import loaded
+        from mcalc.backends.numpy.module import loaded
 
         return loaded(self.plain, self.name)
 

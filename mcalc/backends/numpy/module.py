@@ -1,6 +1,6 @@
 """From the parts of a module to its text, and to its functions.
 
-In: a `Module`; out: text that passed the whitelist, formatted by black or not, or a function defined by it.
+In: a `Module`, or the text of one; out: text that passed the whitelist, formatted by black or not, or what it defines.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import ast
 import linecache
 from collections.abc import Callable
 from importlib.resources import files
+from types import ModuleType
 from typing import Any
 
 from mcalc.backends.numpy.emit import WIDTH, Module
@@ -25,20 +26,36 @@ def plain(module: Module) -> str:
 
 def formatted(module: Module) -> str:
     """The text, framed by the template, formatted by black and checked."""
-    import black
+    return formatted_text(
+        framed(
+            "module.py.jinja",
+            docstring=module.docstring,
+            imports=module.imports,
+            shapes=module.shapes,
+            blocks=module.blocks,
+        )
+    )
+
+
+def framed(template: str, **context: object) -> str:
+    """A template of this package, filled in."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
     )
-    frame = (files("mcalc.backends.numpy") / "module.py.jinja").read_text(encoding="utf-8")
-    rough = environment.from_string(frame).render(
-        docstring=module.docstring, imports=module.imports, shapes=module.shapes, blocks=module.blocks
-    )
-    tree = check_module(rough)
+    frame = (files("mcalc.backends.numpy") / template).read_text(encoding="utf-8")
+    return environment.from_string(frame).render(**context)
+
+
+def formatted_text(rough: str) -> str:
+    """A text formatted by black, and checked."""
+    import black
+
     text: str = black.format_str(rough, mode=black.Mode(line_length=WIDTH))
-    if ast.dump(check_module(text)) != ast.dump(tree) and _code(text) != _code(rough):
+    if _code(text) != _code(rough):
         raise InternalError("formatting changed the generated code")
+    check_module(text)
     return text
 
 
@@ -56,11 +73,20 @@ _COUNT = [0]
 
 def compiled(module: Module, name: str) -> Callable[..., Any]:
     """A function of the module. Its source can be read with `inspect.getsource`."""
-    text = plain(module)
-    _COUNT[0] += 1
-    place = f"<mcalc {name} {_COUNT[0]}>"
-    linecache.cache[place] = (len(text), None, text.splitlines(keepends=True), place)
-    namespace: dict[str, Any] = {"__name__": "mcalc.generated"}
-    exec(compile(text, place, "exec"), namespace)
-    function: Callable[..., Any] = namespace[name]
+    function: Callable[..., Any] = getattr(loaded(module.source(), name, "mcalc.generated"), name)
     return function
+
+
+def loaded(text: str, title: str, name: str = "") -> ModuleType:
+    """The module of a text, which is checked; tracebacks show the title, which is its name if there is no other.
+
+    Its source can be read with `inspect.getsource`.
+    """
+    check_module(text)
+    _COUNT[0] += 1
+    place = f"<mcalc {title} {_COUNT[0]}>"
+    linecache.cache[place] = (len(text), None, text.splitlines(keepends=True), place)
+    module = ModuleType(name or title)
+    module.__file__ = place
+    exec(compile(text, place, "exec"), module.__dict__)
+    return module
