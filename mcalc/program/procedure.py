@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.shape import ONE, Dim
+from mcalc.algebra.shape import ONE, Dim, Shape
 from mcalc.model.ir import Define, Element, Loop, Statement, Total
 from mcalc.program.builder import Builder
 from mcalc.program.factorisations import share_factorisations
@@ -76,11 +76,17 @@ class Procedure:
     elements: Mapping[Expr, Element]
 
 
+def axes_as_stored(shape: Shape) -> Axes:
+    """The axes of a matrix of this shape as it is stored: a scalar has none, a column one, a row vector two."""
+    rows, columns = shape
+    if columns is not ONE:
+        return shape
+    return () if rows is ONE else (rows,)
+
+
 def stored(e: Expr) -> Axes:
-    """The axes of a symbol as it is stored: a column has one, a row vector two."""
-    if e.is_scalar:
-        return ()
-    return e.shape[:1] if e.shape[1] is ONE else e.shape
+    """The axes of a symbol as it is stored."""
+    return axes_as_stored(e.shape)
 
 
 def lower_procedure(

@@ -8,22 +8,16 @@ product. Such a length is solved for the one name in it that is not known yet, a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.shape import ONE, Dim
-from mcalc.backends.numpy.text import Place
+from mcalc.algebra.shape import Dim
+from mcalc.backends.numpy.spelling import size
 from mcalc.errors import NotSupported
-from mcalc.program.ir import Array
 from mcalc.program.operations import Axes
+from mcalc.program.procedure import stored
 
 Argument = tuple[str, Expr]
-
-
-def stored(e: Expr) -> Axes:
-    """The axes of an argument as it is given: a column has one, a row vector two."""
-    if e.is_scalar:
-        return ()
-    return e.shape[:1] if e.shape[1] is ONE else e.shape
 
 
 def shapes_table(arguments: Sequence[Argument]) -> str:
@@ -43,13 +37,21 @@ def convert(arguments: Sequence[Argument]) -> str:
     return f"{target} = checked({given})"
 
 
-def read_sizes(arguments: Sequence[Argument], names: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
-    """The lines that define the wanted dimensions, and check lengths that are sums or products."""
-    compound = [(name, e) for name, e in arguments if any(_is_compound(d) for d in stored(e))]
-    inside = [n for _, e in compound for d in stored(e) for n in d.names()]
+class Piece(NamedTuple):
+    """An array that is given: its Python name, the name that messages use, its declared axes."""
+
+    python: str
+    name: str
+    axes: Axes
+
+
+def read_sizes(arrays: Sequence[Piece], names: Mapping[str, str], wanted: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The lines that define the wanted dimensions, and those that check lengths that are sums or products."""
+    compound = [a for a in arrays if any(_is_compound(d) for d in a.axes)]
+    inside = [n for a in compound for d in a.axes for n in d.names()]
     needed = dict.fromkeys([*wanted, *inside])
-    lines = _plain_sizes(arguments, names, needed)
-    known = {n for _, e in arguments for d in stored(e) if not _is_compound(d) for n in d.names()}
+    lines = _plain_sizes(arrays, names, needed)
+    known = {n for a in arrays for d in a.axes if not _is_compound(d) for n in d.names()}
     pending = [n for n in needed if n not in known]
     while pending:
         found = next(((n, s) for n in pending if (s := _solved(n, compound, known, names)) is not None), None)
@@ -58,37 +60,35 @@ def read_sizes(arguments: Sequence[Argument], names: Mapping[str, str], wanted: 
         pending.remove(found[0])
         known.add(found[0])
         lines.append(f"{names[found[0]]} = {found[1]}")
-    for name, e in compound:
-        lines.append(f'expect("{name}", {", ".join([name, *(written(d, names) for d in stored(e))])})')
-    return lines
+    checks = [f'expect("{a.name}", {", ".join([a.python, *(size(d, names) for d in a.axes)])})' for a in compound]
+    return lines, checks
 
 
 def _is_compound(d: Dim) -> bool:
     return d.number is None and str(d) not in d.names()
 
 
-def _plain_sizes(arguments: Sequence[Argument], names: Mapping[str, str], needed: Iterable[str]) -> list[str]:
+def _plain_sizes(arrays: Sequence[Piece], names: Mapping[str, str], needed: Iterable[str]) -> list[str]:
     """Dimensions that are lengths themselves: `n, d = X.shape`, `n = y.shape[0]`."""
     lines, left = [], dict.fromkeys(needed)
-    for name, e in arguments:
-        shape = stored(e)
-        here = [str(d) for d in shape]
-        if len(shape) == 2 and len(set(here)) == 2 and all(n in left for n in here):
-            lines.append(f"{names[here[0]]}, {names[here[1]]} = {name}.shape")
+    for a in arrays:
+        here = [str(d) for d in a.axes]
+        if len(set(here)) == len(here) > 1 and all(n in left for n in here):
+            lines.append(f"{', '.join(names[n] for n in here)} = {a.python}.shape")
         else:
-            lines += [f"{names[n]} = {name}.shape[{here.index(n)}]" for n in dict.fromkeys(here) if n in left]
+            lines += [f"{names[n]} = {a.python}.shape[{here.index(n)}]" for n in dict.fromkeys(here) if n in left]
         for n in here:
             left.pop(n, None)
     return lines
 
 
-def _solved(n: str, arguments: Sequence[Argument], known: set[str], names: Mapping[str, str]) -> str | None:
+def _solved(n: str, arrays: Sequence[Piece], known: set[str], names: Mapping[str, str]) -> str | None:
     """A name from a length in which it is the only unknown."""
-    for name, e in arguments:
-        for place, d in enumerate(stored(e)):
+    for a in arrays:
+        for place, d in enumerate(a.axes):
             fresh = [x for x in d.names() if x not in known]
             if fresh == [n] and sum(monomial.count(n) for monomial, _ in d.terms) == 1:
-                return _solution(d, n, f"{name}.shape[{place}]", names)
+                return _solution(d, n, f"{a.python}.shape[{place}]", names)
     return None
 
 
@@ -107,8 +107,3 @@ def _solution(d: Dim, name: str, length: str, names: Mapping[str, str]) -> str:
         divisor = factor if factor.isdigit() else f"max({factor}, 1)"
         top = f"{f'({top})' if rest else top} // {divisor}"
     return f"max({top}, 0)" if rest else top
-
-
-def written(d: Dim, names: Mapping[str, str]) -> str:
-    """A dimension as Python."""
-    return Place(Array(), names).size(d).code

@@ -16,7 +16,7 @@ from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import app
 from mcalc.algebra.printing import ascii_text
 from mcalc.algebra.shape import Dim, shape_text
-from mcalc.backends.numpy.arguments import convert, read_sizes, shapes_table
+from mcalc.backends.numpy.arguments import Piece, convert, read_sizes, shapes_table
 from mcalc.backends.numpy.helpers import CHECKED, EXPECT, HELPERS, USES
 from mcalc.backends.numpy.identifiers import RESERVED, identifiers
 from mcalc.backends.numpy.text import TEXTS, VIEWING, Place, Text
@@ -26,6 +26,7 @@ from mcalc.program.ir import arrays
 from mcalc.program.mathematics import expression_of, shape_of
 from mcalc.program.names import factorised, right_side, softmax_of, solved
 from mcalc.program.operations import ATOMS, VIEWS
+from mcalc.program.procedure import stored
 
 WIDTH = 100
 """The longest line that keeps its comment behind the code."""
@@ -180,7 +181,9 @@ class Body:
         arguments = self.program.arguments
         if arguments:
             lines.append(convert(arguments))
-            lines += read_sizes(arguments, self.program.sizes, self._wanted_sizes())
+            pieces = [Piece(name, name, stored(e)) for name, e in arguments]
+            sizes, checks = read_sizes(pieces, self.program.sizes, self._wanted_sizes())
+            lines += [*sizes, *checks]
         if any("dtype" in code for code, _ in statements):
             lines.append(f"dtype = {arguments[0][0]}.dtype" if arguments else "dtype = np.dtype(np.float64)")
         if lines:

@@ -11,21 +11,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from mcalc.algebra.shape import ONE, Dim, dim
-from mcalc.backends.numpy.spelling import axes_text, size
-from mcalc.errors import NotSupported
+from mcalc.algebra.shape import Dim
+from mcalc.backends.numpy.arguments import Piece, read_sizes
+from mcalc.backends.numpy.spelling import axes_of_sequence, axes_text
 from mcalc.model.ir import Argument, Model
 from mcalc.program.operations import Axes
 from mcalc.program.procedure import stored
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One array of an argument: its Python name, its name in the model, its axes."""
-
-    python: str
-    name: str
-    axes: Axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +31,7 @@ class Given:
 def axes_of(model: Model, argument: Argument) -> Axes:
     """The axes of an argument that is one array."""
     sequence = model.sequences.get(argument.name)
-    if sequence is None:
-        return stored(argument.symbols[0])
-    rows, columns = sequence.shape
-    inner: Axes = () if rows is ONE and columns is ONE else (rows,) if columns is ONE else (rows, columns)
-    return (sequence.last + dim(-1) * sequence.first + dim(1), *inner)
+    return stored(argument.symbols[0]) if sequence is None else axes_of_sequence(sequence)
 
 
 def unpack(given: Sequence[Given]) -> list[str]:
@@ -64,7 +51,7 @@ def arguments_checked(
     pieces = [p for g in given for p in g.pieces]
     arrays = [p for p in pieces if p.axes]
     lines = unpack(given)
-    sizes, rest = _sizes(pieces, names, wanted)
+    sizes, rest = read_sizes(pieces, names, wanted)
     target = ", ".join(p.python for p in pieces) + ("," if len(pieces) == 1 else "")
     table = ", ".join(f'"{p.name}": ({p.python}, {declared(p.axes)})' for p in pieces)
     shapes = [axes_text(p.axes, names) for p in pieces if p.axes]
@@ -112,41 +99,6 @@ def declared(axes: Axes) -> str:
     return f"({', '.join(entries)}{',' if len(entries) == 1 else ''})"
 
 
-def _sizes(pieces: Sequence[Piece], names: Mapping[str, str], wanted: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Lines that read the dimensions off shapes, and checks of lengths that are sums or products."""
-    left = dict.fromkeys(wanted)
-    lines: list[str] = []
-    for p in pieces:
-        here = [str(d) for d in p.axes]
-        if len(set(here)) == len(here) > 1 and all(n in left for n in here):
-            lines.append(f"{', '.join(names[n] for n in here)} = {p.python}.shape")
-        else:
-            lines += [f"{names[n]} = {p.python}.shape[{here.index(n)}]" for n in dict.fromkeys(here) if n in left]
-        for n in here:
-            left.pop(n, None)
-    checks = [
-        f'expect("{p.name}", {p.python}, {", ".join(size(d, names) for d in p.axes)})'
-        for p in pieces
-        if any(_compound(d) for d in p.axes)
-    ]
-    for n in list(left):
-        lines.append(f"{names[n]} = {_solved(n, pieces, names)}")
-    return lines, checks
-
-
-def _compound(d: Dim) -> bool:
-    return d.number is None and str(d) not in d.names()
-
-
 def readable(d: Dim) -> bool:
     """Whether a length shows its one dimension: n, or n + 1."""
     return len(d.names()) == 1 and (d.names(), 1) in d.terms and len(d.terms) <= 2
-
-
-def _solved(n: str, pieces: Sequence[Piece], names: Mapping[str, str]) -> str:
-    """A dimension that occurs only in a sum: n from n + 1."""
-    for p in pieces:
-        for place, d in enumerate(p.axes):
-            if d.names() == (n,) and readable(d):
-                return f"{p.python}.shape[{place}] - {size(d + dim(-1) * dim(n), names)}"
-    raise NotSupported(f"the dimension {n} cannot be read off the shapes of the arguments")

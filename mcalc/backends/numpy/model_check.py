@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mcalc.algebra.shape import ONE
 from mcalc.backends.numpy.model_arguments import Given
 from mcalc.backends.numpy.spelling import axes_text, size
 from mcalc.model.ir import Model
@@ -129,6 +128,3 @@ def _sample(shape: str, words: frozenset[str]) -> str:
     if "invertible" in words:
         return f"{normal} + 3 * np.eye({n})"
     return normal
-
-
-__all__ = ["CHECK", "ONE", "SPD", "sample_lines"]

@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mcalc.algebra.expr import Expr, postorder
-from mcalc.algebra.printing import ascii_text
 from mcalc.backends.numpy import model_helpers as texts
+from mcalc.backends.numpy.arguments import Piece
 from mcalc.backends.numpy.emit import safe
 from mcalc.backends.numpy.helpers import HELPERS, USES, with_needs
-from mcalc.backends.numpy.model_arguments import Given, Piece, declared
+from mcalc.backends.numpy.model_arguments import Given, declared
 from mcalc.backends.numpy.model_check import CHECK, SPD, sample_lines
 from mcalc.backends.numpy.rows import Rows
 from mcalc.backends.numpy.spelling import axes_text
-from mcalc.model.ir import Define, Loop, Model, Total, definitions
+from mcalc.model.ir import Model, definitions
 from mcalc.program.operations import Axes
 
 
@@ -276,6 +276,3 @@ def _spread(e: Expr) -> Expr:
         if second.op == "ones" or (second.op == "T" and second.args[0].op == "ones"):
             return first
     return e
-
-
-__all__ = ["Define", "Frame", "Loop", "Total", "ascii_text"]

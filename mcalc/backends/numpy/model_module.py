@@ -11,14 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mcalc.algebra.expr import Expr, symbols
-from mcalc.algebra.shape import ONE
+from mcalc.backends.numpy.arguments import Piece
 from mcalc.backends.numpy.body import FunctionBody
+from mcalc.backends.numpy.buffers import tree
 from mcalc.backends.numpy.emit import viewed
-from mcalc.backends.numpy.helpers import HELPERS, USES
 from mcalc.backends.numpy.identifiers import RESERVED, identifier
-from mcalc.backends.numpy.model_arguments import Given, Piece, arguments_checked, axes_of, declared, readable
+from mcalc.backends.numpy.model_arguments import Given, arguments_checked, axes_of, readable
 from mcalc.backends.numpy.model_frame import Frame
-from mcalc.backends.numpy.model_helpers import WITH_OUT
 from mcalc.backends.numpy.model_outputs import is_read, needed, output_symbols, owner
 from mcalc.backends.numpy.model_rows import rows_of
 from mcalc.backends.numpy.rows import NAMES as ROW_NAMES
@@ -30,9 +29,8 @@ from mcalc.model.ir import Sequence as Stored
 from mcalc.model.stacked import Stack
 from mcalc.program.ir import Array
 from mcalc.program.names import Namer
-from mcalc.program.operations import ATOMS
-from mcalc.program.plan import Line, Plan, plan
-from mcalc.program.procedure import Range, lower_procedure
+from mcalc.program.plan import Plan, plan
+from mcalc.program.procedure import Range, lower_procedure, stored
 from mcalc.program.schedule import base
 
 FRAME_NAMES = frozenset(
@@ -82,8 +80,6 @@ class ModelWriter:
         python = self._claim(argument.name)
         if not argument.ragged:
             return Given(python, argument, (Piece(python, argument.name, axes_of(self.original, argument)),))
-        from mcalc.program.procedure import stored
-
         pieces = [
             Piece(self._claim(f"{argument.name}{k}"), e.name, stored(e)) for k, e in enumerate(argument.symbols, 1)
         ]
@@ -231,8 +227,6 @@ class ModelWriter:
                     needs.setdefault(base(a), set()).add(argument.name)
                 else:
                     needs.setdefault(e, set()).add(argument.name)
-        from mcalc.backends.numpy.buffers import tree
-
         parameters = [a.name for a in self.original.parameters]
         python = {g.argument.name: g.python for g in self.given}
         conditions: dict[int, str] = {}
@@ -358,8 +352,6 @@ def _target_name(
 
 def _read_by(found: Plan, phase: str) -> set[Array]:
     """The arrays with a name that the lines of a phase read."""
-    from mcalc.backends.numpy.buffers import tree
-
     read: set[Array] = set()
     for section in found.sections:
         if section.phase == phase:
@@ -367,8 +359,7 @@ def _read_by(found: Plan, phase: str) -> set[Array]:
                 read.update(tree(line.array, found.names))
                 if line.array in found.names:
                     read.add(line.array)
-    bound = {base(a) for e, a in found.procedure.bound.items()}
-    return read | {a for a in bound if a.op not in ATOMS and a in read}
+    return read
 
 
 def _whole(model: Model, output: str, names: Names) -> str:
@@ -389,6 +380,3 @@ def _copied(body: FunctionBody, a: Array) -> str:
     if not a.rank:
         return f"float({text.code})"
     return f"{text.atom}.copy()" if viewed(a).op == "arg" else text.code
-
-
-__all__ = ["HELPERS", "ONE", "USES", "WITH_OUT", "Line", "ModelWriter", "Program", "declared"]

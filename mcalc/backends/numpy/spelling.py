@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.shape import ONE, Dim, dim
+from mcalc.algebra.shape import Dim, dim
+from mcalc.backends.numpy.text import length
 from mcalc.model.ir import Sequence as Stored
 from mcalc.model.stacked import Stack
 from mcalc.program.operations import Axes
+from mcalc.program.procedure import axes_as_stored
 
 
 @dataclass(slots=True)
@@ -64,13 +66,7 @@ class Names:
 
 def size(d: Dim, sizes: Mapping[str, str]) -> str:
     """A dimension as Python."""
-    text = ""
-    for monomial, coefficient in d.terms:
-        count = abs(coefficient)
-        factors = [str(count)] if count != 1 or not monomial else []
-        piece = " * ".join([*factors, *(sizes[name] for name in monomial)])
-        text += (" - " if coefficient < 0 else " + ") + piece if text else ("-" if coefficient < 0 else "") + piece
-    return text or "0"
+    return length(d, sizes).code
 
 
 def axes_text(axes: Axes, sizes: Mapping[str, str]) -> str:
@@ -89,10 +85,7 @@ def offset_of(index: Dim, name: str) -> int:
 
 def axes_of_sequence(sequence: Stored) -> Axes:
     """The axes of a sequence as it is stored."""
-    count = sequence.last + dim(-1) * sequence.first + dim(1)
-    rows, columns = sequence.shape
-    inner: Axes = () if rows is ONE and columns is ONE else (rows,) if columns is ONE else (rows, columns)
-    return (count, *inner)
+    return (sequence.last + dim(-1) * sequence.first + dim(1), *axes_as_stored(sequence.shape))
 
 
 def part_of(sequence: Stored, first: Dim, last: Dim, sizes: Mapping[str, str]) -> str:

@@ -33,6 +33,21 @@ class Text(NamedTuple):
         return self.within(ATOM)
 
 
+def length(d: Dim, sizes: Mapping[str, str]) -> Text:
+    """A dimension as Python; `sizes` gives the names of named dimensions."""
+    divisor = d.denominator
+    if divisor > 1:
+        return Text(f"{length(d * dim(divisor), sizes).within(ATOM)} // {divisor}", TIMES)
+    code = ""
+    for monomial, coefficient in d.terms:
+        factors = [str(abs(coefficient))] if abs(coefficient) != 1 or not monomial else []
+        code += (" - " if code else "-") if coefficient < 0 else (" + " if code else "")
+        code += " * ".join([*factors, *(sizes[name] for name in monomial)])
+    if len(d.terms) > 1:
+        return Text(code, SUM)
+    return Text(code, TIMES if " " in code else SIGN if code.startswith("-") else ATOM) if code else Text("0")
+
+
 class Place(NamedTuple):
     """What a row may read besides its operands."""
 
@@ -42,16 +57,7 @@ class Place(NamedTuple):
 
     def size(self, d: Dim) -> Text:
         """A dimension as Python."""
-        divisor = d.denominator
-        if divisor > 1:
-            return Text(f"{self.size(d * dim(divisor)).within(ATOM)} // {divisor}", TIMES)
-        parts = []
-        for monomial, coefficient in d.terms:
-            factors = [str(coefficient)] if coefficient != 1 or not monomial else []
-            parts.append(" * ".join([*factors, *(self.sizes[name] for name in monomial)]))
-        if len(parts) > 1:
-            return Text(" + ".join(parts), SUM)
-        return Text(parts[0], TIMES if " " in parts[0] else ATOM) if parts else Text("0")
+        return length(d, self.sizes)
 
     def axes(self) -> str:
         """The shape of the array, as an argument."""
