@@ -15,6 +15,7 @@ from mcalc.backends.numpy.arguments import Piece
 from mcalc.backends.numpy.body import FunctionBody
 from mcalc.backends.numpy.buffers import tree
 from mcalc.backends.numpy.emit import viewed
+from mcalc.backends.numpy.guards import Guards, guards_of
 from mcalc.backends.numpy.identifiers import RESERVED, identifier
 from mcalc.backends.numpy.model_arguments import Given, arguments_checked, axes_of, readable
 from mcalc.backends.numpy.model_frame import Frame
@@ -42,8 +43,6 @@ FRAME_NAMES = frozenset(
         "sigmoid_from", "sigmoid_of_negative_from", "directions", "direction", "moved", "parts", "spd",
     )
 )  # fmt: skip
-MOST_GUARDED = 3
-"""A line that more gradients need is computed whatever `wrt` says."""
 
 
 @dataclass(slots=True)
@@ -139,8 +138,9 @@ class ModelWriter:
         forward_lines = forward.write()
         results = {s: procedure.bound.get(s) for s in labels}
         kept = {base(a) for a in results.values() if a is not None}
-        guards, guarded = self._guards(found, results)
-        backward = FunctionBody(found, names, "backward", kept, guards, spare=forward.spare)
+        guards = self._guards(found, results)
+        guarded = guards.undefined
+        backward = FunctionBody(found, names, "backward", kept, guards.conditions, spare=forward.spare)
         backward.local.update({a: n for a, n in forward.local.items() if a not in backward.local})
         backward.allocated = set(forward.allocated)
         backward.stacked.update(forward.stacked)
@@ -217,46 +217,29 @@ class ModelWriter:
             return names.sequences[self.program.elements[e].sequence]
         return f"dtype.type({names.symbols[e]})" if e.is_scalar else names.symbols[e]
 
-    def _guards(self, found: Plan, results: Mapping[Expr, Array | None]) -> tuple[dict[int, str], list[str]]:
-        """Conditions on the lines that few gradients need, and the names that they may leave undefined."""
-        needs: dict[object, set[str]] = {}
+    def _guards(self, found: Plan, results: Mapping[Expr, Array | None]) -> Guards:
+        """The guards of the backward phase; lines that no gradient needs are taken out."""
+        python = {g.argument.name: g.python for g in self.given}
+        needs: dict[Array, set[str]] = {}
         for argument in self.original.parameters:
             for e in self.program.gradients[argument.name]:
                 a = results[e]
                 if a is not None:
-                    needs.setdefault(base(a), set()).add(argument.name)
-                else:
-                    needs.setdefault(e, set()).add(argument.name)
-        parameters = [a.name for a in self.original.parameters]
-        python = {g.argument.name: g.python for g in self.given}
-        conditions: dict[int, str] = {}
-        guarded: list[str] = []
-        final = {base(a) for a in results.values() if a is not None}
-        for section in reversed([s for s in found.sections if s.phase == "backward"]):
-            loop_needs: set[str] = set()
-            if section.range is not None:
-                loop_needs = set(parameters)
-            for line in section.lines[::-1]:
-                need = loop_needs or needs.get(line.array, set())
-                in_sequence = line.target is not None and (
-                    line.target in self.program.stacks or line.target in found.procedure.elements
-                )
-                if in_sequence:
-                    need = set(parameters)
-                if not need:
-                    section.lines.remove(line)
-                    continue
-                if 0 < len(need) <= MOST_GUARDED and len(need) < len(parameters) and section.range is None:
-                    ordered = [name for name in parameters if name in need]
-                    conditions[id(line)] = "wrt is None or " + " or ".join(f'"{python[n]}" in wrt' for n in ordered)
-                    if line.array in final:
-                        guarded.append(line.name)
-                alias = [line.array] if found.names.get(line.array, line.name) != line.name else []
-                for x in (*tree(line.array, found.names), *alias):
-                    held = needs.setdefault(x, set())
-                    if len(held) <= MOST_GUARDED:
-                        held.update(need)
-        return conditions, guarded[::-1]
+                    needs.setdefault(base(a), set()).add(python[argument.name])
+        sections = [s for s in found.sections if s.phase == "backward"]
+        looped = {id(line) for s in sections if s.range is not None for line in s.lines}
+        places = {*self.program.stacks, *found.procedure.elements}
+        guards = guards_of(
+            [line for s in sections for line in s.lines],
+            found.names,
+            needs,
+            [python[a.name] for a in self.original.parameters],
+            lambda line: id(line) in looped or line.target in places,
+            lambda line: line.array in needs,
+        )
+        for section in sections:
+            section.lines[:] = [line for line in section.lines if id(line) not in guards.idle]
+        return guards
 
     def _predict(self) -> tuple[list[str], list[str]]:
         """The lines of `predict`, and its arguments."""

@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mcalc.algebra.expr import Expr
-from mcalc.backends.numpy.rows import Known, Rows, RowsWriter, guards_of
+from mcalc.backends.numpy.guards import LOSS, Guards, guards_of
+from mcalc.backends.numpy.rows import Known, Rows, RowsWriter
 from mcalc.backends.numpy.spelling import Names
 from mcalc.program.ir import Array
 from mcalc.program.names import Namer
 from mcalc.program.plan import Plan
 from mcalc.program.procedure import Range
-from mcalc.program.rows import row_plan
-
-MOST_GUARDED = 3
-"""A line that more gradients need is computed whatever `wrt` says."""
+from mcalc.program.rows import RowPlan, row_plan
+from mcalc.program.schedule import base
 
 Returned = Callable[[RowsWriter, Mapping[Expr, Array], Sequence[str]], list[str]]
 """The texts of the gradients, from the writer, the gradients' arrays, and the names that may be None."""
@@ -52,8 +51,9 @@ def rows_of(
     rows = row_plan(found.procedure, (loss[0], loss[1]), arrays, inputs, namer, named)
     if rows is None:
         return None
-    guards, undefined = guards_of(rows, owners, list(dict.fromkeys(owners.values())), MOST_GUARDED)
-    writer = RowsWriter(rows, names, guards)
+    guards = _guards(rows, owners)
+    undefined = guards.undefined
+    writer = RowsWriter(rows, names, guards.conditions)
     data = writer.largest(arguments)
     if not data:
         return None
@@ -82,4 +82,19 @@ def rows_of(
     return Rows(n, data, lines, block, sizes, writer.fields, whole, writer.statements.helpers)
 
 
-__all__ = ["rows_of"]
+def _guards(found: RowPlan, owners: Mapping[Expr, str]) -> Guards:
+    parameters = list(dict.fromkeys(owners.values()))
+    needs: dict[Array, set[str]] = {base(found.loss): {*parameters, LOSS}}
+    finals = {base(a) for a in found.results.values()}
+    for e, a in found.results.items():
+        needs.setdefault(base(a), set()).add(owners[e])
+    _, _, after = found.plan.sections
+    lines = [line for section in found.plan.sections for line in section.lines]
+    return guards_of(
+        lines,
+        found.plan.names,
+        needs,
+        parameters,
+        lambda line: False,
+        lambda line: line.array in finals and line in after.lines,
+    )

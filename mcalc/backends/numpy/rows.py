@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mcalc.algebra.expr import Expr
 from mcalc.algebra.printing import ascii_text
-from mcalc.backends.numpy.buffers import Buffer, buffers, tree
+from mcalc.backends.numpy.buffers import Buffer, buffers
 from mcalc.backends.numpy.emit import mathematics
 from mcalc.backends.numpy.spelling import Names, axes_text, size
 from mcalc.backends.numpy.statements import Statements, Target
@@ -286,35 +285,3 @@ def _guarded(written: Sequence[tuple[str, list[str]]]) -> list[str]:
         lines += [f"    {text}" for text in code] if guard else code
         last = guard
     return lines
-
-
-def guards_of(
-    found: RowPlan, owners: Mapping[Expr, str], order: Sequence[str], most: int
-) -> tuple[dict[int, str], list[str]]:
-    """Conditions on the lines that only some gradients need, and the gradients that they may leave undefined.
-
-    `owners` gives the parameter of a gradient, `order` the parameters.
-    """
-    everything = set(order)
-    needs: dict[Array, set[str]] = {base(found.loss): everything | {""}}
-    for e, a in found.results.items():
-        needs.setdefault(base(a), set()).add(owners[e])
-    names = found.plan.names
-    finals = {base(a) for a in found.results.values()}
-    conditions: dict[int, str] = {}
-    undefined: list[str] = []
-    _, _, after = found.plan.sections
-    lines = [line for section in found.plan.sections for line in section.lines]
-    for line in reversed(lines):
-        need = needs.get(line.array, set())
-        if 0 < len(need) <= most and len(need) < len(everything) and "" not in need:
-            conditions[id(line)] = "wrt is None or " + " or ".join(f'"{p}" in wrt' for p in order if p in need)
-            if line.array in finals and line in after.lines:
-                undefined.append(line.name)
-        alias = [line.array] if names.get(line.array, line.name) != line.name else []
-        for x in (*tree(line.array, names), *alias):
-            needs.setdefault(x, set()).update(need)
-    return conditions, undefined[::-1]
-
-
-__all__ = ["NAMES", "Known", "Rows", "RowsWriter", "guards_of"]
