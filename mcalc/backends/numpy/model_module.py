@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from mcalc.algebra.expr import Expr, symbols
 from mcalc.backends.numpy.arguments import Piece
@@ -59,15 +60,22 @@ class Program:
 
 
 class ModelWriter:
-    """Writes the module of one model."""
+    """Writes the module of one model; with `outer`, a function of the module that this writes."""
 
-    def __init__(self, program: Program, original: Model, typical: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        original: Model,
+        typical: Mapping[str, float] = MappingProxyType({}),
+        outer: ModelWriter | None = None,
+    ) -> None:
         self.typical = typical
         self.program = program
         self.original = original
         self.taken: set[str] = set(RESERVED | FRAME_NAMES | ROW_NAMES)
-        self.given = [self._given(a) for a in original.arguments]
-        self.sizes = self._sizes()
+        self.given: list[Given] = outer.given if outer is not None else [self._given(a) for a in original.arguments]
+        self.sizes: dict[str, str] = outer.sizes if outer is not None else self._sizes()
+        self.taken.update(self.sizes.values(), *([g.python, *(p.python for p in g.pieces)] for g in self.given))
         self.helpers: set[str] = set()
 
     # --- names --------------------------------------------------------------------------------------------------------
@@ -247,12 +255,9 @@ class ModelWriter:
         if not model.outputs:
             return [], []
         wanted = needed(model)
-        writer = ModelWriter.__new__(ModelWriter)
-        writer.program = Program(model, wanted, (), {}, dict(model.sequences), dict(model.elements), {})
-        writer.original, writer.taken, writer.sizes = model, set(self.taken_by_arguments()), self.sizes
+        program = Program(model, wanted, (), {}, dict(model.sequences), dict(model.elements), {})
+        writer = ModelWriter(program, model, outer=self)
         used = {s for d in definitions(tuple(wanted)) for s in symbols(d.value)}
-        writer.given = [g for g in self.given if is_read(model, g.argument, used)]
-        writer.helpers = set()
         names = writer._names(wanted, writer.program.sequences)
         names.results.update(name for name in model.outputs if name in model.sequences)
         targets = output_symbols(model)
@@ -277,24 +282,18 @@ class ModelWriter:
             texts.append(f"[{', '.join(parts)}]" if output in model.ragged else parts[0])
         lines.append(f"return {', '.join(texts)}")
         free = self._free(lines)
-        read = {g.python for g in writer.given}
-        shown, wanted_sizes = _dimensions(writer.given, alone=True), _dimensions(writer.given)
+        given = [g for g in self.given if is_read(model, g.argument, used)]
+        read = {g.python for g in given}
+        shown, wanted_sizes = _dimensions(given, alone=True), _dimensions(given)
         for n, python in self.sizes.items():
             if (python in free or n in wanted_sizes) and n not in shown:
                 shows = next(g for g in self.given if n in _dimensions([g], alone=True))
                 read.add(shows.python)
                 shown |= _dimensions([shows], alone=True)
-        writer.given = [g for g in self.given if g.python in read]
-        check = arguments_checked(writer.given, self.sizes, [n for n in self.sizes if n in shown], free)
+        given = [g for g in self.given if g.python in read]
+        check = arguments_checked(given, self.sizes, [n for n in self.sizes if n in shown], free)
         self.helpers |= body.statements.helpers
-        return [*check, *lines], [g.python for g in writer.given]
-
-    def taken_by_arguments(self) -> set[str]:
-        """The names of the frame, the arguments and the dimensions."""
-        return {
-            *RESERVED, *FRAME_NAMES, *ROW_NAMES, *self.sizes.values(), *(g.python for g in self.given),
-            *(p.python for g in self.given for p in g.pieces),
-        }  # fmt: skip
+        return [*check, *lines], [g.python for g in given]
 
     def _free(self, lines: Sequence[str]) -> set[str]:
         return {n.id for n in ast.walk(ast.parse("\n".join(_wrapped(lines)))) if isinstance(n, ast.Name)}
