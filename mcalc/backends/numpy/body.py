@@ -48,8 +48,8 @@ class FunctionBody:
         """Arrays that a loop names while it is written."""
         self.allocated: set[str] = set()
         own = {*names.given, *names.results}
-        self.aliases = aliases(plan, names.stacks, own)
         uses = Uses(plan, names.stacks)
+        self.aliases = aliases(uses, own)
         shared = {name for a in self.aliases.values() for name in (a.owner, a.sequence)}
         self.carried = carried(uses, {a.owner for a in self.aliases.values()} | own)
         self.taken = taken_over(uses, self.carried, own | shared) if phase != "forward" else {}

@@ -43,14 +43,22 @@ class Uses:
         """Sequences that are read or written as stacks."""
         self.stacked: set[str] = set()
         """Sequences that are read as stacks."""
+        self.by_name: set[str] = set()
+        """Sequences that are read by the name of a stacked definition."""
+        self.defined: Counter[str] = Counter()
+        """How many stacked definitions a sequence has."""
         self.mentions: Counter[Array] = Counter()
         """How many lines an array is computed on or read."""
         elements = plan.procedure.elements
+        lines = [x for s in plan.sections for x in s.lines]
+        named = {x.array: stacks[x.target].sequence for x in lines if x.target is not None and x.target in stacks}
         for section in plan.sections:
             local = {**plan.names, **{x.array: x.name for x in section.lines}}
             for place, line in enumerate(section.lines):
-                self.mentions.update({line.array, *tree(line.array, local)})
-                for x in (*tree(line.array, local), *([line.array] if line.array.op == "arg" else [])):
+                read = tree(line.array, local)
+                self.mentions.update({line.array, *read})
+                self.by_name.update(named[x] for x in read if x in named)
+                for x in (*read, *([line.array] if line.array.op == "arg" else [])):
                     if x.op != "arg":
                         continue
                     e = plan.procedure.leaves[x]
@@ -62,6 +70,7 @@ class Uses:
                         self.reads.setdefault(found.sequence, []).append(Use(section, place, line, found, x))
                 if line.target is not None and line.target in stacks:
                     self.whole.add(stacks[line.target].sequence)
+                    self.defined[stacks[line.target].sequence] += 1
                 elif line.target is not None and line.target in elements:
                     found = elements[line.target]
                     self.writes.setdefault(found.sequence, []).append(Use(section, place, line, found))
