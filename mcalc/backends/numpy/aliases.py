@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import ONE, Dim, dim
-from mcalc.backends.numpy.carried import Uses
+from mcalc.backends.numpy.carried import Uses, carried, taken_over
 from mcalc.backends.numpy.statements import inner
+from mcalc.model.stacked import Stack
 from mcalc.program.ir import Array
-from mcalc.program.plan import Line, Section, computed, single
+from mcalc.program.plan import Line, Plan, Section, computed, single
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,21 @@ class Alias:
     first: Dim
     last: Dim
     leaf: Array
+
+
+class Memory:
+    """Which sequences of a plan lie where: in others', in one place for all iterations, in what is read last."""
+
+    def __init__(self, plan: Plan, stacks: Mapping[Expr, Stack], own: Collection[str]) -> None:
+        uses = Uses(plan, stacks)
+        self.aliases = aliases(uses, own)
+        shared = {name for a in self.aliases.values() for name in (a.owner, a.sequence)}
+        self.carried = carried(uses, {a.owner for a in self.aliases.values()} | set(own))
+        self.taken = taken_over(uses, self.carried, {*own, *shared})
+        """Sequences in the memory of others, which the forward phase kept."""
+        self.starts = {a.leaf: a for a in self.aliases.values()}
+        self.read_elsewhere = {*uses.reads, *uses.stacked, *own, *shared}
+        """Sequences that are not only read by the names of their stacked definitions."""
 
 
 def aliases(uses: Uses, own: Collection[str]) -> dict[str, Alias]:

@@ -12,9 +12,8 @@ from types import MappingProxyType
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.printing import ascii_text
 from mcalc.algebra.shape import ONE, Dim, dim
-from mcalc.backends.numpy.aliases import aliases
+from mcalc.backends.numpy.aliases import Memory
 from mcalc.backends.numpy.buffers import Buffer, Pool, buffers, tree
-from mcalc.backends.numpy.carried import Uses, carried, taken_over
 from mcalc.backends.numpy.emit import mathematics
 from mcalc.backends.numpy.spelling import Names, axes_of_sequence, axes_text, offset_of, part_of, size
 from mcalc.backends.numpy.statements import Statements, Target
@@ -30,6 +29,7 @@ class FunctionBody:
     def __init__(
         self,
         plan: Plan,
+        memory: Memory,
         names: Names,
         phase: str,
         kept: Collection[Array],
@@ -47,14 +47,7 @@ class FunctionBody:
         self.local: dict[Array, str] = {}
         """Arrays that a loop names while it is written."""
         self.allocated: set[str] = set()
-        own = {*names.given, *names.results}
-        uses = Uses(plan, names.stacks)
-        self.aliases = aliases(uses, own)
-        shared = {name for a in self.aliases.values() for name in (a.owner, a.sequence)}
-        self.carried = carried(uses, {a.owner for a in self.aliases.values()} | own)
-        self.taken = taken_over(uses, self.carried, own | shared) if phase != "forward" else {}
-        """Sequences in the memory of others, which the forward phase kept."""
-        self.starts = {a.leaf: a for a in self.aliases.values()}
+        self.memory = memory
         self.stacked: dict[Array, str] = {}
         self.scratches: dict[tuple[object, ...], str] = {}
         self.views: list[str] = []
@@ -62,8 +55,8 @@ class FunctionBody:
         self.statements = Statements(plan.procedure.builder, self.local, self.leaf, names.sizes)
         self.local.update(plan.names)
         for line in (x for s in self.sections for x in s.lines):
-            if self._is_carried(line) and line.array in self.local:
-                self.local[line.array] = self._carrier(line)
+            if line.array in self.local and (place := self._carrier(line)):
+                self.local[line.array] = place
         self.shown: dict[Array, str] = dict(plan.names)
         """What arrays are called in comments: as in the model."""
         self._range: Range | None = None
@@ -73,8 +66,7 @@ class FunctionBody:
         lines = [x for s in self.sections for x in s.lines]
         placed = {x.array for x in lines if x.target in plan.procedure.elements}
         # a stacked definition that is read by elements, too, or by another part of its sequence
-        read = {*uses.reads, *uses.stacked, *own, *shared}
-        stacked = {e for e, stack in names.stacks.items() if stack.sequence in read}
+        stacked = {e for e, stack in names.stacks.items() if stack.sequence in memory.read_elsewhere}
         placed |= {x.array for x in lines if x.target in stacked}
         self.spare: Pool = {} if spare is None else {
             key: [x for x in found if not x[1]] for key, found in spare.items()
@@ -133,13 +125,13 @@ class FunctionBody:
 
     def _variable(self, sequence: str, index: Dim) -> str:
         assert self._range is not None
-        if sequence in self.carried:
+        if sequence in self.memory.carried:
             return self.names.sequences[sequence]
         self._used[sequence, offset_of(index, self._range.index)] = None
         return self.names.variable(sequence, index, self._range.index)
 
     def _fixed(self, sequence: str, index: Dim) -> str:
-        if sequence in self.carried:
+        if sequence in self.memory.carried:
             return self.names.sequences[sequence]
         return self.names.fixed(self.plan.sequences[sequence], index)
 
@@ -175,7 +167,7 @@ class FunctionBody:
                 self.lines += self.statements.write(line.array, Target(place, place, view=True, scratch=self._scratch))
                 return
             text = self.statements.text(line.array, by_name=self.local.get(line.array) != place)
-            whole = "[...]" if element.sequence in self.carried else ""
+            whole = "[...]" if element.sequence in self.memory.carried else ""
             self.lines.append(f"{place}{whole} = {'0' if line.array.op == 'zeros' else text.code}")
             return
         buffer = self.buffers.get(line.array)
@@ -219,13 +211,12 @@ class FunctionBody:
         self.fields[name] = (axes, kind)
         return f"space(ws.{name}, {shape}, {kind_text})"
 
-    def _is_carried(self, line: Line) -> bool:
-        elements = self.plan.procedure.elements
-        return line.target is not None and line.target in elements and elements[line.target].sequence in self.carried
-
     def _carrier(self, line: Line) -> str:
-        assert line.target is not None
-        return self.names.sequences[self.plan.procedure.elements[line.target].sequence]
+        """The one place of a sequence, where the line writes an element of a sequence that has one."""
+        element = self.plan.procedure.elements.get(line.target) if line.target is not None else None
+        if element is None or element.sequence not in self.memory.carried:
+            return ""
+        return self.names.sequences[element.sequence]
 
     def _storage(self, sequence: str) -> None:
         name = self.names.sequences[sequence]
@@ -233,18 +224,18 @@ class FunctionBody:
             return
         self.allocated.add(name)
         found = self.plan.sequences[sequence]
-        alias = self.aliases.get(sequence)
+        alias = self.memory.aliases.get(sequence)
         if alias is not None:
             self._storage(alias.owner)
             owner = self.plan.sequences[alias.owner]
             part = part_of(owner, alias.first, alias.last, self.names.sizes)
             self.lines.append(f"{name} = {self.names.sequences[alias.owner]}{part}")
             return
-        if sequence in self.carried:
+        if sequence in self.memory.carried:
             self.lines.append(f"{name} = {self._space(name, axes_of_sequence(found)[1:])}")
             return
-        if sequence in self.taken:
-            other = self.names.sequences[self.taken[sequence][0]]
+        if sequence in self.memory.taken:
+            other = self.names.sequences[self.memory.taken[sequence][0]]
             new = f"np.empty({axes_text(axes_of_sequence(found), self.names.sizes)}, dtype)"
             self.lines.append(f"{name} = {other} if last else {new}")
             return
@@ -277,8 +268,7 @@ class FunctionBody:
         for line in section.lines:
             if not line.total and line.array in moving and computed(line.array):
                 place = not line.array.rank and line.target in elements
-                name = f"{line.name}[0]" if place else line.name
-                name = self._carrier(line) if self._is_carried(line) else name
+                name = self._carrier(line) or (f"{line.name}[0]" if place else line.name)
                 self.local.setdefault(line.array, name)
                 self.shown.setdefault(line.array, line.name)
         for line in section.lines:
@@ -328,8 +318,9 @@ class FunctionBody:
                 self.lines.append(f"{name}[...] = {self.statements.text(line.array).code}")
                 return
             read = tree(line.array, self.local)
-            start = next((x for x in read if x in self.starts and self.starts[x].owner == element.sequence), None)
-            other = self.taken[element.sequence][1] if element.sequence in self.taken else None
+            starts = self.memory.starts
+            start = next((x for x in read if x in starts and starts[x].owner == element.sequence), None)
+            other = self.memory.taken[element.sequence][1] if element.sequence in self.memory.taken else None
             target = Target(name, name, view=True, start=start, overwritten=other, scratch=self._scratch)
             self.lines += self.statements.write(line.array, target)
             return

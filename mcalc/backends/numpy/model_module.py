@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from mcalc.algebra.expr import Expr, symbols
+from mcalc.backends.numpy.aliases import Memory
 from mcalc.backends.numpy.arguments import Piece
 from mcalc.backends.numpy.body import FunctionBody
 from mcalc.backends.numpy.buffers import tree
@@ -140,15 +141,16 @@ class ModelWriter:
             lambda e, r: _target_name(names, procedure.elements, sequences, e, r),
             p.stacks,
         )
+        results = {s: procedure.bound.get(s) for s in labels}
+        guards = self._guards(found, results)
+        memory = Memory(found, names.stacks, {*names.given, *names.results})
         read = _read_by(found, "backward")
         loss = procedure.bound.get(p.model.loss)
-        forward = FunctionBody(found, names, "forward", {*read, *([base(loss)] if loss is not None else [])})
+        forward = FunctionBody(found, memory, names, "forward", {*read, *([base(loss)] if loss is not None else [])})
         forward_lines = forward.write()
-        results = {s: procedure.bound.get(s) for s in labels}
         kept = {base(a) for a in results.values() if a is not None}
-        guards = self._guards(found, results)
         guarded = guards.undefined
-        backward = FunctionBody(found, names, "backward", kept, guards.conditions, spare=forward.spare)
+        backward = FunctionBody(found, memory, names, "backward", kept, guards.conditions, spare=forward.spare)
         backward.local.update({a: n for a, n in forward.local.items() if a not in backward.local})
         backward.allocated = set(forward.allocated)
         backward.stacked.update(forward.stacked)
@@ -268,7 +270,9 @@ class ModelWriter:
             procedure, writer.program.sequences, Namer(writer.taken),
             lambda e, r: _target_name(names, procedure.elements, writer.program.sequences, e, r),
         )  # fmt: skip
-        body = FunctionBody(made, names, "forward", {base(a) for a in procedure.bound.values()}, workspace=False)
+        memory = Memory(made, names.stacks, {*names.given, *names.results})
+        kept = {base(a) for a in procedure.bound.values()}
+        body = FunctionBody(made, memory, names, "forward", kept, workspace=False)
         lines = body.write()
         texts = []
         for output in model.outputs:
