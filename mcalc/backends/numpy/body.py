@@ -10,11 +10,11 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.printing import ascii_text
 from mcalc.algebra.shape import ONE, Dim, dim
 from mcalc.backends.numpy.aliases import Memory
 from mcalc.backends.numpy.buffers import Buffer, Pool, buffers, tree
-from mcalc.backends.numpy.emit import mathematics
+from mcalc.backends.numpy.comments import note
+from mcalc.backends.numpy.guards import guarded
 from mcalc.backends.numpy.spelling import Names, axes_of_sequence, axes_text, offset_of, part_of, size
 from mcalc.backends.numpy.statements import Statements, Target
 from mcalc.program.ir import Array
@@ -24,7 +24,7 @@ from mcalc.program.procedure import Block, Cell, Range, stored, varying
 
 
 class FunctionBody:
-    """Writes the sections of one phase."""
+    """Writes the sections of one phase; `guards` are conditions on lines of straight code, by their identity."""
 
     def __init__(
         self,
@@ -75,27 +75,23 @@ class FunctionBody:
         self.guards = guards
 
     def write(self) -> list[str]:
-        """The lines; `guards` are conditions on lines of straight code, by the identity of the line."""
-        guard = ""
+        """The lines."""
+        written: list[tuple[str, list[str]]] = []
         for section in self.sections:
             if section.range is not None:
                 self._loop(section)
-                guard = ""
+                written += self._taken()
                 continue
             for line in section.lines:
-                wanted = self.guards.get(id(line), "")
-                start = len(self.lines)
                 self._straight(line)
-                new = self.lines[start:]
-                if self.views:
-                    guard = ""
-                if wanted:
-                    head = [] if wanted == guard else [f"if {wanted}:"]
-                    new = [*head, *(f"    {text}" for text in new)]
-                self.lines[start:] = [*self.views, *new]
-                self.views.clear()
-                guard = wanted
-        return self.lines
+                written += self._taken(self.guards.get(id(line), ""))
+        return guarded(written)
+
+    def _taken(self, guard: str = "") -> list[tuple[str, list[str]]]:
+        """The lines since the last time, under a condition; views of sequences before them, under none."""
+        views, lines = self.views, self.lines
+        self.views, self.lines = [], []
+        return [*([("", views)] if views else []), (guard, lines)]
 
     def field_of(self, a: Array, before: FunctionBody | None = None) -> str:
         """The field of the workspace in whose memory an array lies; `before` wrote the phase before."""
@@ -155,7 +151,7 @@ class FunctionBody:
 
     def _straight(self, line: Line) -> None:
         target = line.target
-        self._note(line)
+        self.lines.append(note(line, self.shown))
         if target is not None and target in self.names.stacks:
             self._define_stack(line, target)
             return
@@ -173,13 +169,6 @@ class FunctionBody:
         buffer = self.buffers.get(line.array)
         target_ = Target(line.name, self._buffer(buffer, line.array), scratch=self._scratch)
         self.lines += self.statements.write(line.array, target_)
-
-    def _note(self, line: Line) -> None:
-        """The mathematics of a line, as a comment."""
-        name = ascii_text(line.target) if line.target is not None else line.name
-        self.lines.append(f"# {name} = {mathematics(line.array, self.shown)}")
-        if line.target is not None and computed(line.array):
-            self.shown[line.array] = name
 
     def _buffer(self, buffer: Buffer | None, a: Array) -> str:
         if buffer is None:
@@ -306,7 +295,7 @@ class FunctionBody:
         if line.total:
             self.lines.append(f"{line.name} += {self.statements.text(line.array).code}")
             return
-        self._note(line)
+        self.lines.append(note(line, self.shown))
         if line.target is not None and line.target in elements:
             element = elements[line.target]
             name = self._variable(element.sequence, element.index)

@@ -61,3 +61,15 @@ def guards_of(
             if LOSS in need or len(held) <= MOST_GUARDED:
                 held.update(need)
     return guards
+
+
+def guarded(written: Sequence[tuple[str, list[str]]]) -> list[str]:
+    """The lines with their conditions, each said once for lines that follow each other."""
+    lines: list[str] = []
+    last = ""
+    for guard, code in written:
+        if guard and guard != last:
+            lines.append(f"if {guard}:")
+        lines += [f"    {text}" for text in code] if guard else code
+        last = guard
+    return lines

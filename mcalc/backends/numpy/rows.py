@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mcalc.algebra.printing import ascii_text
 from mcalc.backends.numpy.buffers import Buffer, buffers
-from mcalc.backends.numpy.emit import mathematics
+from mcalc.backends.numpy.comments import note
+from mcalc.backends.numpy.guards import guarded
 from mcalc.backends.numpy.spelling import Names, axes_text, size
 from mcalc.backends.numpy.statements import Statements, Target
 from mcalc.program.ir import Array
 from mcalc.program.names import Namer
 from mcalc.program.operations import Axes, nominal
-from mcalc.program.plan import Line, computed
+from mcalc.program.plan import Line
 from mcalc.program.rows import FIXED, TURNED, RowPlan, width
 from mcalc.program.schedule import base
 
@@ -141,8 +141,8 @@ class RowsWriter:
                 self.fields[place] = (line.array.shape, line.array.kind)
                 place = f"ws.{place}"
             code = self.statements.write(line.array, Target(line.name, place, scratch=self._scratch))
-            written.append((self.guards.get(id(line), ""), [self._note(line), *code]))
-        return _guarded(written)
+            written.append((self.guards.get(id(line), ""), [note(line, self.shown), *code]))
+        return guarded(written)
 
     def _loop(self) -> list[str]:
         lines: list[Line] = []
@@ -160,8 +160,8 @@ class RowsWriter:
         body = []
         for line, original in zip(lines, self.rows, strict=True):
             code = self._added(line) if line.total else self._row(line, places.get(line.array))
-            body.append((guards[id(line)], [self._note(original, "+=" if line.total else "="), *code]))
-        written = _guarded(body)
+            body.append((guards[id(line)], [note(original, self.shown, "+=" if line.total else "="), *code]))
+        written = guarded(body)
         self.inside = False
         header = self._header()
         for line in self.rows:
@@ -209,13 +209,6 @@ class RowsWriter:
             return
         self.spaces.append(f"{line.name} = {self._space(line.name, a)}")
         self.spaces.append(f"{line.name}[...] = 0")
-
-    def _note(self, line: Line, sign: str = "=") -> str:
-        name = ascii_text(line.target) if line.target is not None else line.name
-        text = f"# {name} {sign} {mathematics(line.array, self.shown)}"
-        if line.target is not None and computed(line.array):
-            self.shown[line.array] = name
-        return text
 
     # --- memory -------------------------------------------------------------------------------------------------------
 
@@ -273,15 +266,3 @@ class RowsWriter:
         leaves = self.found.plan.procedure.leaves
         data = [a for a in self.found.data if a.rank == 2 and self.names.symbols[leaves[a]] in arguments]
         return self.names.symbols[leaves[max(data, key=length)]] if data else ""
-
-
-def _guarded(written: Sequence[tuple[str, list[str]]]) -> list[str]:
-    """The lines with their conditions, each said once for lines that follow each other."""
-    lines: list[str] = []
-    last = ""
-    for guard, code in written:
-        if guard and guard != last:
-            lines.append(f"if {guard}:")
-        lines += [f"    {text}" for text in code] if guard else code
-        last = guard
-    return lines
