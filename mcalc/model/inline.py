@@ -114,5 +114,6 @@ def _has_low_rank(e: Expr, size: Callable[[Dim], float]) -> bool:
 
 def _in_trace(e: Expr, target: Expr) -> bool:
     """Whether a symbol occurs in traces of products and in norms only."""
-    readers = [n for n in postorder(e) if target in n.args]
-    return all(n.op == "norm" or (n.op in ("mul", "T") and n.op != "add") for n in readers) and e.is_scalar
+    forms = {target, *(n for n in postorder(e) if n.op == "T" and n.args[0] is target)}
+    readers = [n for n in postorder(e) if n not in forms and not forms.isdisjoint(n.args)]
+    return e.is_scalar and all(n.op in ("mul", "norm") for n in readers)

@@ -12,9 +12,10 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from mcalc.algebra.expr import Expr
+from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.shape import ONE, Dim, Shape
 from mcalc.model.ir import Define, Element, Loop, Statement, Total
+from mcalc.model.stacked import Stack
 from mcalc.program.builder import Builder
 from mcalc.program.factorisations import share_factorisations
 from mcalc.program.ir import Array, arrays
@@ -94,17 +95,18 @@ def lower_procedure(
     elements: Mapping[Expr, Element],
     outputs: Sequence[Expr],
     typical: Mapping[str, float] = MappingProxyType({}),
+    stacks: Mapping[Expr, Stack] = MappingProxyType({}),
 ) -> Procedure:
     """The blocks of several phases; in every phase but the first, values are derivatives (conventions at kinks).
 
     `outputs` are symbols that are given back: a 1 x m output is a matrix with two axes. `typical` are sizes of
-    dimensions that orders of evaluation are compared at.
+    dimensions that orders of evaluation are compared at; `stacks` are the symbols that stand for several elements.
     """
     as_stored = {*outputs, *elements}
     memo: dict[Expr, Expr] = {}
     plans = [(phase, s, [stable(d.value, memo) for d in _body(s)]) for phase, found in phases.items() for s in found]
     first = next(iter(phases), "")
-    local = _local_targets(plans, elements, outputs)
+    local = _local_targets(plans, elements, stacks, outputs)
     builder = Builder(typical)
     roots = tuple(value for _, _, values in plans for value in values)
     made: list[list[Array]] = []
@@ -147,10 +149,10 @@ def lower_procedure(
             blocks.append(Block(phase, found, cells, passing))
         else:
             blocks.append(Block(phase, Range(statement.index, statement.first, statement.last, 1), cells))
-    symbols = {node for _, _, values in plans for value in values for node in _symbols(value)}
-    symbols |= {d.target for _, s, _ in plans for d in _body(s)}
+    known = {node for _, _, values in plans for value in values for node in symbols(value)}
+    known |= {d.target for _, s, _ in plans for d in _body(s)}
     leaves = {}
-    for e in symbols:
+    for e in known:
         leaf = builder.find("arg", attrs=(e.name, stored(e)))
         if leaf is not None:
             leaves[leaf] = e
@@ -162,19 +164,22 @@ def lower_procedure(
 
 
 def _local_targets(
-    plans: Sequence[tuple[str, Statement, list[Expr]]], elements: Mapping[Expr, Element], outputs: Sequence[Expr]
+    plans: Sequence[tuple[str, Statement, list[Expr]]],
+    elements: Mapping[Expr, Element],
+    stacks: Mapping[Expr, Stack],
+    outputs: Sequence[Expr],
 ) -> set[Expr]:
     """Elements that nobody reads but later definitions of the same iteration: they need no place in a sequence."""
     readers: dict[str, set[tuple[int, Expr]]] = {}
     stacked: set[str] = set()
     for place, (_, _, values) in enumerate(plans):
         for value in values:
-            for e in _symbols(value):
+            for e in symbols(value):
                 element = elements.get(e)
                 if element is not None:
                     readers.setdefault(element.sequence, set()).add((place, e))
-                elif "[" in e.name:
-                    stacked.add(e.name.partition("[")[0])
+                elif e in stacks:
+                    stacked.add(stacks[e].sequence)
     local: set[Expr] = set()
     written: dict[str, int] = {}
     for _, statement, _ in plans:
@@ -191,12 +196,6 @@ def _local_targets(
             if found == {(place, d.target)} and written[name] == 1 and name not in stacked and name not in kept:
                 local.add(d.target)
     return local
-
-
-def _symbols(e: Expr) -> list[Expr]:
-    from mcalc.algebra.expr import symbols
-
-    return list(symbols(e))
 
 
 def _body(statement: Statement) -> Sequence[Define | Total]:
@@ -233,7 +232,7 @@ def _read_targets(procedure: Procedure) -> None:
             continue
         aliases = known.setdefault(block.range.indices, {})
         for cell in block.cells:
-            array = _without_root(b, cell.array, aliases)
+            array = substituted(b, cell.array, aliases) if aliases else cell.array
             if not cell.total and cell.target is not None and array.op not in ("arg", "number", "zeros", "ones"):
                 leaf = b.node("arg", attrs=(cell.target.name, stored(cell.target)))
                 procedure.leaves[leaf] = cell.target
@@ -244,7 +243,7 @@ def _read_targets(procedure: Procedure) -> None:
                     aliases[inner] = b.flat(leaf)
             cell.array = array
         for cell in block.passing:
-            cell.array = _without_root(b, cell.array, aliases)
+            cell.array = substituted(b, cell.array, aliases)
 
 
 def _turn_once(procedure: Procedure) -> None:
@@ -264,11 +263,6 @@ def _turn_once(procedure: Procedure) -> None:
         if replacement:
             for cell in (*block.cells, *block.passing):
                 cell.array = substituted(b, cell.array, replacement)
-
-
-def _without_root(b: Builder, a: Array, aliases: dict[Array, Array]) -> Array:
-    """The array with its operands replaced; where it is itself known, its name."""
-    return substituted(b, a, aliases) if aliases else a
 
 
 def varying(procedure: Procedure, block: Block) -> set[Array]:

@@ -133,7 +133,7 @@ class ModelWriter:
         labels = {s for found in p.gradients.values() for s in found}
         names.results.update(p.elements[s].sequence for s in labels if s in p.elements)
         phases = {"forward": p.forward, "backward": p.backward}
-        procedure = lower_procedure(phases, p.elements, [*labels], self.typical)
+        procedure = lower_procedure(phases, p.elements, [*labels], self.typical, p.stacks)
         found = plan(
             procedure,
             sequences,
