@@ -146,9 +146,11 @@ class ModelWriter:
         memory = Memory(found, names.stacks, {*names.given, *names.results})
         read = _read_by(found, "backward")
         loss = procedure.bound.get(p.model.loss)
-        forward = FunctionBody(found, memory, names, "forward", {*read, *([base(loss)] if loss is not None else [])})
-        forward_lines = forward.write()
+        # a gradient may be what the forward phase has computed
         kept = {base(a) for a in results.values() if a is not None}
+        own = {base(loss)} if loss is not None else set()
+        forward = FunctionBody(found, memory, names, "forward", {*read, *kept, *own})
+        forward_lines = forward.write()
         guarded = guards.undefined
         backward = FunctionBody(found, memory, names, "backward", kept, guards.conditions, spare=forward.spare)
         backward.local.update({a: n for a, n in forward.local.items() if a not in backward.local})
@@ -158,13 +160,13 @@ class ModelWriter:
         returned = self._gradients(backward, results, names, guarded)
         head = [f"{' = '.join(guarded)} = None"] if guarded else []
         backward_lines = [*head, *backward_lines, f"return Gradients({', '.join(returned)})"]
-        own = self._free(backward_lines) - set(_assigned(backward_lines, (), {}))
+        used = self._free(backward_lines) - set(_assigned(backward_lines, (), {}))
         known = _assigned(forward_lines, [p.python for g in self.given for p in g.pieces], self.sizes)
-        cache = [n for n in known if n in own and n != "ws"]
+        cache = [n for n in known if n in used and n != "ws"]
         value = forward.statements.text(loss).code if loss is not None else names.symbols[p.model.loss]
         packed = f"({', '.join(['ws', *cache])}{',' if not cache else ''})"
         forward_lines = [*forward_lines, f"return float({value}), {packed}"]
-        lead = "ws" if "ws" in own else "_"
+        lead = "ws" if "ws" in used else "_"
         backward_lines.insert(0, f"{', '.join([lead, *cache])}{',' if not cache else ''} = cache")
         fields = {**forward.fields, **backward.fields}
         wanted = list(self.sizes)

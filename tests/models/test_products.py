@@ -1,0 +1,83 @@
+"""Products in models: of low rank they are not formed, long ones are taken in parts, typical sizes choose the order."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+import pytest
+
+import mcalc
+
+LOW_RANK = """model low_rank
+param U : n x r
+param V : r x m
+P = U V
+loss = tr(P^T P)
+"""
+SIZES = {"n": 40, "r": 2, "m": 30}
+
+
+def largest(text: str, typical: dict[str, int]) -> int:
+    """The most entries of a buffer of the module at its typical sizes."""
+    module = mcalc.generate(text, typical=typical).module
+    return max(a.size for a in module.workspace(**typical) if isinstance(a, np.ndarray))
+
+
+def test_a_product_of_low_rank_is_not_formed() -> None:
+    assert largest(LOW_RANK, SIZES) < SIZES["n"] * SIZES["m"]
+
+
+def test_a_product_of_full_rank_is_formed_once() -> None:
+    assert largest(LOW_RANK, {"n": 4, "r": 50, "m": 3}) <= 50 * 4
+
+
+@pytest.mark.parametrize("typical", [{}, SIZES])
+def test_a_product_of_low_rank_has_its_gradients(typical: dict[str, int]) -> None:
+    module = mcalc.generate(LOW_RANK, typical=typical).module
+    rng = np.random.default_rng(0)
+    U, V = rng.standard_normal((5, 2)), rng.standard_normal((2, 4))
+    loss, gradients = module.value_and_grad(U, V)
+    assert np.isclose(loss, np.sum((U @ V) ** 2))
+    assert np.allclose(gradients.U, 2 * U @ V @ V.T) and np.allclose(gradients.V, 2 * U.T @ U @ V)
+
+
+@pytest.mark.parametrize("ends", ["tr({})", "x^T {} y", "norm({} y)^2"])
+@pytest.mark.parametrize("count", [13, 40])
+def test_a_long_product_has_its_gradients(ends: str, count: int) -> None:
+    names = [f"A{i}" for i in range(count)]
+    text = "model long\n" + "".join(f"param {name} : n x n\n" for name in names)
+    text += "".join(f"input {v} : n\n" for v in "xy" if v in ends) + f"loss = {ends.format(' '.join(names))}\n"
+    module = mcalc.generate(text).module
+    assert module.check_gradients() < 1e-5
+
+
+def test_a_long_product_with_a_vector_multiplies_no_two_matrices() -> None:
+    names = [f"A{i}" for i in range(40)]
+    text = "model long\n" + "".join(f"input {name} : n x n\n" for name in names)
+    text += f"param y : n\nloss = norm({' '.join(names)} y)^2\n"
+    module = mcalc.generate(text).module
+    assert max(prod(a.shape) for a in module.workspace(n=9) if isinstance(a, np.ndarray)) == 9
+
+
+def test_memory_that_is_kept_is_never_given_back() -> None:
+    """Gradients of one call stay what they are when the next call uses what the first kept."""
+    module = mcalc.generate("rnn").module
+    rng = np.random.default_rng(0)
+    shapes = [(4, 3, 2), (4, 3, 1), (3, 5), (2, 5), (5, 5), (5, 1)]
+    first, second = ([rng.standard_normal(s) for s in shapes] for _ in range(2))
+    _, found = module.value_and_grad(*first)
+    copies = [g.copy() for g in found]
+    assert len(module.KEPT) == 1
+    module.value_and_grad(*second)
+    assert all(np.array_equal(g, c) for g, c in zip(found, copies, strict=True))
+    kept = [a for a in module.KEPT[0] if isinstance(a, np.ndarray)]
+    assert not any(np.shares_memory(g, a) for g in found for a in kept)
+
+
+def test_no_memory_is_kept_beyond_the_limit() -> None:
+    module = mcalc.generate("mlp").module
+    module.KEPT_BYTES = 0
+    arrays = [np.ones(s) for s in [(3, 2), (3, 1), (2, 4), (1, 4), (4, 1), (1, 1)]]
+    module.value_and_grad(*arrays)
+    assert not module.KEPT
