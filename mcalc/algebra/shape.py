@@ -34,6 +34,9 @@ class Dim:
             total[monomial] = total.get(monomial, 0) + coefficient
         return _intern(total)
 
+    def __sub__(self, other: Dim) -> Dim:
+        return self + dim(-1) * other
+
     def __mul__(self, other: Dim) -> Dim:
         total: dict[Monomial, Coefficient] = {}
         for left, a in self.terms:
@@ -45,6 +48,28 @@ class Dim:
     def names(self) -> tuple[str, ...]:
         """The names that occur, in order of first occurrence."""
         return tuple(dict.fromkeys(name for monomial, _ in self.terms for name in monomial))
+
+    def put(self, values: Mapping[str, Dim | int]) -> Dim:
+        """The dimension with others, or numbers, in the place of names."""
+        if not any(name in values for name in self.names()):
+            return self
+        total = dim(0)
+        for monomial, coefficient in self.terms:
+            product = dim(coefficient)
+            for name in monomial:
+                value = values.get(name, name)
+                product = product * (value if isinstance(value, Dim) else dim(value))
+            total = total + product
+        return total
+
+    def at_most(self, other: Dim) -> bool:
+        """Whether this is at most the other whatever the names are, each at least 1."""
+        terms = (other - self).terms
+        return all(c > 0 for monomial, c in terms if monomial) and sum(c for _, c in terms) >= 0
+
+    def below(self, other: Dim) -> bool:
+        """Whether this is less than the other whatever the names are, each at least 1."""
+        return (self + dim(1)).at_most(other)
 
     def value(self, sizes: Mapping[str, int]) -> int:
         """The number this dimension is when each name has the given size."""

@@ -8,11 +8,11 @@ Loops over a `size` are unrolled here; loops and sums over a free dimension stay
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace as changed
+from dataclasses import replace
 
 from mcalc.algebra import operators as o
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.shape import SCALAR, dim, shape_text
+from mcalc.algebra.shape import SCALAR, shape_text
 from mcalc.errors import McalcError, NameProblem, NotSupported, ParseError, ShapeError, Span
 from mcalc.frontend.declarations import Declared
 from mcalc.frontend.functions import read_function
@@ -22,7 +22,7 @@ from mcalc.frontend.model_places import moved
 from mcalc.frontend.model_statements import Definition, For, Outputs, Piece, Statements, read_statements
 from mcalc.frontend.model_values import Evaluator, Place
 from mcalc.frontend.parser import tree
-from mcalc.frontend.positions import Range, replace
+from mcalc.frontend.positions import Range
 from mcalc.frontend.syntax import Node
 from mcalc.frontend.words import Scope, key, nearest, shorten, spell
 from mcalc.model.ir import Define, Loop, Model, Sequence, Statement, Total
@@ -133,7 +133,7 @@ class _Reader:
                 self._loop(statement, place, out)
                 return
             for i in indices:
-                here = changed(place, numbers={**place.numbers, statement.range.index: i})
+                here = replace(place, numbers={**place.numbers, statement.range.index: i})
                 try:
                     for inner in statement.body:
                         self._run(inner, here, out)
@@ -188,7 +188,7 @@ class _Reader:
         elif head.name in self.names.series:
             return self._series_target(definition, value, entrywise, place)
         else:
-            at = replace(head.index, {n: dim(v) for n, v in place.numbers.items()})
+            at = head.index.put(place.numbers)
             shown = f"{head.name}[{at}]"
             if shown in evaluator.symbols:
                 raise NameProblem(f"{shown} is defined twice", head.span)
@@ -204,7 +204,7 @@ class _Reader:
         head = definition.head
         assert head.index is not None
         series: Series = self.names.series[head.name]
-        at = replace(head.index, {n: dim(v) for n, v in place.numbers.items()})
+        at = head.index.put(place.numbers)
         if head.name in place.done:
             raise NameProblem(f"{head.name}[{at}] is defined twice", head.span)
         if series.shape is not None and series.shape != value.shape:

@@ -17,7 +17,7 @@ from mcalc.errors import LimitError, NameProblem, NotSupported, ParseError, Span
 from mcalc.frontend.declarations import model_declaration
 from mcalc.frontend.model_places import moved
 from mcalc.frontend.model_statements import Arguments, Definition, For, FunctionText, Head, Size, Statement
-from mcalc.frontend.positions import Range, minus, position, replace
+from mcalc.frontend.positions import Range, position
 from mcalc.frontend.words import Scope, key, nearest
 from mcalc.model.ir import Argument
 
@@ -110,7 +110,7 @@ class Names:
         for name in d.names():
             found = _INDEXED.fullmatch(key(name))
             if found is not None:
-                index = replace(position(found[2], span), {n: dim(v) for n, v in numbers.items()})
+                index = position(found[2], span).put(numbers)
                 if index.number is None or index.number < 0:
                     hint = f"{found[1]}[0], or {found[1]}[l] with l in 1..L and size L"
                     raise ParseError(f"the index of {name} is no number", span, hint=hint)
@@ -119,12 +119,11 @@ class Names:
                 values[name] = dim(numbers[key(name)])
             else:
                 values[name] = dim(key(name))
-        return replace(d, values)
+        return d.put(values)
 
     def bounds(self, range_: Range, numbers: Mapping[str, int]) -> tuple[Dim, Dim]:
         """First and last with numbers put in."""
-        values = {name: dim(value) for name, value in numbers.items()}
-        return replace(range_.first, values), replace(range_.last, values)
+        return range_.first.put(numbers), range_.last.put(numbers)
 
     def unrolled(self, range_: Range, numbers: Mapping[str, int], span: Span) -> range | None:
         """The indices, where both ends are numbers."""
@@ -297,7 +296,7 @@ def _place(names: Names, definition: Definition, loops: tuple[For, ...], numbers
         if loop.range.index in head.index.names():
             _looped(names, definition, loop, nested=len(numbers) > len(names.numbers))
             return
-    at = replace(head.index, {n: dim(v) for n, v in numbers.items()})
+    at = head.index.put(numbers)
     series = names.series.get(name)
     number = at.number
     if series is None and number is not None:
@@ -325,7 +324,7 @@ def _looped(names: Names, definition: Definition, loop: For, nested: bool) -> No
     earlier = names.series.get(name)
     if earlier is not None and earlier.loop is not None:
         raise NameProblem(f"{name}[{index}] is defined twice", head.span, hint=_ONE_INDEX if nested else "")
-    low, high = (replace(d, {n: dim(v) for n, v in names.numbers.items()}) for d in loop.range.ends())
+    low, high = (d.put(names.numbers) for d in loop.range.ends())
     series = names.series[name] = Series(name, low, high, loop=loop)
     constants = [dim(i) for i in names.ragged.pop(name, {})]
     if earlier is not None and earlier.initial is not None:
@@ -347,7 +346,7 @@ def _check_series(names: Names, body: list[Statement]) -> None:
             hint = f"a loop defines {series.name}[t] for each t"
             raise NameProblem(f"{series.name}[{at}] is the first value of no loop", span, hint=hint)
         up = series.loop.range.step > 0
-        fitting = minus(series.first, dim(1)) if up else series.last + dim(1)
+        fitting = series.first - dim(1) if up else series.last + dim(1)
         if at is not fitting:
             range_ = series.loop.range
             raise NameProblem(

@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from dataclasses import replace as changed
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import NamedTuple
 
 from mcalc.algebra import operators as o
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.shape import SCALAR, Dim, dim
+from mcalc.algebra.shape import Dim, dim
 from mcalc.errors import NameProblem, NotSupported, ParseError, Span
 from mcalc.frontend.checking import Question, check
 from mcalc.frontend.dimensions import Misfit
 from mcalc.frontend.elaborate import elaborate
 from mcalc.frontend.inline import Function
 from mcalc.frontend.model_names import Names, Series
-from mcalc.frontend.positions import Range, certainly_negative, minus, replace
+from mcalc.frontend.positions import Range
 from mcalc.frontend.problems import explain
 from mcalc.frontend.program import Resolver, no_dimension
 from mcalc.frontend.syntax import Node
@@ -97,7 +96,7 @@ class Evaluator:
         made = target(total.value)
         if entrywise:
             self.entrywise.add(made)
-        return [*self.totals, changed(total, target=made)]
+        return [*self.totals, replace(total, target=made)]
 
     def _fresh(self, base: str) -> str:
         stem = re.sub(r"\W|_", "", base)
@@ -217,7 +216,7 @@ class Evaluator:
 
     def element(self, name: str, index: Dim, span: Span, place: Place) -> str:
         """The name of an element that is read, `h[t-1]`, its symbol known from here on."""
-        at = replace(index, {n: dim(v) for n, v in place.numbers.items()})
+        at = index.put(place.numbers)
         for n in at.names():
             if n in place.outer:
                 raise NotSupported(f"a sum inside a loop that depends on its index {n}", span)
@@ -274,7 +273,7 @@ class Evaluator:
             raise self._too_early(shown, span)
         index = next(iter(place.ranges))
         now = dim(index)
-        before, after = (now + dim(-1), now + dim(1)) if place.step > 0 else (now + dim(1), now + dim(-1))
+        before, after = (now - dim(1), now + dim(1)) if place.step > 0 else (now + dim(1), now - dim(1))
         way = "an upward" if place.step > 0 else "a downward"
         if at is now:
             if name not in place.done:
@@ -283,7 +282,7 @@ class Evaluator:
         if at is before:
             if series.initial is None or series.shape is None:
                 range_ = place.ranges[index]
-                start = replace(before, {index: range_.first})
+                start = before.put({index: range_.first})
                 hint = f"write {name}[{start}] = … before the loop"
                 raise NameProblem(f"{shown} is read, and {name}[{start}] is not defined", span, hint=hint)
             return
@@ -296,9 +295,9 @@ class Evaluator:
         ends = [at]
         for index, range_ in place.ranges.items():
             if index in at.names():
-                ends = [replace(at, {index: end}) for end in range_.ends()]
+                ends = [at.put({index: end}) for end in range_.ends()]
         for end in ends:
-            if certainly_negative(minus(end, series.first)) or certainly_negative(minus(series.last, end)):
+            if end.below(series.first) or series.last.below(end):
                 what = shown if end is at else f"{shown} comes to {series.name}[{end}], which"
                 raise NameProblem(
                     f"{what} is outside of {series.name}[{series.first}..{series.last}]",
@@ -325,7 +324,7 @@ class Evaluator:
         if not indices:
             return _number(0, span)
         terms = tuple(
-            self._copy(node.args[0], offset, changed(place, numbers={**place.numbers, range_.index: i}), depth + 1)
+            self._copy(node.args[0], offset, replace(place, numbers={**place.numbers, range_.index: i}), depth + 1)
             for i in indices
         )
         return terms[0] if len(terms) == 1 else Node("sum", terms, (False,) * len(terms), *span)
@@ -368,5 +367,3 @@ _LEAVES: dict[str, Callable[[Evaluator, Node, Span, Place], Node]] = {
     "constant": Evaluator._constant,
     "element": Evaluator._element,
 }
-
-__all__ = ["SCALAR", "Evaluator", "Place", "Value"]

@@ -7,7 +7,6 @@ which way they go.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mcalc.algebra.shape import Dim, dim
@@ -15,7 +14,6 @@ from mcalc.errors import ParseError, Span
 
 _TERM = re.compile(r"([+-])?(?:([0-9]{1,9})(?![0-9])\*?)?([A-Za-z]\w*(?:_\{\w+\})?)?")
 _RANGE = re.compile(r"(?:([A-Za-z]\w*(?:_\{\w+\})?)\s+in\s+)?(.*?)\.\.(.*)", re.DOTALL)
-MINUS_ONE = dim(-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,36 +27,13 @@ class Range:
     @property
     def step(self) -> int:
         """1 upwards, -1 downwards (`T..1`)."""
-        terms = minus(self.last, self.first).terms
+        terms = (self.last - self.first).terms
         leading = sum(c for m, c in terms if m) or sum(c for _, c in terms)
         return -1 if leading < 0 else 1
 
     def ends(self) -> tuple[Dim, Dim]:
         """The smaller end and the larger."""
         return (self.first, self.last) if self.step > 0 else (self.last, self.first)
-
-
-def minus(a: Dim, b: Dim) -> Dim:
-    """a - b."""
-    return a + b * MINUS_ONE
-
-
-def replace(d: Dim, values: Mapping[str, Dim]) -> Dim:
-    """The dimension with names replaced."""
-    if not any(name in values for name in d.names()):
-        return d
-    total = dim(0)
-    for monomial, coefficient in d.terms:
-        product = dim(coefficient)
-        for name in monomial:
-            product = product * values.get(name, dim(name))
-        total = total + product
-    return total
-
-
-def certainly_negative(d: Dim) -> bool:
-    """Whether the dimension is below zero whatever its names are (each is at least 1)."""
-    return all(c < 0 for m, c in d.terms if m) and sum(c for _, c in d.terms) < 0
 
 
 def position(text: str, span: Span) -> Dim:
@@ -70,7 +45,7 @@ def position(text: str, span: Span) -> Dim:
         if term is None or not (term[2] or term[3]) or (at and not term[1]):
             break
         value = dim(int(term[2] or 1)) * (dim(term[3]) if term[3] else dim(1))
-        total = total + (value * MINUS_ONE if term[1] == "-" else value)
+        total = total - value if term[1] == "-" else total + value
         at = term.end()
     if at < len(plain) or not plain:
         raise ParseError("an index is a sum of names and integers", span, hint="h[t-1], W[L], A[0]")

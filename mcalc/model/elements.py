@@ -10,49 +10,13 @@ from collections.abc import Mapping
 
 from mcalc.algebra.expr import Expr, fold, make, postorder, rebuild
 from mcalc.algebra.operators import symbol
-from mcalc.algebra.shape import Dim, dim
+from mcalc.algebra.shape import Dim
 from mcalc.model.ir import Element, Sequence
-
-MINUS = dim(-1)
-
-
-def minus(a: Dim, b: Dim) -> Dim:
-    """a - b."""
-    return a + MINUS * b
 
 
 def slope(index: Dim, name: str) -> int:
     """The coefficient of a name in an index that is linear in it."""
     return int(next((c for monomial, c in index.terms if monomial == (name,)), 0))
-
-
-def put(index: Dim, name: str, value: Dim) -> Dim:
-    """The index with a value in the place of a name."""
-    if name not in index.names():
-        return index
-    total = dim(0)
-    for monomial, coefficient in index.terms:
-        product = dim(coefficient)
-        for factor in monomial:
-            product = product * (value if factor == name else dim(factor))
-        total = total + product
-    return total
-
-
-def least(value: Dim) -> int | None:
-    """A lower bound of an integer that is linear in dimensions, each at least 1; None where there is none."""
-    total = 0
-    for monomial, coefficient in value.terms:
-        if monomial and coefficient < 0:
-            return None
-        total += int(coefficient)
-    return total
-
-
-def never_negative(value: Dim) -> bool:
-    """Whether the value is at least 0, whatever the dimensions are (each at least 1)."""
-    bound = least(value)
-    return bound is not None and bound >= 0
 
 
 class Elements:
@@ -82,10 +46,9 @@ class Elements:
         def combine(node: Expr, args: list[Expr]) -> Expr:
             if node.op == "sym" and node in self.elements:
                 element = self.elements[node]
-                sequence, index = element.sequence, element.index
-                return self.at(sequence, put(index, name, value))
+                return self.at(element.sequence, element.index.put({name: value}))
             if node.op == "dim" and name in node.attrs[0].names():
-                return make("dim", (), (put(node.attrs[0], name, value),), node.shape)
+                return make("dim", (), (node.attrs[0].put({name: value}),), node.shape)
             return rebuild(node, args)
 
         return fold(e, combine)

@@ -14,7 +14,7 @@ from mcalc.algebra.expr import Expr, fold, rebuild, substitute
 from mcalc.algebra.operators import add, number, symbol, zeros
 from mcalc.algebra.shape import SCALAR, Dim, Shape, dim
 from mcalc.errors import NotSupported
-from mcalc.model.elements import MINUS, Elements, minus, never_negative, slope
+from mcalc.model.elements import Elements, slope
 from mcalc.model.ir import Define, Loop, Model, Sequence, Statement, Total
 from mcalc.model.naming import Names, base_and_index
 from mcalc.model.uses import Use, Uses, Variable, is_fixed, reach, readers
@@ -99,8 +99,8 @@ class Gathering:
         if row.first is _NOWHERE[0]:
             low, high = first, last
         else:
-            low = row.first if never_negative(minus(first, row.first)) else first
-            high = row.last if never_negative(minus(row.last, last)) else last
+            low = row.first if row.first.at_most(first) else first
+            high = row.last if last.at_most(row.last) else last
         self.made.sequences[name] = Sequence(row.name, row.shape, low, high, row.properties)
 
     # --- statements -----------------------------------------------------------------------------------------------
@@ -148,8 +148,8 @@ class Gathering:
         sign = slope(index, name)
         if sign not in (1, -1):
             raise NotSupported(f"the index {index} of {use.symbol.name} does not move in steps of one")
-        rest = minus(index, dim(sign) * dim(name))
-        return dim(sign) * minus(place, rest)
+        rest = index - dim(sign) * dim(name)
+        return dim(sign) * (place - rest)
 
     def reach(self, use: Use) -> tuple[Dim, Dim]:
         """The first and the last element that a use with a moving index reads."""
@@ -264,12 +264,12 @@ class Gathering:
         row = self.made.sequences[source]
         low, high = row.first, row.last
         self.cover(name, low, high)
-        below, above = minus(first, low).number, minus(high, last).number
+        below, above = (first - low).number, (high - last).number
         # where the sequence is shorter than what is left out, the zeros need room beyond its ends
         room_above = max(0, (below or 1) - 1)
         room_below = max(0, (above or 1) - 1)
         self.cover(name, low + dim(-room_below), high + dim(room_above))
-        self._zeros(name, low, first + MINUS, below)
+        self._zeros(name, low, first - _ONE, below)
         self._zeros(name, last + _ONE, high, above)
 
     def _zeros(self, name: str, first: Dim, last: Dim, count: int | None) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.shape import Dim, Shape
-from mcalc.model.elements import minus, never_negative, put, slope
+from mcalc.model.elements import slope
 from mcalc.model.explain import Range
 from mcalc.model.ir import Define, Loop, Statement, Total
 from mcalc.model.library import load
@@ -149,8 +149,8 @@ class _Grapher:
         """Whether a statement outside the loop that defines a sequence reads its element at `place`."""
         if isinstance(statement, Define):
             return False
-        ends = [put(index, statement.index, end) for end in (statement.first, statement.last)]
+        ends = [index.put({statement.index: end}) for end in (statement.first, statement.last)]
         if isinstance(statement, Loop) and statement.step < 0:
             ends.reverse()
         low, high = ends if slope(index, statement.index) > 0 else ends[::-1]
-        return never_negative(minus(place, low)) and never_negative(minus(high, place))
+        return low.at_most(place) and place.at_most(high)

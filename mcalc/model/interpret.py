@@ -16,7 +16,6 @@ import numpy as np
 from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.shape import ONE, SCALAR, Dim, Shape
 from mcalc.errors import ShapeError, UsageError
-from mcalc.model.elements import minus
 from mcalc.model.ir import Adjoint, Argument, Element, Loop, Model, Sequence, Statement, Total
 from mcalc.verify.numeric import Evaluation, Real, as_points
 
@@ -220,7 +219,7 @@ def _sizes(model: Model, given: Mapping[str, list[Real]], known: Mapping[str, in
     for argument in model.arguments:
         if argument.name in model.sequences:
             row = model.sequences[argument.name]
-            equations.append((minus(row.last, row.first), len(given[argument.name]) - 1))
+            equations.append((row.last - row.first, len(given[argument.name]) - 1))
             shapes = [row.shape] * len(given[argument.name])
         else:
             shapes = [node.shape for node in argument.symbols]

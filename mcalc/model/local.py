@@ -9,7 +9,7 @@ of a network) share one derivation: symbols and dimensions are renamed in readin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, depends_on, fold, make, postorder, substitute
@@ -93,7 +93,7 @@ class Renaming:
 
     def __init__(self) -> None:
         self.symbols: dict[Expr, Expr] = {}
-        self.dimensions: dict[str, str] = {}
+        self.dimensions: dict[str, Dim] = {}
 
     def __call__(self, e: Expr) -> Expr:
         """The expression under the new names."""
@@ -101,8 +101,8 @@ class Renaming:
 
     def _dimension(self, size: Dim) -> Dim:
         for name in size.names():
-            self.dimensions.setdefault(name, f"n{len(self.dimensions) + 1}")
-        return _mapped(size, self.dimensions)
+            self.dimensions.setdefault(name, dim(f"n{len(self.dimensions) + 1}"))
+        return size.put(self.dimensions)
 
     def _symbol(self, node: Expr) -> Expr:
         if node not in self.symbols:
@@ -113,8 +113,8 @@ class Renaming:
     def inverse(self) -> Callable[[Expr], Expr]:
         """The way back."""
         symbols = {new: old for old, new in self.symbols.items()}
-        dimensions = {new: old for old, new in self.dimensions.items()}
-        return lambda e: renamed(e, symbols.__getitem__, lambda size: _mapped(size, dimensions))
+        dimensions = {str(new): dim(old) for old, new in self.dimensions.items()}
+        return lambda e: renamed(e, symbols.__getitem__, lambda size: size.put(dimensions))
 
 
 def renamed(e: Expr, symbol_of: Callable[[Expr], Expr], dimension_of: Callable[[Dim], Dim]) -> Expr:
@@ -128,15 +128,3 @@ def renamed(e: Expr, symbol_of: Callable[[Expr], Expr], dimension_of: Callable[[
         return make(node.op, tuple(args), attrs, shape)
 
     return fold(e, combine)
-
-
-def _mapped(size: Dim, names: Mapping[str, str]) -> Dim:
-    if not size.names():
-        return size
-    total = dim(0)
-    for monomial, coefficient in size.terms:
-        product = dim(coefficient)
-        for name in monomial:
-            product = product * dim(names[name])
-        total = total + product
-    return total

@@ -10,7 +10,6 @@ from __future__ import annotations
 from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.shape import Dim, dim
 from mcalc.errors import NotSupported
-from mcalc.model.elements import MINUS, minus, never_negative
 from mcalc.model.gather import Gathering, joined, zero
 from mcalc.model.ir import Define, Loop
 from mcalc.model.uses import Use
@@ -92,7 +91,7 @@ class Reversal:
             if g.fixed(use):
                 continue
             if use.position == self.position:
-                distance = (self.step * minus(self.own, g.made.elements[use.symbol].index)).number
+                distance = (self.step * (self.own - g.made.elements[use.symbol].index)).number
                 if distance is None or distance < 0:
                     raise NotSupported(
                         f"{use.symbol.name} in a loop over {self.loop.index} is not of an earlier iteration"
@@ -103,7 +102,7 @@ class Reversal:
                     direct.append(g.part(use))
                 continue
             first, last = g.reach(use)
-            if never_negative(minus(self.low, first)) and never_negative(minus(last, self.high)):
+            if first.at_most(self.low) and self.high.at_most(last):
                 direct.append(g.at(use, self.own))
             elif not self._outside(first, last) and not g.defines(use, name):
                 direct.append(g.made.at(g.spread_use(use), self.own))
@@ -114,7 +113,7 @@ class Reversal:
 
     def _outside(self, first: Dim, last: Dim) -> bool:
         """Whether no index of the loop is in first..last."""
-        return never_negative(minus(self.low, last) + MINUS) or never_negative(minus(first, self.high) + MINUS)
+        return last.below(self.low) or self.high.below(first)
 
     def _end(self, name: str) -> Expr | None:
         """What statements after the loop hand to the element of its last iteration alone."""
@@ -134,11 +133,11 @@ class Reversal:
         """h_bar[T] = what comes from after the loop; iteration t defines h_bar[t-1]."""
         g = self.g
         bar = g.bars[name]
-        before = minus(self.own, self.step)
+        before = self.own - self.step
         g.define(g.made.at(bar, self.loop.last), end)
-        g.cover(bar, minus(self.loop.first, self.step), minus(self.loop.first, self.step))
+        g.cover(bar, self.loop.first - self.step, self.loop.first - self.step)
         self.tail.append(Define(g.made.at(bar, before), joined([g.part(use) for use in uses])))
-        g.complete.add((name, minus(self.loop.first, self.step)))
+        g.complete.add((name, self.loop.first - self.step))
 
     def _later(self, name: str, distance: int, uses: list[Use], end: Expr | None) -> list[Expr]:
         """What iteration t + D hands to h[t], as it is read at t; the elements before the loop get theirs noted."""
@@ -162,7 +161,7 @@ class Reversal:
             self.tail.append(Define(g.made.at(carried, self.own), joined(parts)))
             read = [g.made.at(carried, self.own + shift)]
         for k in range(1, distance + 1):
-            place = minus(self.loop.first, self.step * dim(k))
+            place = self.loop.first - self.step * dim(k)
             values = [g.made.moved(e, self.loop.index, place) for e in read]
             g.owed.setdefault((name, place), []).extend(values)
         return read
@@ -183,7 +182,7 @@ class Reversal:
             row = g.made.sequences[sequence]
             for k in range(1, distance + 1):
                 there = g.made.elements[g.made.moved(node, self.loop.index, self.loop.last + self.step * dim(k))].index
-                if not (never_negative(minus(there, row.first)) and never_negative(minus(row.last, there))):
+                if not (row.first.at_most(there) and there.at_most(row.last)):
                     return False
         return True
 

@@ -23,7 +23,6 @@ from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import Dim, dim
 from mcalc.algebra.structure import structure
 from mcalc.errors import UsageError
-from mcalc.model.elements import MINUS, minus, never_negative
 from mcalc.model.gather import Gathering, joined, zero
 from mcalc.model.ir import Adjoint, Argument, Define, Loop, Model
 from mcalc.model.loops import reverse_loop
@@ -119,16 +118,16 @@ def _handed(g: Gathering, name: str, target: Expr) -> list[Expr]:
         if g.fixed(use) or g.defines(use, name):
             continue
         first, last = g.reach(use)
-        if never_negative(minus(place, first)) and never_negative(minus(last, place)):
+        if first.at_most(place) and place.at_most(last):
             found.append(g.at(use, place))
-        elif not (never_negative(minus(first, place) + MINUS) or never_negative(minus(place, last) + MINUS)):
+        elif not (place.below(first) or last.below(place)):
             found.append(g.made.at(g.spread_use(use), place))
     return found
 
 
 def _apart(a: Dim, b: Dim) -> bool:
     """Whether two indices are different whatever the dimensions."""
-    return never_negative(minus(a, b) + MINUS) or never_negative(minus(b, a) + MINUS)
+    return b.below(a) or a.below(b)
 
 
 # --- parameters -------------------------------------------------------------------------------------------------------
@@ -170,7 +169,7 @@ def _sequence_gradient(g: Gathering, name: str) -> Expr:
         if g.fixed(use):
             continue
         first, last = g.reach(use)
-        if never_negative(minus(row.first, first)) and never_negative(minus(last, row.last)):
+        if first.at_most(row.first) and row.last.at_most(last):
             parts.append(g.at(use, dim(index)))
         else:
             parts.append(g.made.at(g.spread_use(use), dim(index)))

@@ -34,7 +34,7 @@ class Range:
     @property
     def count(self) -> Dim:
         """How many they are."""
-        return self.last + dim(-1) * self.first + dim(1)
+        return self.last - self.first + dim(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Stacker:
         element = self.elements.get(e)
         if element is None or r.index not in element.index.names():
             return Form(False, None, None)
-        made = self.symbol(element.sequence, r, element.index + dim(-1) * dim(r.index))
+        made = self.symbol(element.sequence, r, element.index - dim(r.index))
         if e.is_scalar:
             return Form(True, made, made)
         return Form(True, None, made) if e.is_column else Form(True, made, None)

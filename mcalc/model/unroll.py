@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from mcalc.algebra.expr import Expr, fold, make
 from mcalc.algebra.operators import add, number, symbol, zeros
-from mcalc.algebra.shape import SCALAR, Dim, Shape, dim
-from mcalc.model.elements import put
+from mcalc.algebra.shape import SCALAR, Dim, Shape
 from mcalc.model.ir import Adjoint, Define, Element, Loop, Model, Sequence, Statement, Total
 
 
@@ -74,9 +73,7 @@ class Unrolled:
 
     def dimension(self, size: Dim) -> Dim:
         """A dimension in which the lengths are numbers."""
-        for name, value in self.numbers.items():
-            size = put(size, name, dim(value))
-        return size
+        return size.put(self.numbers)
 
     def shape(self, shape: Shape) -> Shape:
         """A shape in which the lengths are numbers."""
@@ -118,8 +115,7 @@ class Unrolled:
                 return self.read(node, indices)
             attrs = tuple(self.dimension(a) if isinstance(a, Dim) else a for a in node.attrs)
             if node.op == "dim":
-                for name, k in indices.items():
-                    attrs = (put(attrs[0], name, dim(k)),)
+                attrs = (attrs[0].put(indices),)
                 if attrs[0].number is not None:
                     return number(attrs[0].number)
             return make(node.op, tuple(args), attrs, self.shape(node.shape))

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 from mcalc.algebra.expr import Expr, depends_on, symbols
 from mcalc.algebra.operators import add, number
 from mcalc.algebra.shape import Dim, dim
-from mcalc.model.elements import Elements, minus, slope
+from mcalc.model.elements import Elements, slope
 from mcalc.model.ir import Define, Loop, Model, Statement, Total
 from mcalc.model.local import LocalAdjoints
 from mcalc.simplify.normal_form import Normaliser
@@ -55,7 +55,7 @@ def reach(made: Elements, use: Use) -> tuple[Dim, Dim]:
     name, first, last = use.over
     index = made.elements[use.symbol].index
     sign = dim(slope(index, name))
-    shift = minus(index, sign * dim(name))
+    shift = index - sign * dim(name)
     ends = shift + sign * first, shift + sign * last
     return ends if slope(index, name) > 0 else ends[::-1]
 
