@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcalc.cli import Command, Text, colour, unicode_output, write
+from mcalc.commands.options import TRACEBACK
 from mcalc.errors import LimitError, McalcError, UsageError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ A proof has one equation a line: definitions (R = y - X W), differentials (df = 
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="What to write.")
 @click.option("--verbose", "-v", is_flag=True, help="Of several files, every line and not only the table.")
 @click.option("--ascii", "plain", is_flag=True, help="No characters beyond ASCII.")
-@click.option("--traceback", is_flag=True, help="Show where in mcalc an error arose.")
+@TRACEBACK
 def command(targets: tuple[str, ...], **options: Any) -> int:
     """Runs the command; the exit code."""
     if options["claim"] is not None or options["equals"] is not None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from mcalc.cli import Command, Text, save, unicode_output, write
+from mcalc.cli import Command, Text, unicode_output
+from mcalc.commands.options import FORCE, SETTINGS, TRACEBACK, deliver, numbers
 from mcalc.errors import McalcError, UsageError
 
 if TYPE_CHECKING:
@@ -52,8 +56,7 @@ a shipped one), the gradients of its loss by its parameters are derived, as recu
 @click.argument("expression", type=Text(), required=False)
 @click.option("--wrt", "-w", multiple=True, type=Text(), metavar="NAME", help="By which variable; may be repeated.")
 @click.option("--model", type=Text(), metavar="NAME", help="A shipped model (mcalc models lists them).")
-@click.option("--set", "settings", multiple=True, type=Text(), metavar="NAME=NUMBER",
-              help="Another value for a size of the model; may be repeated.")  # fmt: skip
+@SETTINGS
 @click.option("--where", multiple=True, type=Text(), metavar="DECLARATIONS",
               help='Shapes and properties: "X: n x m; S: n x n spd; t: scalar".')  # fmt: skip
 @click.option("--define", multiple=True, type=Text(), metavar="FUNCTION",
@@ -68,10 +71,10 @@ a shipped one), the gradients of its loss by its parameters are derived, as recu
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="What to write.")
 @click.option("--ascii", "plain", is_flag=True, help="No characters beyond ASCII.")
 @click.option("--output", "-o", metavar="FILE", help="Write to FILE.")
-@click.option("--force", is_flag=True, help="Overwrite FILE.")
+@FORCE
 @click.option("--no-verify", is_flag=True, help="Skip proof and check; the output says 'not verified'.")
 @click.option("--debug", is_flag=True, help="Say what takes how long, on standard error.")
-@click.option("--traceback", is_flag=True, help="Show where in mcalc an error arose.")
+@TRACEBACK
 def command(expression: str | None, **options: Any) -> None:
     """Runs the command."""
     name = options.pop("model")
@@ -99,24 +102,20 @@ def _run(expression: str, options: dict[str, Any]) -> None:
 
         hint = f"--wrt X; of the shipped model: --model {expression}" if expression in names() else "--wrt X"
         raise UsageError("by which variable?", hint=hint)
-    from time import perf_counter
-
     from mcalc.derivation import derive
 
-    start = perf_counter()
-    found = derive(
-        expression,
-        options["wrt"],
-        options["where"],
-        kind="critical-point" if options["solve"] else options["kind"],
-        define=options["define"],
-        steps=options["steps"],
-        layout=options["layout"],
-        vech=options["vech"],
-        verify=not options["no_verify"],
-    )
-    if options["debug"]:
-        click.echo(f"debug: derived in {1e3 * (perf_counter() - start):.1f} ms", err=True)
+    with _timed(options["debug"]):
+        found = derive(
+            expression,
+            options["wrt"],
+            options["where"],
+            kind="critical-point" if options["solve"] else options["kind"],
+            define=options["define"],
+            steps=options["steps"],
+            layout=options["layout"],
+            vech=options["vech"],
+            verify=not options["no_verify"],
+        )
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
     _put_out(found, options)
@@ -127,9 +126,6 @@ _OF_EXPRESSIONS = ("where", "define", "kind", "solve", "vech")
 
 def _run_model(model: str, options: dict[str, Any]) -> None:
     """The gradients of a model."""
-    from time import perf_counter
-
-    from mcalc.commands.generate import numbers
     from mcalc.model_derivation import derive_model
 
     for option in _OF_EXPRESSIONS:
@@ -137,25 +133,29 @@ def _run_model(model: str, options: dict[str, Any]) -> None:
             raise UsageError(f"--{option} is for expressions, not for models")
     if options["form"] == "python":
         raise UsageError("the module of a model is generated", hint=f"mcalc generate {model}")
-    start = perf_counter()
-    found = derive_model(
-        model,
-        list(options["wrt"]) or None,
-        sizes=numbers("--set", options["settings"]),
-        steps=options["steps"],
-        verify=not options["no_verify"],
-    )
-    if options["debug"]:
-        click.echo(f"debug: derived in {1e3 * (perf_counter() - start):.1f} ms", err=True)
+    with _timed(options["debug"]):
+        found = derive_model(
+            model,
+            list(options["wrt"]) or None,
+            sizes=numbers("--set", options["settings"]),
+            steps=options["steps"],
+            verify=not options["no_verify"],
+        )
     _put_out(found, options)
+
+
+@contextmanager
+def _timed(told: bool) -> Iterator[None]:
+    """Says how long a derivation took, if asked to."""
+    start = perf_counter()
+    yield
+    if told:
+        click.echo(f"debug: derived in {1e3 * (perf_counter() - start):.1f} ms", err=True)
 
 
 def _put_out(found: Derivation | Derivations | ModelDerivation, options: dict[str, Any]) -> None:
     text = render(found, options["form"], unicode=not options["plain"] and (options["output"] or unicode_output()))
-    if options["output"]:
-        save(text, options["output"], force=options["force"])
-    else:
-        write(text)
+    deliver(text, options["output"], force=options["force"])
 
 
 def render(found: Derivation | Derivations | ModelDerivation, form: str, *, unicode: bool) -> str:

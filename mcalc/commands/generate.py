@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mcalc.cli import Command, Text, save, write
+from mcalc.commands.options import SETTINGS, TRACEBACK, numbers
 from mcalc.errors import UsageError
 
 
@@ -28,13 +29,12 @@ MODEL is the name of a shipped model (mcalc models lists them) or the path of a 
 @click.argument("model", type=Text(), required=False)
 @click.option("--output", "-o", metavar="FILE", help="Write to FILE (default: standard output).")
 @click.option("--all", "every", is_flag=True, help="Every shipped model, into the folder that -o names.")
-@click.option("--set", "settings", multiple=True, type=Text(), metavar="NAME=NUMBER",
-              help="Another value for a size of the model; may be repeated.")  # fmt: skip
+@SETTINGS
 @click.option("--typical", multiple=True, type=Text(), metavar="NAME=NUMBER",
               help="A size of a dimension to be fast for; may be repeated.")  # fmt: skip
 @click.option("--test", is_flag=True, help="Write a test of the gradients beside FILE, too.")
 @click.option("--force", is_flag=True, help="Overwrite FILE even if mcalc did not write it.")
-@click.option("--traceback", is_flag=True, help="Show where in mcalc an error arose.")
+@TRACEBACK
 def command(model: str | None, **options: Any) -> None:
     """Runs the command."""
     from mcalc.generation import generate
@@ -98,15 +98,3 @@ def written_by_mcalc(path: str) -> bool:
     except (OSError, UnicodeDecodeError):
         return False
     return "\nWritten by mcalc " in head
-
-
-def numbers(option: str, settings: tuple[str, ...]) -> dict[str, int]:
-    """The numbers by name that an option gives, as NAME=NUMBER."""
-    sizes: dict[str, int] = {}
-    hint = f"{option} L=3" if option == "--set" else f"{option} n=1000"
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or not value.strip().isdecimal() or not name.strip():
-            raise UsageError(f"{option} {setting[:60]}: NAME=NUMBER is expected", hint=hint)
-        sizes[name.strip()] = int(value)
-    return sizes

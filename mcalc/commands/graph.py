@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from mcalc.cli import Command, Text, save, write
+from mcalc.cli import Command, Text
+from mcalc.commands.options import FORCE, SETTINGS, TRACEBACK, deliver, numbers
 
 
 @click.command(
@@ -24,18 +25,13 @@ MODEL is the name of a shipped model (mcalc models lists them) or the path of a 
 @click.option("--output", "-o", metavar="FILE", help="Write to FILE (default: standard output).")
 @click.option("--wrt", "-w", multiple=True, type=Text(), metavar="NAME",
               help="Cotangents on the way to this parameter only; may be repeated.")  # fmt: skip
-@click.option("--set", "settings", multiple=True, type=Text(), metavar="NAME=NUMBER",
-              help="Another value for a size of the model; may be repeated.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Overwrite FILE.")
-@click.option("--traceback", is_flag=True, help="Show where in mcalc an error arose.")
+@SETTINGS
+@FORCE
+@TRACEBACK
 def command(model: str, **options: Any) -> None:
     """Runs the command."""
-    from mcalc.commands.generate import numbers
     from mcalc.formats.graph import svg
     from mcalc.model.graph import drawn
 
     text = svg(drawn(model, list(options["wrt"]) or None, numbers("--set", options["settings"])))
-    if options["output"]:
-        save(text, options["output"], force=options["force"])
-    else:
-        write(text)
+    deliver(text, options["output"], force=options["force"])

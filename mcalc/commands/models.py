@@ -7,6 +7,7 @@ import sys
 import click
 
 from mcalc.cli import Command, Text, write
+from mcalc.commands.options import TRACEBACK
 
 
 @click.command(
@@ -19,7 +20,7 @@ from mcalc.cli import Command, Text, write
 """,
 )
 @click.argument("name", type=Text(), required=False)
-@click.option("--traceback", is_flag=True, help="Show where in mcalc an error arose.")
+@TRACEBACK
 def command(name: str | None, traceback: bool) -> None:
     """Runs the command."""
     from shutil import get_terminal_size
