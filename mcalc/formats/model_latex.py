@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.names import latex_dimension, latex_name
 from mcalc.formats.model import detail_rows, formula_of, gradient_names, reason_of, shape_of
 from mcalc.formats.notation import Latex, Unicode
 from mcalc.model.explain import Line, Passage, Range, lines_of
+from mcalc.model.naming import base_and_index
 
 if TYPE_CHECKING:
     from mcalc.model_derivation import ModelDerivation
@@ -17,28 +18,7 @@ if TYPE_CHECKING:
 _THEN = r",\ "
 
 
-class Math(NamedTuple):
-    """LaTeX, in which h[0] is told apart from a matrix h0."""
-
-    names: Mapping[Expr, str]
-
-    def formula(self, e: Expr, names: Mapping[Expr, str] | None = None) -> str:
-        return Latex().formula(e, {**self.names, **(names or {})})
-
-    def name(self, name: str) -> str:
-        return Latex().name(name)
-
-    def label(self, left: str, function: str, variables: Collection[str] = ()) -> str:
-        return Latex().label(left, function, variables)
-
-    def shape(self, shape: Sequence[str]) -> str:
-        return Latex().shape(shape)
-
-    def phrase(self, text: str) -> str:
-        return Latex().phrase(text)
-
-
-def _math(found: ModelDerivation) -> Math:
+def _notation(found: ModelDerivation) -> Latex:
     """The notation of a derivation: where names clash, an index keeps its brackets."""
     explained = found.explained
     passages = (*explained.definitions, *explained.cotangents, *explained.gradients)
@@ -49,15 +29,15 @@ def _math(found: ModelDerivation) -> Math:
     for nodes in written.values():
         if len(nodes) > 1:
             for node in nodes:
-                base, bracket, index = node.name.partition("[")
-                if bracket:
-                    clashes[node] = f"{base}[[{index}]"
-    return Math(clashes)
+                base, index = base_and_index(node.name)
+                if index:
+                    clashes[node] = f"{base}[{index}]"
+    return Latex(clashes)
 
 
 def latex(found: ModelDerivation, environment: str = "align*") -> str:
     """One environment with everything, a line feed at its end."""
-    parts = [_definition_rows(found), _cotangent_rows(found), _gradient_rows(found), *_detail_rows(found)]
+    parts = [rows for _, rows in _sections(found, _notation(found))]
     return _aligned([row for part in parts if part for row in [*part, ""]][:-1], environment)
 
 
@@ -71,35 +51,27 @@ def _aligned(rows: Sequence[str], environment: str) -> str:
     return f"\\begin{{{environment}}}\n{body}\\end{{{environment}}}\n"
 
 
-def _definition_rows(found: ModelDerivation) -> list[str]:
-    return list(_rows(found.explained.definitions, _math(found), {}, lambda line: ""))
+def _sections(found: ModelDerivation, math: Latex) -> list[tuple[str, list[str]]]:
+    """The parts of a derivation: their titles, and the rows of each."""
+    explained = found.explained
 
+    def told(line: Line) -> str:
+        return reason_of(line, math) if found.steps != "none" else ""
 
-def _told(found: ModelDerivation, math: Math) -> Callable[[Line], str]:
-    """The reason of a line, where reasons were asked for."""
-    return lambda line: reason_of(line, math) if found.steps != "none" else ""
-
-
-def _cotangent_rows(found: ModelDerivation) -> list[str]:
-    math = _math(found)
-    return list(_rows(found.explained.cotangents, math, {}, _told(found, math)))
-
-
-def _gradient_rows(found: ModelDerivation) -> list[str]:
-    math = _math(found)
-    return list(_rows(found.explained.gradients, math, gradient_names(found), _told(found, math)))
-
-
-def _detail_rows(found: ModelDerivation) -> list[list[str]]:
-    groups = []
+    sections = [
+        ("The model", list(_rows(explained.definitions, math, {}, lambda line: ""))),
+        ("Cotangents", list(_rows(explained.cotangents, math, {}, told))),
+        ("Gradients", list(_rows(explained.gradients, math, gradient_names(found), told))),
+    ]
     for target, derived in found.details:
-        rows = detail_rows(found, target, derived.steps, _math(found))[2:]
-        groups.append([rf"{row.left}{' ' if row.left else ''}&= {row.right} && \text{{{row.reason}}}" for row in rows])
-    return groups
+        rows = detail_rows(found, target, derived.steps, math)[2:]
+        texts = [rf"{row.left}{' ' if row.left else ''}&= {row.right} && \text{{{row.reason}}}" for row in rows]
+        sections.append((f"The adjoint of ${math.formula(target)}$", texts))
+    return sections
 
 
 def _rows(
-    passages: Iterable[Passage], math: Math, labels: dict[Expr, str], reason: Callable[[Line], str]
+    passages: Iterable[Passage], math: Latex, labels: dict[Expr, str], reason: Callable[[Line], str]
 ) -> Iterator[str]:
     for passage in passages:
         for line in passage.lines:
@@ -120,7 +92,7 @@ def _latex_bounds(range_: Range) -> str:
 
 def markdown(found: ModelDerivation) -> str:
     """The document, with a line feed at its end."""
-    math = _math(found)
+    math = _notation(found)
     text = [f"# The gradients of {found.name}", "", "| symbol | shape | |", "| --- | --- | --- |"]
     for argument in found.model.arguments:
         word = "parameter" if argument.kind == "param" else "input"
@@ -134,14 +106,7 @@ def markdown(found: ModelDerivation) -> str:
             text.append(
                 f"| ${math.name(argument.name)}_t,\\ t = {where}$ | ${math.shape(shape_of(row.shape))}$ | {words} |"
             )
-    sections = [
-        ("The model", _definition_rows(found)),
-        ("Cotangents", _cotangent_rows(found)),
-        ("Gradients", _gradient_rows(found)),
-    ]
-    sections += [(f"The adjoint of ${math.formula(target)}$", rows)
-                 for (target, _), rows in zip(found.details, _detail_rows(found), strict=True)]  # fmt: skip
-    for title, rows in sections:
+    for title, rows in _sections(found, math):
         if rows:
             text += ["", f"## {title}", "", "$$", _aligned(rows, "aligned").rstrip(), "$$"]
     if found.conditions:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mcalc.algebra.expr import Expr
@@ -133,10 +134,12 @@ class Unicode(NamedTuple):
 
 
 class Latex(NamedTuple):
-    """LaTeX math; phrases are text mode."""
+    """LaTeX math; phrases are text mode. `names` are names of symbols other than their own."""
+
+    names: Mapping[Expr, str] = MappingProxyType({})
 
     def formula(self, e: Expr, names: Mapping[Expr, str] | None = None) -> str:
-        return latex_text(e, names)
+        return latex_text(e, {**self.names, **(names or {})})
 
     def name(self, name: str) -> str:
         return latex_name(name)
