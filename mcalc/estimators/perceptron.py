@@ -13,9 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mcalc.estimators.networks import Array, Network, perceptron
-from mcalc.estimators.training import NetworkEstimator, glorot
-
-_FLOATS = (np.float64, np.float32)
+from mcalc.estimators.training import FLOATS, NetworkEstimator, glorot
 
 
 class _Perceptron(NetworkEstimator):
@@ -117,7 +115,7 @@ class MLPRegressor(RegressorMixin, _Perceptron):  # type: ignore[misc]
         return tags
 
     def _validated(self, X: Any, y: Any, first: bool, classes: Any) -> tuple[Array, Array]:
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=_FLOATS, reset=first)
+        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=FLOATS, reset=first)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return X, y.astype(X.dtype, copy=False).reshape(len(X), -1)
@@ -132,7 +130,7 @@ class MLPRegressor(RegressorMixin, _Perceptron):  # type: ignore[misc]
     def predict(self, X: Any) -> Array:
         """The predictions: (n,), or (n, k) for k > 1 outputs."""
         check_is_fitted(self, "coefs_")
-        found = self._outputs(validate_data(self, X, dtype=_FLOATS, reset=False))
+        found = self._outputs(validate_data(self, X, dtype=FLOATS, reset=False))
         return found[:, 0] if found.shape[1] == 1 else found
 
 
@@ -148,7 +146,7 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
         return "logistic" if len(self.classes_) == 2 else "softmax"
 
     def _validated(self, X: Any, y: Any, first: bool, classes: Any) -> tuple[Array, Array]:
-        X, y = validate_data(self, X, y, dtype=_FLOATS, reset=first)
+        X, y = validate_data(self, X, y, dtype=FLOATS, reset=first)
         check_classification_targets(y)
         y = column_or_1d(y, warn=True)
         if first:
@@ -184,7 +182,7 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class, n x k, in the order of `classes_`."""
         check_is_fitted(self, "coefs_")
-        found = self._outputs(validate_data(self, X, dtype=_FLOATS, reset=False))
+        found = self._outputs(validate_data(self, X, dtype=FLOATS, reset=False))
         return np.hstack([1 - found, found]) if found.shape[1] == 1 else found
 
     def predict_log_proba(self, X: Any) -> Array:
@@ -196,7 +194,7 @@ class MLPClassifier(ClassifierMixin, _Perceptron):  # type: ignore[misc]
     def predict(self, X: Any) -> Array:
         """The most probable class of each sample."""
         check_is_fitted(self, "coefs_")
-        found: Array = self.classes_[self._codes(self._outputs(validate_data(self, X, dtype=_FLOATS, reset=False)))]
+        found: Array = self.classes_[self._codes(self._outputs(validate_data(self, X, dtype=FLOATS, reset=False)))]
         return found
 
 

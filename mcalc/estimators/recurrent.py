@@ -11,9 +11,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mcalc.estimators.networks import Array, Network, recurrent
-from mcalc.estimators.training import NetworkEstimator, glorot
-
-_FLOATS = (np.float64, np.float32)
+from mcalc.estimators.training import FLOATS, NetworkEstimator, glorot
 
 
 class RNNRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
@@ -120,15 +118,15 @@ class RNNRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     def _network(self) -> Network:
         return recurrent(self.activation, bool(self.return_sequences))
 
-    def _sequences(self, X: Any, first: bool, y: Any = None) -> tuple[Array, bool]:
+    def _sequences(self, X: Any, first: bool) -> tuple[Array, bool]:
         """The data as sequences (n, T, d), and whether they are windows of successive times."""
         if _dimensions(X) != 3:
-            X = validate_data(self, X, dtype=_FLOATS, reset=first)
+            X = validate_data(self, X, dtype=FLOATS, reset=first)
             return _windows(X, self.n_steps), True
-        X = check_array(X, dtype=_FLOATS, allow_nd=True, ensure_all_finite=False)
+        X = check_array(X, dtype=FLOATS, allow_nd=True, ensure_all_finite=False)
         if not X.shape[1]:
             raise ValueError("the sequences have 0 steps; at least one is needed")
-        validate_data(self, X.reshape(-1, X.shape[2]), dtype=_FLOATS, reset=first)
+        validate_data(self, X.reshape(-1, X.shape[2]), dtype=FLOATS, reset=first)
         return X, False
 
     def _validated(self, X: Any, y: Any, first: bool, classes: Any) -> tuple[Array, Array]:

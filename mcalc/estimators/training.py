@@ -21,6 +21,9 @@ from mcalc.estimators.objective import Objective
 from mcalc.estimators.progress import Progress
 from mcalc.estimators.solvers import solver_of
 
+FLOATS = (np.float64, np.float32)
+"""The types that data may have; others are converted."""
+
 
 def _real(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
@@ -260,4 +263,4 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         return bool(last > so_far)
 
 
-__all__ = ["NetworkEstimator", "glorot"]
+__all__ = ["FLOATS", "NetworkEstimator", "glorot"]
