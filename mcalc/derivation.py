@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.expr import symbols as symbols_of
-from mcalc.algebra.structure import PROPERTIES, holds
+from mcalc.algebra.structure import PROPERTIES
 from mcalc.dispatch import check_order, default_kind, differentiate
 from mcalc.errors import McalcError, Span, UsageError
 from mcalc.rewrite.derivation import NUMERATOR, Answer, Derived, Step
@@ -351,9 +351,10 @@ def _layout(answer: Answer, name: str) -> str:
 
 def _stack(text: str, x: Expr, answer: Answer) -> str:
     """vec or vech of a variable or its differential; of an upper triangular one, of its transpose."""
-    if x not in answer.vech:
-        return f"vec({text})"
-    return f"vech({text}^T)" if holds(x, "upper") else f"vech({text})"
+    from mcalc.calculus.vech import stack_word
+
+    word = stack_word(x, answer.vech)
+    return f"{word.rstrip('t')}({text}{'^T' if word.endswith('t') else ''})"
 
 
 def _symbols(parsed: Parsed, result: Expr) -> dict[str, Symbol]:
