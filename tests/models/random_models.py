@@ -281,3 +281,25 @@ def _total(m: Maker, sequences: dict[str, Shape]) -> str:
     inner = m.number(2) if shape == SCALAR or m.r.random() < 0.3 else f"norm({m.expr(shape, 2)})^2 / 4"
     m.names = outer
     return f"sum(t in {start}..T, {inner})"
+
+
+def products(r: Random, smooth: bool = False) -> str:
+    """A model of square parameters only: products, their sums, traces and norms."""
+    names = [f"A{i}" for i in range(r.randint(2, 5))]
+    lines = ["model products", *(f"param {name} : n x n" for name in names), "param v : n"]
+
+    def product() -> str:
+        return " ".join(r.choice(names) + r.choice(["", "^T"]) for _ in range(r.randint(1, 4)))
+
+    for j in range(r.randint(0, 4)):
+        value = product()
+        if r.random() < 0.3:
+            value = f"{r.choice(['tanh', 'sin', 'exp'] if smooth else ['tanh', 'relu', 'abs'])}({value})"
+        elif r.random() < 0.3:
+            value = f"{value} + {r.choice(names)}"
+        lines.append(f"D{j} = {value}")
+        names.append(f"D{j}")
+    terms = [
+        r.choice(["tr({})", "v^T {} v", "norm({})^2", "sum({})"]).format(product()) for _ in range(r.randint(1, 3))
+    ]
+    return "\n".join([*lines, f"loss = {' + '.join(terms)}", ""])
