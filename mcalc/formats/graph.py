@@ -76,7 +76,7 @@ class _Drawing:
             return Unicode().name(text)
         value = unicode_text(node.value)
         if node.over is not None:
-            value = f"Σ({node.over.name} = {node.over.first}..{node.over.last}) {value}"
+            value = f"Σ({node.over.index} = {node.over.first}..{node.over.last}) {value}"
         return f"{unicode_text(node.target)} = {value}"
 
     def _shape(self, node: Node) -> str:
@@ -234,7 +234,7 @@ class _Drawing:
         ] = None
         self.above[
             f'<text class="small" x="{number(corner.x + 10)}" y="{number(corner.y + 16)}">'
-            f"for {escape(f'{range_.name} = {range_.first}..{range_.last}')}</text>"
+            f"for {escape(f'{range_.index} = {range_.first}..{range_.last}')}</text>"
         ] = None
         inside = Point(corner.x + _PAD, corner.y + _HEAD)
         for link in group.layout.routes:

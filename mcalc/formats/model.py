@@ -20,7 +20,8 @@ from mcalc.algebra.shape import Shape
 from mcalc.formats.notation import Ascii, Notation, Unicode
 from mcalc.formats.text import BLANK, fill, table
 from mcalc.formats.text import Line as Row
-from mcalc.model.explain import Line, Passage, Range
+from mcalc.model.explain import Line, Passage
+from mcalc.model.ir import Range
 
 if TYPE_CHECKING:
     from mcalc.model.ir import Argument
@@ -143,7 +144,7 @@ def _passage(
 
 
 def _bounds(range_: Range) -> str:
-    return f"{range_.name} = {range_.first}..{range_.last}"
+    return f"{range_.index} = {range_.first}..{range_.last}"
 
 
 def formula_of(line: Line, notation: Notation) -> str:
@@ -151,7 +152,7 @@ def formula_of(line: Line, notation: Notation) -> str:
     body = notation.formula(line.value)
     if line.over is None:
         return body
-    index, first, last, _ = line.over
+    index, first, last = line.over.index, line.over.first, line.over.last
     if isinstance(notation, Ascii):
         return f"sum({index} in {first}..{last}, {body})"
     if not isinstance(notation, Ascii | Unicode):

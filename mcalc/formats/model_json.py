@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from mcalc.algebra.printing import ascii_text
 from mcalc.formats.model import gradient_names, shape_of
 from mcalc.formats.model_latex import latex
-from mcalc.model.explain import Line, Passage, Range
+from mcalc.model.explain import Line, Passage
+from mcalc.model.ir import Range
 
 if TYPE_CHECKING:
     from mcalc.algebra.shape import Shape
@@ -90,4 +91,4 @@ def _object(line: Line, passage: Passage) -> dict[str, Any]:
 def _range_object(range_: Range | None) -> dict[str, Any] | None:
     if range_ is None:
         return None
-    return {"index": range_.name, "first": str(range_.first), "last": str(range_.last), "step": range_.step}
+    return {"index": range_.index, "first": str(range_.first), "last": str(range_.last), "step": range_.step}

@@ -9,7 +9,8 @@ from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.names import latex_dimension, latex_name
 from mcalc.formats.model import detail_rows, formula_of, gradient_names, reason_of, shape_of
 from mcalc.formats.notation import Latex, Unicode
-from mcalc.model.explain import Line, Passage, Range, lines_of
+from mcalc.model.explain import Line, Passage, lines_of
+from mcalc.model.ir import Range
 from mcalc.model.naming import base_and_index
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _rows(
 
 
 def _latex_bounds(range_: Range) -> str:
-    return rf"{range_.name} = {latex_dimension(str(range_.first))}, \dots, {latex_dimension(str(range_.last))}"
+    return rf"{range_.index} = {latex_dimension(str(range_.first))}, \dots, {latex_dimension(str(range_.last))}"
 
 
 def markdown(found: ModelDerivation) -> str:

@@ -11,12 +11,19 @@ from collections.abc import Mapping
 from mcalc.algebra.expr import Expr, fold, make, postorder, rebuild
 from mcalc.algebra.operators import symbol
 from mcalc.algebra.shape import Dim
-from mcalc.model.ir import Element, Sequence
+from mcalc.model.ir import Element, Range, Sequence
 
 
 def slope(index: Dim, name: str) -> int:
     """The coefficient of a name in an index that is linear in it."""
     return int(next((c for monomial, c in index.terms if monomial == (name,)), 0))
+
+
+def extent(index: Dim, over: Range) -> tuple[Dim, Dim]:
+    """The smallest and the largest index, where it moves with that of a range."""
+    ends = [index.put({over.index: end}) for end in over.ends]
+    low, high = ends if slope(index, over.index) > 0 else ends[::-1]
+    return low, high
 
 
 class Elements:

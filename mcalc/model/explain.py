@@ -10,22 +10,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, symbols
-from mcalc.algebra.shape import Dim
 from mcalc.algebra.structure import structure
 from mcalc.model.gather import Gathering
-from mcalc.model.ir import Loop, Statement, Total
+from mcalc.model.ir import Loop, Range, Statement, Total
 from mcalc.model.reverse import Trace
 from mcalc.model.uses import Variable, variable_of
 from mcalc.rewrite.rules import projection_rule, rule
-
-
-class Range(NamedTuple):
-    """t = first, …, last, downwards where step is -1; `name` is that of the index t."""
-
-    name: str
-    first: Dim
-    last: Dim
-    step: int = 1
 
 
 class Line(NamedTuple):
@@ -82,14 +72,10 @@ def explain(trace: Trace) -> Explained:
     return Explained(definitions, tuple(cotangents), tuple(_in_order(gradients, trace, teller)))
 
 
-def _range(statement: Loop | Total) -> Range:
-    return Range(statement.index, statement.first, statement.last, statement.step if isinstance(statement, Loop) else 1)
-
-
 def _plain(statement: Statement) -> Passage:
     if isinstance(statement, Loop):
-        return Passage(tuple(Line(d.target, d.value) for d in statement.body), _range(statement))
-    over = _range(statement) if isinstance(statement, Total) else None
+        return Passage(tuple(Line(d.target, d.value) for d in statement.body), statement.range)
+    over = statement.range if isinstance(statement, Total) else None
     return Passage((Line(statement.target, statement.value, over),))
 
 
@@ -120,8 +106,8 @@ class _Teller:
         """The statement with its reasons."""
         if isinstance(statement, Loop):
             lines = tuple(self.line(d.target, d.value, True) for d in statement.body)
-            return Passage(lines, _range(statement))
-        over = _range(statement) if isinstance(statement, Total) else None
+            return Passage(lines, statement.range)
+        over = statement.range if isinstance(statement, Total) else None
         return Passage((self.line(statement.target, statement.value, over is not None, over),))
 
     def line(self, target: Expr, value: Expr, repeated: bool, over: Range | None = None) -> Line:

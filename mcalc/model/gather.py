@@ -139,12 +139,12 @@ class Gathering:
         """What a use in a loop or sum hands to the element at `place`: the reader's index is found from it."""
         assert use.over is not None
         index = self.made.elements[use.symbol].index
-        return self.made.moved(self.part(use), use.over[0], self.inverse(use, place, index))
+        return self.made.moved(self.part(use), use.over.index, self.inverse(use, place, index))
 
     def inverse(self, use: Use, place: Dim, index: Dim) -> Dim:
         """The reader's index t for which `index` is `place`."""
         assert use.over is not None
-        name = use.over[0]
+        name = use.over.index
         sign = slope(index, name)
         if sign not in (1, -1):
             raise NotSupported(f"the index {index} of {use.symbol.name} does not move in steps of one")
@@ -182,8 +182,7 @@ class Gathering:
             if use.over is None:
                 inline.append(self.part(use))
             else:
-                index, first, last = use.over
-                groups.setdefault((first, last), []).append((index, self.part(use)))
+                groups.setdefault(use.over.ends, []).append((use.over.index, self.part(use)))
         sums = []
         for (first, last), parts in groups.items():
             index = parts[0][0]
@@ -241,7 +240,7 @@ class Gathering:
         source = self.made.elements[use.symbol].sequence
         name = self._spread[use] = self.sequence(source, self.names.fresh(f"{source}_out_bar"))
         first, last = self.reach(use)
-        index = use.over[0]
+        index = use.over.index
         body = (Define(self.made.at(name, dim(index)), self.at(use, dim(index))),)
         self._fill(source, name, first, last)
         self.statements.append(Loop(index, first, last, 1, body))

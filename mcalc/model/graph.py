@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.shape import Dim, Shape
-from mcalc.model.elements import slope
-from mcalc.model.explain import Range
-from mcalc.model.ir import Define, Loop, Statement, Total
+from mcalc.model.elements import extent
+from mcalc.model.ir import Define, Loop, Range, Statement, Total
 from mcalc.model.library import load
 from mcalc.model.prepare import prepare, split
 from mcalc.model.reverse import Trace, trace
@@ -100,10 +99,10 @@ class _Grapher:
         for position, statement, define in self.rows:
             group, over = -1, None
             if isinstance(statement, Loop):
-                groups.setdefault(position, Range(statement.index, statement.first, statement.last, statement.step))
+                groups.setdefault(position, statement.range)
                 group = list(groups).index(position)
             elif isinstance(statement, Total):
-                over = Range(statement.index, statement.first, statement.last)
+                over = statement.range
             kind = "loss" if define.target is self.model.loss else "definition"
             target = define.target
             nodes.append(Node(target.name, kind, target, define.value, target.shape, group, over))
@@ -149,8 +148,5 @@ class _Grapher:
         """Whether a statement outside the loop that defines a sequence reads its element at `place`."""
         if isinstance(statement, Define):
             return False
-        ends = [index.put({statement.index: end}) for end in (statement.first, statement.last)]
-        if isinstance(statement, Loop) and statement.step < 0:
-            ends.reverse()
-        low, high = ends if slope(index, statement.index) > 0 else ends[::-1]
+        low, high = extent(index, statement.range)
         return low.at_most(place) and place.at_most(high)

@@ -48,8 +48,7 @@ def predict(model: Model, values: Mapping[str, Any], sizes: Mapping[str, int] | 
     found = run.named()
     for name, loop in looped.items():
         if name in model.outputs:
-            ends = (loop.first, loop.last)[:: loop.step]
-            first, last = (d.value(run.sizes) for d in ends)
+            first, last = (d.value(run.sizes) for d in loop.range.ends)
             start = first - run.sequences[name].first.value(run.sizes)
             found[name] = found[name][start : start + max(last - first + 1, 0)]
     return {name: found[name] for name in model.outputs}

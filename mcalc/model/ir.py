@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.shape import Dim, Shape
+from mcalc.algebra.shape import Dim, Shape, dim
 from mcalc.errors import Span
 
 
@@ -68,6 +68,32 @@ class Define:
 
 
 @dataclass(frozen=True, slots=True)
+class Range:
+    """index in first..last, downwards where `step` is -1."""
+
+    index: str
+    first: Dim
+    last: Dim
+    step: int = 1
+
+    @property
+    def ends(self) -> tuple[Dim, Dim]:
+        """The smaller end and the larger."""
+        return (self.first, self.last) if self.step > 0 else (self.last, self.first)
+
+    @property
+    def upwards(self) -> Range:
+        """The same indices, the smallest first."""
+        return Range(self.index, *self.ends)
+
+    @property
+    def count(self) -> Dim:
+        """How many indices there are."""
+        low, high = self.ends
+        return high - low + dim(1)
+
+
+@dataclass(frozen=True, slots=True)
 class Loop:
     """for index in first..last (upwards, or downwards where `step` is -1): the body, whose targets are elements."""
 
@@ -77,6 +103,11 @@ class Loop:
     step: int
     body: tuple[Define, ...]
     span: Span | None = None
+
+    @property
+    def range(self) -> Range:
+        """The iterations in their order."""
+        return Range(self.index, self.first, self.last, self.step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +120,11 @@ class Total:
     last: Dim
     value: Expr
     span: Span | None = None
+
+    @property
+    def range(self) -> Range:
+        """What is summed over."""
+        return Range(self.index, self.first, self.last)
 
 
 Statement: TypeAlias = Define | Loop | Total

@@ -29,7 +29,7 @@ class Reversal:
         self.loop = loop
         self.step = dim(loop.step)
         self.own = dim(loop.index)
-        self.low, self.high = (loop.first, loop.last) if loop.step > 0 else (loop.last, loop.first)
+        self.low, self.high = loop.range.ends
         self.body: list[Define] = []
         self.tail: list[Define] = []
         self.ends: set[tuple[str, Dim]] = set()

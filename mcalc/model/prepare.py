@@ -207,9 +207,7 @@ class _Split:
             memo[piece.node] = top[piece.node]
             return []
         name = self._name(target, piece)
-        down = isinstance(where, Loop) and where.step < 0
-        ends = (where.last, where.first) if down else (where.first, where.last)
-        self.made.sequences[name] = Sequence(name, piece.node.shape, *ends, _known(piece.node))
+        self.made.sequences[name] = Sequence(name, piece.node.shape, *where.range.ends, _known(piece.node))
         new = self.made.at(name, dim(where.index))
         memo[piece.node] = new
         return [Define(new, value)]

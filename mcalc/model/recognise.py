@@ -92,7 +92,7 @@ def _in_scopes(
             result.append(step(memo, define.target, value))
             element = made.elements[define.target]
             if element.index is dim(statement.index):
-                key = ends if statement.step > 0 else (statement.last, statement.first)
+                key = statement.range.ends
                 kept = result[-1] if step is _put_in else value
                 looped.setdefault(key, []).append((element.sequence, statement.index, kept))
     return result

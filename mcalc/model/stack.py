@@ -18,10 +18,10 @@ from mcalc.algebra.operators import add
 from mcalc.algebra.operators import symbol as make_symbol
 from mcalc.algebra.shape import Dim, dim
 from mcalc.model.inline import expand_low_rank, inline_single_reads
-from mcalc.model.ir import Adjoint, Define, Element, Loop, Statement, Total
+from mcalc.model.ir import Adjoint, Define, Element, Loop, Range, Statement, Total
 from mcalc.model.ir import Sequence as Stored
 from mcalc.model.masks import masks_of_activations
-from mcalc.model.stacked import Range, Stack, Stacker
+from mcalc.model.stacked import Stack, Stacker
 
 
 @dataclass(slots=True)
@@ -111,13 +111,11 @@ class _Pass:
         return made
 
     def _total(self, total: Total) -> Statement:
-        r = Range(total.index, total.first, total.last)
-        value = self.s.total(total.value, r)
+        value = self.s.total(total.value, total.range)
         return total if value is None else Define(total.target, value, total.span)
 
     def _loop(self, loop: Loop) -> list[Statement]:
-        first, last = (loop.first, loop.last) if loop.step > 0 else (loop.last, loop.first)
-        r = Range(loop.index, first, last)
+        r = loop.range.upwards
         before, core, after = self._split(loop)
         made: list[Statement] = []
         pending = list(core)

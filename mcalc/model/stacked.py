@@ -16,25 +16,11 @@ from mcalc.algebra.functions import FUNCTIONS
 from mcalc.algebra.operators import T, add, app, dimension_number, mul, neg, ones, zeros
 from mcalc.algebra.operators import symbol as make_symbol
 from mcalc.algebra.shape import ONE, Dim, dim
-from mcalc.model.ir import Element
+from mcalc.model.ir import Element, Range
 from mcalc.model.ir import Sequence as Stored
 
 ENTRYWISE = frozenset(("add", "neg", "had", "hdiv", "hpow", "max", "min", "eq", "ge", "gt", "le", "lt", *FUNCTIONS))
 OVER_ROWS = frozenset(("softmax", "logsumexp", "sum", "mean"))
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """The iterations first..last."""
-
-    index: str
-    first: Dim
-    last: Dim
-
-    @property
-    def count(self) -> Dim:
-        """How many they are."""
-        return self.last - self.first + dim(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from typing import NamedTuple, TypeAlias
 
 from mcalc.algebra.expr import Expr, depends_on, symbols
 from mcalc.algebra.operators import add, number
-from mcalc.algebra.shape import Dim, dim
-from mcalc.model.elements import Elements, slope
-from mcalc.model.ir import Define, Loop, Model, Statement, Total
+from mcalc.algebra.shape import Dim
+from mcalc.model.elements import Elements, extent
+from mcalc.model.ir import Define, Loop, Model, Range, Statement, Total
 from mcalc.model.local import LocalAdjoints
 from mcalc.simplify.normal_form import Normaliser
 
@@ -35,29 +35,20 @@ class Use(NamedTuple):
     rules: tuple[str, ...]
 
     @property
-    def over(self) -> tuple[str, Dim, Dim] | None:
-        """The index and its range, lowest first, where the reader is run for each index."""
-        if isinstance(self.statement, Define):
-            return None
-        first, last = self.statement.first, self.statement.last
-        down = isinstance(self.statement, Loop) and self.statement.step < 0
-        return (self.statement.index, last, first) if down else (self.statement.index, first, last)
+    def over(self) -> Range | None:
+        """The indices that the reader is run for, the smallest first."""
+        return None if isinstance(self.statement, Define) else self.statement.range.upwards
 
 
 def is_fixed(made: Elements, use: Use) -> bool:
     """Whether a use reads one element whatever the loop's index."""
-    return use.over is None or use.over[0] not in made.elements[use.symbol].index.names()
+    return use.over is None or use.over.index not in made.elements[use.symbol].index.names()
 
 
 def reach(made: Elements, use: Use) -> tuple[Dim, Dim]:
     """The first and the last element that a use with a moving index reads."""
     assert use.over is not None
-    name, first, last = use.over
-    index = made.elements[use.symbol].index
-    sign = dim(slope(index, name))
-    shift = index - sign * dim(name)
-    ends = shift + sign * first, shift + sign * last
-    return ends if slope(index, name) > 0 else ends[::-1]
+    return extent(made.elements[use.symbol].index, use.over)
 
 
 def readers(model: Model) -> Iterator[tuple[int, Statement, Define | Total]]:
@@ -157,11 +148,11 @@ class Uses:
     def _alike(self, loop: Loop, define: Define | Total, uses: list[Use]) -> bool:
         """Whether every element that a loop defines, and no other, is read by each of the uses."""
         made, name = self.made, self.variable(define.target)
-        ends = (loop.first, loop.last) if loop.step > 0 else (loop.last, loop.first)
+        ends = loop.range.ends
         return (
             sum(self.variable(d.target) == name for _, _, d, _ in self.rows) == 1
             and all(use.statement is not loop and not is_fixed(made, use) and reach(made, use) == ends for use in uses)
-            and not any(made.varies(use.part, use.over[0]) for use in uses if use.over)
+            and not any(made.varies(use.part, use.over.index) for use in uses if use.over)
         )
 
     def variable(self, node: Expr) -> Variable:
