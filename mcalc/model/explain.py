@@ -12,9 +12,8 @@ from typing import NamedTuple
 from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.structure import structure
 from mcalc.model.gather import Gathering
-from mcalc.model.ir import Loop, Range, Statement, Total
+from mcalc.model.ir import Loop, Range, Statement, Total, Variable, variable_of
 from mcalc.model.reverse import Trace
-from mcalc.model.uses import Variable, variable_of
 from mcalc.rewrite.rules import projection_rule, rule
 
 
@@ -117,7 +116,7 @@ class _Teller:
             return Line(target, value, over, note=self._why_zero(target))
         read: dict[Variable, list[Expr]] = {}
         for s in symbols(value):
-            name = variable_of(g.made, s)
+            name = variable_of(g.made.elements, s)
             read.setdefault(name, []).append(s)
         rules: list[str] = []
         sources: list[Expr] = []
@@ -128,7 +127,7 @@ class _Teller:
                     sources.append(use.reader.target)
                 continue
             bar = g.bar(use.reader.target)
-            for s in read.get(variable_of(g.made, g.same.get(bar, bar)), ()):
+            for s in read.get(variable_of(g.made.elements, g.same.get(bar, bar)), ()):
                 rules += use.rules
                 sources.append(self._reader(use.reader.target, s))
         kind = structure(owner) if isinstance(owner, Expr) and owner in self.wanted else None

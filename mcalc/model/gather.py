@@ -15,9 +15,9 @@ from mcalc.algebra.operators import add, number, symbol, zeros
 from mcalc.algebra.shape import SCALAR, Dim, Shape, dim
 from mcalc.errors import NotSupported
 from mcalc.model.elements import Elements, slope
-from mcalc.model.ir import Define, Loop, Model, Sequence, Statement, Total
+from mcalc.model.ir import Define, Loop, Model, Sequence, Statement, Total, Variable
 from mcalc.model.naming import Names, base_and_index
-from mcalc.model.uses import Use, Uses, Variable, is_fixed, reach, readers
+from mcalc.model.uses import Use, Uses, is_fixed, reach, readers
 
 _ONE = dim(1)
 _FEW = 4

@@ -14,8 +14,8 @@ An adjoint program (`Adjoint`) is made of the same statements. It reads the name
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from mcalc.algebra.expr import Expr
@@ -175,10 +175,32 @@ class Adjoint:
     """Target of a forward statement to the symbol of its cotangent (elements at the loop's own index: h[t])."""
 
 
-def definitions(statements: tuple[Statement, ...]) -> Iterator[Define | Total]:
+Variable: TypeAlias = Expr | str
+"""A symbol, or the name of a sequence (all of its elements)."""
+
+
+def variable_of(elements: Mapping[Expr, Element], node: Expr) -> Variable:
+    """The variable that a symbol belongs to."""
+    element = elements.get(node)
+    return node if element is None else element.sequence
+
+
+def definitions(statements: Iterable[Statement]) -> Iterator[Define | Total]:
     """The definitions and sums in order, those in loops too."""
     for statement in statements:
         if isinstance(statement, Loop):
             yield from statement.body
         else:
             yield statement
+
+
+def with_values(statements: Iterable[Statement], values: Iterable[Expr]) -> tuple[Statement, ...]:
+    """The statements with other values for their definitions, in order."""
+    rest = iter(values)
+    made: list[Statement] = []
+    for statement in statements:
+        if isinstance(statement, Loop):
+            made.append(replace(statement, body=tuple(replace(d, value=next(rest)) for d in statement.body)))
+        else:
+            made.append(replace(statement, value=next(rest)))
+    return tuple(made)

@@ -6,29 +6,19 @@ In: statements of both phases; out: the same, where `Z > 0` is `H > 0` for H = r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from mcalc.algebra.expr import Expr, substitute
 from mcalc.algebra.operators import app, number
-from mcalc.model.ir import Define, Loop, Statement, Total, definitions
+from mcalc.model.ir import Statement, definitions, with_values
 
 
 def masks_of_activations(statements: Sequence[Statement]) -> list[Statement]:
     """The statements with masks read off activations."""
     found: dict[Expr, Expr] = {}
-    for d in definitions(tuple(statements)):
+    for d in definitions(statements):
         if d.value.op == "relu":
             zero = number(0)
             found[app("gt", d.value.args[0], zero)] = app("gt", d.target, zero)
     if not found:
         return list(statements)
-    return [_rewritten(s, found) for s in statements]
-
-
-def _rewritten(s: Statement, found: dict[Expr, Expr]) -> Statement:
-    if isinstance(s, Loop):
-        body = tuple(Define(d.target, substitute(d.value, found), d.span) for d in s.body)
-        return replace(s, body=body)
-    if isinstance(s, Total):
-        return replace(s, value=substitute(s.value, found))
-    return Define(s.target, substitute(s.value, found), s.span)
+    return list(with_values(statements, [substitute(d.value, found) for d in definitions(statements)]))

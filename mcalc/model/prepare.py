@@ -16,11 +16,11 @@ from mcalc.algebra.shape import ONE, dim
 from mcalc.algebra.structure import PROPERTIES, facts
 from mcalc.model.chunks import in_parts
 from mcalc.model.elements import Elements
-from mcalc.model.ir import Define, Loop, Model, Sequence, Statement, Total
+from mcalc.model.ir import Define, Loop, Model, Sequence, Statement, Total, variable_of
 from mcalc.model.naming import Names, base_and_index
 from mcalc.model.recognise import Memo, recognise_each, recognise_together
 from mcalc.model.split import PREACTIVATION, Piece, Splitter
-from mcalc.model.uses import moving_variables, readers, variable_of
+from mcalc.model.uses import moving_variables, readers
 
 _LETTERS = {
     # what is named: its letter, in a model that does not use it yet
@@ -104,7 +104,7 @@ class _Split:
         moving = moving_variables(self.made, [(d, symbols(d.value)) for _, _, d in rows], wanted)
 
         def moves(*values: Expr) -> list[Expr]:
-            return [s for s in symbols(*values) if variable_of(self.made, s) in moving]
+            return [s for s in symbols(*values) if variable_of(self.made.elements, s) in moving]
 
         found: list[Wish] = []
         top = [d.value for _, s, d in rows if isinstance(s, Define)]

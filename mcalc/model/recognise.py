@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from mcalc.algebra.expr import Expr, fold, make, rebuild, symbols
+from mcalc.algebra.expr import Expr, fold, make, rebuild
 from mcalc.algebra.shape import SCALAR, Dim, dim
 from mcalc.model.elements import Elements
-from mcalc.model.ir import Define, Loop, Model, Statement, Total
-from mcalc.model.uses import readers
+from mcalc.model.ir import Define, Loop, Model, Total, Variable, definitions, with_values
+from mcalc.model.liveness import needed
 from mcalc.simplify.identities import recognise
 
 Memo = dict[Expr, Expr]
@@ -22,13 +22,14 @@ Memo = dict[Expr, Expr]
 
 def recognise_each(model: Model) -> Model:
     """The model with what each definition spells out by itself recognised."""
-    return with_values(model, [recognise(define.value)[0] for _, _, define in readers(model)])
+    values = [recognise(d.value)[0] for d in definitions(model.statements)]
+    return replace(model, statements=with_values(model.statements, values))
 
 
 def recognise_together(model: Model) -> Model:
     """The model with what definitions spell out together recognised; what is not touched stays as it is."""
     made = Elements(model.sequences, model.elements)
-    whole = _in_scopes(model, made, [d.value for _, _, d in readers(model)], _put_in)
+    whole = _in_scopes(model, made, [d.value for d in definitions(model.statements)], _put_in)
     root, found = recognise(make("block", tuple(whole), (len(whole),), SCALAR))
     if not found:
         return model
@@ -36,22 +37,10 @@ def recognise_together(model: Model) -> Model:
     cut = _in_scopes(model, made, recognised, _cut)
     values = [
         new if after is not before else define.value
-        for (_, _, define), before, after, new in zip(readers(model), whole, recognised, cut, strict=True)
+        for define, before, after, new in zip(definitions(model.statements), whole, recognised, cut, strict=True)
     ]
-    return without_unread(replace(with_values(model, values), elements=made.elements))
-
-
-def with_values(model: Model, values: list[Expr]) -> Model:
-    """The model with other values for its definitions, in order."""
-    rest = iter(values)
-    statements: list[Statement] = []
-    for statement in model.statements:
-        if isinstance(statement, Loop):
-            body = tuple(replace(define, value=next(rest)) for define in statement.body)
-            statements.append(replace(statement, body=body))
-        else:
-            statements.append(replace(statement, value=next(rest)))
-    return replace(model, statements=tuple(statements))
+    statements = with_values(model.statements, values)
+    return without_unread(replace(model, statements=statements, elements=made.elements))
 
 
 def _put_in(memo: Memo, target: Expr, value: Expr) -> Expr:
@@ -117,32 +106,14 @@ def _known_elements(
 
 def without_unread(model: Model) -> Model:
     """The model without the definitions that neither the loss nor an output needs."""
-    made = Elements(model.sequences, model.elements)
-    needed: set[Expr | str] = {model.loss}
-    for name in model.outputs:
-        needed.add(name)
-        needed.update(model.ragged.get(name, ()))
-    plain = {d.target for _, _, d in readers(model) if d.target.name in model.outputs}
-    needed |= plain
-
-    def variable(node: Expr) -> Expr | str:
-        return made.elements[node].sequence if node in made.elements else node
-
-    rows = list(readers(model))
-    size = -1
-    while size != len(needed):
-        size = len(needed)
-        for _, _, define in reversed(rows):
-            if variable(define.target) in needed:
-                needed.update(variable(s) for s in symbols(define.value))
-    statements: list[Statement] = []
-    for statement in model.statements:
-        if isinstance(statement, Loop):
-            body = tuple(d for d in statement.body if variable(d.target) in needed)
-            if body:
-                statements.append(replace(statement, body=body))
-        elif variable(statement.target) in needed:
-            statements.append(statement)
-    arguments = {a.name for a in model.arguments}
-    sequences = {n: s for n, s in model.sequences.items() if n in needed or n in arguments}
-    return replace(model, statements=tuple(statements), sequences=sequences)
+    wanted: set[Variable] = {model.loss, *model.outputs}
+    wanted.update(node for name in model.outputs for node in model.ragged.get(name, ()))
+    wanted.update(d.target for d in definitions(model.statements) if d.target.name in model.outputs)
+    live, read = needed(model.statements, wanted, model.elements)
+    while len(read) > len(wanted):
+        # a sequence of which an element is read stays whole, whatever defines the others later
+        wanted = read
+        live, read = needed(model.statements, wanted, model.elements)
+    kept = {*read, *(a.name for a in model.arguments)}
+    sequences = {name: row for name, row in model.sequences.items() if name in kept}
+    return replace(model, statements=tuple(s for s in live if s is not None), sequences=sequences)

@@ -11,15 +11,16 @@ In: an adjoint program; out: its statements, in which stacked symbols stand for 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from mcalc.algebra.expr import Expr, postorder, symbols
 from mcalc.algebra.operators import add
 from mcalc.algebra.operators import symbol as make_symbol
 from mcalc.algebra.shape import Dim, dim
 from mcalc.model.inline import expand_low_rank, inline_single_reads
-from mcalc.model.ir import Adjoint, Define, Element, Loop, Range, Statement, Total
+from mcalc.model.ir import Adjoint, Define, Element, Loop, Range, Statement, Total, variable_of
 from mcalc.model.ir import Sequence as Stored
+from mcalc.model.liveness import needed
 from mcalc.model.masks import masks_of_activations
 from mcalc.model.stacked import Stack, Stacker
 
@@ -43,55 +44,14 @@ def stack(adjoint: Adjoint, size: Callable[[Dim], float]) -> Stacked:
     )
     stacker = Stacker(result.sequences, result.elements, result.stacks)
     pass_ = _Pass(stacker)
-    kept = {adjoint.forward.loss, *(e for found in adjoint.gradients.values() for e in found), *result.elements}
-    forward, backward = expand_low_rank(adjoint.forward.statements, adjoint.statements, kept, size)
-    count = len(forward)
-    statements = masks_of_activations([*forward, *inline_single_reads(backward, kept)])
     wanted = {adjoint.forward.loss, *(e for found in adjoint.gradients.values() for e in found)}
-    statements, count = _alive(statements, count, wanted, result.elements)
-    result.forward = pass_.statements(statements[:count])
-    result.backward = pass_.statements(statements[count:])
+    kept = {*wanted, *result.elements}
+    forward, backward = expand_low_rank(adjoint.forward.statements, adjoint.statements, kept, size)
+    statements = masks_of_activations([*forward, *inline_single_reads(backward, kept)])
+    live, _ = needed(statements, (variable_of(result.elements, e) for e in wanted), result.elements)
+    result.forward = pass_.statements([s for s in live[: len(forward)] if s is not None])
+    result.backward = pass_.statements([s for s in live[len(forward) :] if s is not None])
     return result
-
-
-def _alive(
-    statements: Sequence[Statement], count: int, wanted: set[Expr], elements: Mapping[Expr, Element]
-) -> tuple[list[Statement], int]:
-    """The statements that what is wanted depends on, and how many of the first `count` are among them."""
-
-    def owner(e: Expr) -> str | Expr:
-        return elements[e].sequence if e in elements else e
-
-    read = {owner(e) for e in wanted}
-    kept: list[Statement] = []
-    forward = 0
-    for place in range(len(statements) - 1, -1, -1):
-        s = statements[place]
-        body = s.body if isinstance(s, Loop) else (s,)
-        if not any(owner(d.target) in read for d in body):
-            continue
-        if isinstance(s, Loop):
-            while True:
-                body = tuple(d for d in s.body if owner(d.target) in read)
-                more = {owner(e) for d in body for e in symbols(d.value)} - read
-                if not more:
-                    break
-                read |= more
-            s = replace(s, body=body)
-        else:
-            read |= {owner(e) for e in symbols(body[0].value)}
-        kept.append(s)
-        forward += place < count
-    return kept[::-1], forward
-
-
-def stack_statements(
-    statements: Sequence[Statement], sequences: Mapping[str, Stored], elements: Mapping[Expr, Element]
-) -> tuple[list[Statement], Stacked]:
-    """One phase alone."""
-    result = Stacked(sequences=dict(sequences), elements=dict(elements))
-    pass_ = _Pass(Stacker(result.sequences, result.elements, result.stacks))
-    return pass_.statements(statements), result
 
 
 class _Pass:

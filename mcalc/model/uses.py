@@ -7,18 +7,15 @@ places that read it, with the part that each hands back in terms of the reader's
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, depends_on, symbols
 from mcalc.algebra.operators import add, number
 from mcalc.algebra.shape import Dim
 from mcalc.model.elements import Elements, extent
-from mcalc.model.ir import Define, Loop, Model, Range, Statement, Total
+from mcalc.model.ir import Define, Loop, Model, Range, Statement, Total, Variable, variable_of
 from mcalc.model.local import LocalAdjoints
 from mcalc.simplify.normal_form import Normaliser
-
-Variable: TypeAlias = Expr | str
-"""A symbol, or the name of a sequence (all of its elements)."""
 
 
 class Use(NamedTuple):
@@ -61,11 +58,6 @@ def readers(model: Model) -> Iterator[tuple[int, Statement, Define | Total]]:
             yield position, statement, statement
 
 
-def variable_of(made: Elements, node: Expr) -> Variable:
-    """The variable that a symbol belongs to."""
-    return made.elements[node].sequence if node in made.elements else node
-
-
 def moving_variables(
     made: Elements, rows: Iterable[tuple[Define | Total, tuple[Expr, ...]]], wanted: Iterable[Variable]
 ) -> set[Variable]:
@@ -73,7 +65,8 @@ def moving_variables(
 
     `rows` are the definitions in order, each with the symbols that it reads.
     """
-    known = [(variable_of(made, define.target), {variable_of(made, s) for s in read}) for define, read in rows]
+    elements = made.elements
+    known = [(variable_of(elements, d.target), {variable_of(elements, s) for s in read}) for d, read in rows]
     moving = set(wanted)
     size = -1
     while size != len(moving):
@@ -157,7 +150,7 @@ class Uses:
 
     def variable(self, node: Expr) -> Variable:
         """The variable that a symbol belongs to."""
-        return variable_of(self.made, node)
+        return variable_of(self.made.elements, node)
 
     def moving_nodes(self, value: Expr) -> set[Expr]:
         """The nodes of an expression that depend on the parameters."""
