@@ -71,9 +71,13 @@ class Splitter:
         """Operands beside another operand that moves, in a product of some kind."""
         self.chained: set[Expr] = set()
         """Factors of matrix products."""
+        self.traced: set[Expr] = set()
+        """Exponentials inside traces: apart from its trace, a matrix exponential has no differential."""
         for node in postorder(*self.values):
             if self._is_heavy(node):
                 self.heavy.add(node)
+            if node.op == "tr" and node.args[0].op == "expm":
+                self.traced.add(node.args[0])
             for arg in node.args:
                 below = _bare(arg)
                 if node.op not in ("T", "neg"):
@@ -115,6 +119,8 @@ class Splitter:
         inside = _bare(arg)
         if arg not in self.moving or node.op in _CONSTANT or (node.op == "pow" and inside.op == "norm"):
             return
+        if node.op == "expm" and self._is_multiple(arg):
+            return
         if self._simple(inside) or (node.op in _CURVED and inside not in self.heavy):
             return
         if node.op in FUNCTIONS or node.op in ("softmax", "logsumexp"):
@@ -133,8 +139,14 @@ class Splitter:
             e = movers[0]
         return True
 
+    def _is_multiple(self, e: Expr) -> bool:
+        """Whether it is a matrix that does not move, times scalars: its exponential is differentiated by them."""
+        return e.op in ("mul", "div") and not any(a in self.moving for a in e.args if not a.is_scalar)
+
     def _wanted(self, node: Expr) -> bool:
         """Whether the value of a node is read again by the adjoint."""
+        if node in self.traced:
+            return False
         if node.is_scalar and node not in self.heavy:
             return False
         if node.op in _SMOOTH and not node.is_scalar:

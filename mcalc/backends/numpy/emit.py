@@ -17,7 +17,7 @@ from mcalc.algebra.operators import app
 from mcalc.algebra.printing import ascii_text
 from mcalc.algebra.shape import Dim, shape_text
 from mcalc.backends.numpy.arguments import Piece, convert, read_sizes, shapes_table
-from mcalc.backends.numpy.helpers import CHECKED, EXPECT, HELPERS, USES
+from mcalc.backends.numpy.helpers import CHECKED, EXPECT, HELPERS, called
 from mcalc.backends.numpy.identifiers import RESERVED, identifiers
 from mcalc.backends.numpy.text import TEXTS, VIEWING, Place, Text
 from mcalc.errors import printable
@@ -89,7 +89,7 @@ def module_of(
         taken=taken | RESERVED | {"length", "_"},
     )  # fmt: skip
     live = list(arrays(*(a for _, a in program.outputs)))
-    used = sorted({USES[a.op] for a in live if a.op in USES} | {a.attrs[0] for a in live if a.op in ("take", "put")})
+    used = sorted({helper for a in live for helper in called(a)})
     imports = ["import numpy as np"]
     blocks = [helper.code.strip() for helper in map(HELPERS.__getitem__, used) if helper.code]
     imports += [HELPERS[h].imports for h in used if HELPERS[h].imports]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from mcalc.program.ir import Array
+
 
 class Helper(NamedTuple):
     """A function of the module; `imports` is a line that it needs at the top, `needs` other functions that it calls."""
@@ -182,6 +184,12 @@ USES: Mapping[str, str] = {
     "erf": "erf", "expm": "expm", "lower_inverse": "inverse_of_lower", "lower_gram": "gram_of_lower",
     "try_cholesky": "cholesky_or_none", "inv_from": "inverse_from", "logdet_from": "logdet_from",
 }  # fmt: skip
+
+
+def called(a: Array) -> set[str]:
+    """The helpers that the text of an operation calls."""
+    chosen = {a.attrs[0]} if a.op in ("take", "put") else set()
+    return chosen | ({USES[a.op]} if a.op in USES else set())
 
 
 def with_needs(names: Iterable[str]) -> set[str]:

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from mcalc.algebra.functions import FUNCTIONS
 from mcalc.algebra.shape import ONE
+from mcalc.backends.numpy.helpers import called
 from mcalc.backends.numpy.text import TEXTS, Place, Text, number, product
 from mcalc.program.builder import Builder
 from mcalc.program.ir import Array
@@ -124,7 +125,7 @@ class Statements:
             args = [memo[x] for x in a.args]
             if a.op in _HELPERS:
                 args = [_decimal(x, memo[x]) for x in a.args]
-            self.helpers.add(a.op)
+            self.helpers |= {a.op, *called(a)}
             memo[a] = args[1] if a.op == "diagonal" and len(args) == 2 else TEXTS[a.op](Place(a, self.sizes), args)
         return memo[root]
 
