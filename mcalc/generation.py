@@ -104,15 +104,13 @@ def generate(
 
 def _read(model: str | os.PathLike[str] | Model, sizes: Mapping[str, int]) -> tuple[Model, str]:
     """The model, and the command that generates its module."""
-    from mcalc.frontend.model import read_model
-    from mcalc.model.library import load
+    from mcalc.model import library
 
-    if isinstance(model, os.PathLike):
-        model = os.fspath(model)
-    if not isinstance(model, str):
-        return model, f"mcalc generate {model.name}"
-    found = read_model(model, sizes=sizes) if "\n" in model else load(model, sizes)
-    name = found.name if "\n" in model else os.path.basename(model)
+    found = library.read(model, sizes)
+    if model is found:
+        return found, f"mcalc generate {found.name}"
+    text = os.fspath(model) if isinstance(model, os.PathLike) else str(model)
+    name = found.name if "\n" in text else os.path.basename(text)
     settings = "".join(f" --set {shlex.quote(f'{key}={value}')}" for key, value in sizes.items())
     return found, f"mcalc generate {shlex.quote(name)}{settings}"
 

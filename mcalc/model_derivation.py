@@ -129,19 +129,14 @@ def derive_model(
         >>> import mcalc
         >>> print(mcalc.derive_model("rnn").text())
     """
-    from mcalc.frontend.model import read_model
-    from mcalc.model.library import load
+    from mcalc.model import library
     from mcalc.model.prepare import prepare
     from mcalc.model.reverse import trace
 
     if steps not in STEPS:
         raise UsageError(f"steps is one of {', '.join(STEPS)}, not {steps!r}")
-    if isinstance(model, os.PathLike):
-        model = os.fspath(model)
-    if isinstance(model, str):
-        model = read_model(model, sizes=sizes) if "\n" in model else load(model, sizes)
-    names = [wrt] if isinstance(wrt, str) else wrt
-    found = trace(prepare(model), names)
+    read = library.read(model, sizes)
+    found = trace(prepare(read), [wrt] if isinstance(wrt, str) else wrt)
     details: list[tuple[Expr, Derived]] = []
     verification = None
     if steps == "full":
@@ -152,32 +147,24 @@ def derive_model(
 
         for _, derived in details:
             prove(derived)
-        verification = verify_model(model, found)
-    return ModelDerivation(model, found, verification, steps, tuple(details))
+        verification = verify_model(read, found)
+    return ModelDerivation(read, found, verification, steps, tuple(details))
 
 
 def adjoints(trace: Trace) -> list[tuple[Expr, Derived]]:
     """For each definition that hands something back: its target, and the derivation of tr(N_bar^T dV)."""
-    from mcalc.algebra.operators import inner, number
+    from mcalc.model.ir import definitions
     from mcalc.model.proof import claims
     from mcalc.pipeline import derive_gradients
 
-    g = trace.gathering
     found = []
-    for reader, uses in claims(g).items():
-        bar = g.uses.constant.get(reader.target)
-        root = reader.value if bar is number(1) else inner(bar or g.bar(reader.target), reader.value)
-        variables = tuple(dict.fromkeys(use.symbol for use in uses))
-        found.append((reader.target, derive_gradients(root, variables, "f")))
-    order = {id(r): k for k, r in enumerate(_definitions(trace))}
-    keys = [order[id(r)] for r in claims(g)]
-    return [row for _, row in sorted(zip(keys, found, strict=True), key=lambda pair: pair[0])]
-
-
-def _definitions(trace: Trace) -> list[object]:
-    from mcalc.model.ir import definitions
-
-    return list(definitions(trace.adjoint.forward.statements))
+    uses = claims(trace.gathering)
+    for reader in definitions(trace.adjoint.forward.statements):
+        if reader in uses:
+            root = trace.gathering.paired(reader.target, reader.value)
+            variables = tuple(dict.fromkeys(use.symbol for use in uses[reader]))
+            found.append((reader.target, derive_gradients(root, variables, "f")))
+    return found
 
 
 __all__ = ["ModelDerivation", "derive_model"]

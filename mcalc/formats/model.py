@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.names import latex_dimension
-from mcalc.algebra.operators import d, inner, number
+from mcalc.algebra.operators import d
 from mcalc.algebra.shape import Shape
 from mcalc.formats.notation import Ascii, Notation, Unicode
 from mcalc.formats.text import BLANK, fill, table
@@ -171,9 +171,7 @@ def _with_shape(line: Line, labels: dict[Expr, str], notation: Notation, told: b
 
 def detail_rows(found: ModelDerivation, target: Expr, steps: Iterable[Any], notation: Notation) -> list[Row]:
     """How a definition hands its cotangent on."""
-    g = found.trace.gathering
-    bar = g.uses.constant.get(target) or g.bar(target)
-    left = notation.formula(d(target) if bar is number(1) else inner(bar, d(target)))
+    left = notation.formula(found.trace.gathering.paired(target, d(target)))
     rows = [Row(f"the adjoint of {notation.formula(target)}", "", ""), BLANK]
     shown = [s for s in steps if s.left.startswith("d")]
     for k, step in enumerate(shown):

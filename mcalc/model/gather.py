@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, fold, rebuild, substitute
-from mcalc.algebra.operators import add, number, symbol, zeros
+from mcalc.algebra.operators import add, inner, number, symbol
 from mcalc.algebra.shape import SCALAR, Dim, Shape, dim
+from mcalc.calculus.vec_laws import zero
 from mcalc.errors import NotSupported
 from mcalc.model.elements import Elements, slope
 from mcalc.model.ir import Define, Loop, Model, Sequence, Statement, Total, Variable
@@ -102,6 +103,11 @@ class Gathering:
             low = row.first if row.first.at_most(first) else first
             high = row.last if last.at_most(row.last) else last
         self.made.sequences[name] = Sequence(row.name, row.shape, low, high, row.properties)
+
+    def paired(self, target: Expr, value: Expr) -> Expr:
+        """tr(N_bar^T value), N_bar being the cotangent of a definition's target."""
+        bar = self.uses.constant.get(target)
+        return value if bar is number(1) else inner(bar or self.bar(target), value)
 
     # --- statements -----------------------------------------------------------------------------------------------
 
@@ -283,11 +289,6 @@ class Gathering:
     def index(self) -> str:
         """A name for the index of a loop that the model does not have."""
         return next((s.index for s in self.model.statements if not isinstance(s, Define)), "t")
-
-
-def zero(shape: Shape) -> Expr:
-    """The zero of a shape."""
-    return number(0) if shape == SCALAR else zeros(*shape)
 
 
 def joined(parts: Iterable[Expr], shape: Shape = SCALAR) -> Expr:

@@ -44,6 +44,14 @@ def load(name_or_path: str, sizes: Mapping[str, int] | None = None) -> Model:
     return read_model(_file(name_or_path), file=name_or_path, sizes=sizes)
 
 
+def read(model: str | os.PathLike[str] | Model, sizes: Mapping[str, int] | None = None) -> Model:
+    """A model by its name, its path or its text (of several lines); one that was read as it is. Raises as `load`."""
+    if isinstance(model, Model):
+        return model
+    text = os.fspath(model)
+    return read_model(text, sizes=sizes) if "\n" in text else load(text, sizes)
+
+
 def _file(path: str) -> str:
     try:
         with open(path, "rb") as file:

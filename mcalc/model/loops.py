@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.shape import Dim, dim
+from mcalc.calculus.vec_laws import zero
 from mcalc.errors import NotSupported
-from mcalc.model.gather import Gathering, joined, zero
+from mcalc.model.gather import Gathering, joined
 from mcalc.model.ir import Define, Loop
 from mcalc.model.uses import Use
 

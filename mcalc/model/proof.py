@@ -100,8 +100,7 @@ def claims(g: Gathering) -> dict[Define | Total, list[Use]]:
 
 def claim(g: Gathering, reader: Define | Total, uses: list[Use]) -> tuple[Expr, Expr]:
     """The two sides: tr(N_bar^T dV), and the sum of tr(S_part^T dS)."""
-    bar = g.uses.constant.get(reader.target)
-    root = reader.value if bar is number(1) else inner(bar or g.bar(reader.target), reader.value)
+    root = g.paired(reader.target, reader.value)
     named = {reader.target: reader.value}
     parts = [inner(substitute(use.part, named), d(use.symbol)) for use in uses]
     return root, add(*parts)

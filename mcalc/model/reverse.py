@@ -22,8 +22,9 @@ from typing import NamedTuple
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import Dim, dim
 from mcalc.algebra.structure import structure
+from mcalc.calculus.vec_laws import zero
 from mcalc.errors import UsageError
-from mcalc.model.gather import Gathering, joined, zero
+from mcalc.model.gather import Gathering, joined
 from mcalc.model.ir import Adjoint, Argument, Define, Loop, Model
 from mcalc.model.loops import reverse_loop
 from mcalc.simplify.normal_form import Normaliser
