@@ -36,9 +36,15 @@ def parts(name: str) -> tuple[str, str, str]:
     return word, digits, braced or plain or ""
 
 
+def base_and_index(name: str) -> tuple[str, str]:
+    """`W[3]` is ("W", "[3]")."""
+    base, bracket, rest = name.partition("[")
+    return base, bracket + rest
+
+
 def unicode_name(name: str) -> str:
     """The name with its Greek word as a letter."""
-    word = parts(name.partition("[")[0])[0]
+    word = parts(base_and_index(name)[0])[0]
     return GREEK[word] + name[len(word) :] if word in GREEK else name
 
 

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mcalc.algebra.expr import Expr, symbols
-from mcalc.algebra.names import latex_dimension, latex_name
+from mcalc.algebra.names import base_and_index, latex_dimension, latex_name
 from mcalc.formats.model import detail_rows, formula_of, gradient_names, reason_of, shape_of
 from mcalc.formats.notation import Latex, Unicode
 from mcalc.model.explain import Line, Passage, lines_of
 from mcalc.model.ir import Range
-from mcalc.model.naming import base_and_index
 
 if TYPE_CHECKING:
     from mcalc.model_derivation import ModelDerivation

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from mcalc.algebra import operators as o
 from mcalc.algebra.expr import Expr
+from mcalc.algebra.names import base_and_index
 from mcalc.algebra.shape import Dim, Shape, dim
 from mcalc.errors import LimitError, NameProblem, NotSupported, ParseError, Span, UsageError
 from mcalc.frontend.declarations import model_declaration
@@ -243,7 +244,7 @@ def _shape(names: Names, shape: Shape, numbers: Mapping[str, int], span: Span) -
     """The shape with numbers put in; its names are dimensions."""
     rows, columns = (names.settle(d, numbers, span) for d in shape)
     for name in (*rows.names(), *columns.names()):
-        family = name.partition("[")[0]
+        family, _ = base_and_index(name)
         names.add(family, "a dimension", span)
         if family != name:
             names.families.add(family)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from mcalc.algebra import operators as o
 from mcalc.algebra.expr import Expr
+from mcalc.algebra.names import base_and_index
 from mcalc.algebra.shape import Dim, dim
 from mcalc.errors import NameProblem, NotSupported, ParseError, Span
 from mcalc.frontend.checking import Question, check
@@ -169,7 +170,7 @@ class Evaluator:
         return Node("name", (), name, *span)
 
     def _too_early(self, shown: str, span: Span) -> NameProblem:
-        place = self.names.places[key(shown.partition("[")[0])][1]
+        place = self.names.places[key(base_and_index(shown)[0])][1]
         hint = f"{self.names.line(place)} defines it" if place.start > span.start else ""
         return NameProblem(f"{shown} is read before it is defined", span, hint=hint)
 

@@ -11,13 +11,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, fold, rebuild, substitute
+from mcalc.algebra.names import base_and_index
 from mcalc.algebra.operators import add, inner, number, symbol
 from mcalc.algebra.shape import SCALAR, Dim, Shape, dim
 from mcalc.calculus.vec_laws import zero
 from mcalc.errors import NotSupported
 from mcalc.model.elements import Elements, slope
 from mcalc.model.ir import Define, Loop, Model, Sequence, Statement, Total, Variable
-from mcalc.model.naming import Names, base_and_index
+from mcalc.model.naming import Names
 from mcalc.model.uses import Use, Uses, is_fixed, reach, readers
 
 _ONE = dim(1)

@@ -7,13 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mcalc.algebra.names import base_and_index
 from mcalc.model.ir import Model, definitions
-
-
-def base_and_index(name: str) -> tuple[str, str]:
-    """`W[3]` is ("W", "[3]")."""
-    base, bracket, rest = name.partition("[")
-    return base, bracket + rest
 
 
 class Names:

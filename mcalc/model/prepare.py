@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, fold, rebuild, symbols
+from mcalc.algebra.names import base_and_index
 from mcalc.algebra.operators import symbol
 from mcalc.algebra.shape import ONE, dim
 from mcalc.algebra.structure import PROPERTIES, facts
 from mcalc.model.chunks import in_parts
 from mcalc.model.elements import Elements
 from mcalc.model.ir import Define, Loop, Model, Sequence, Statement, Total, variable_of
-from mcalc.model.naming import Names, base_and_index
+from mcalc.model.naming import Names
 from mcalc.model.recognise import Memo, recognise_each, recognise_together
 from mcalc.model.split import PREACTIVATION, Piece, Splitter
 from mcalc.model.uses import moving_variables, readers
