@@ -76,7 +76,7 @@ class _Drawing:
             return Unicode().name(text)
         value = unicode_text(node.value)
         if node.over is not None:
-            value = f"Σ({node.over.index} = {node.over.first}..{node.over.last}) {value}"
+            value = f"Σ({node.over}) {value}"
         return f"{unicode_text(node.target)} = {value}"
 
     def _shape(self, node: Node) -> str:
@@ -227,14 +227,10 @@ class _Drawing:
         ] = None
 
     def _loop(self, which: int, group: _Group, corner: Point) -> None:
-        range_ = self.graph.groups[which]
-        self.below[
-            f'<rect class="loop" x="{number(corner.x)}" y="{number(corner.y)}" width="{number(group.width)}" '
-            f'height="{number(group.height)}" rx="8"/>'
-        ] = None
+        self.below[rectangle(corner, group.width, group.height, 8, "loop")] = None
         self.above[
             f'<text class="small" x="{number(corner.x + 10)}" y="{number(corner.y + 16)}">'
-            f"for {escape(f'{range_.index} = {range_.first}..{range_.last}')}</text>"
+            f"for {escape(str(self.graph.groups[which]))}</text>"
         ] = None
         inside = Point(corner.x + _PAD, corner.y + _HEAD)
         for link in group.layout.routes:
@@ -267,7 +263,7 @@ class _Drawing:
             if isinstance(link.source, str):
                 self._tip(lower[0], -1.0, "backtip")
             if last and isinstance(link.arrival, int):
-                self._write(self.edges[link.arrival], points[-2], points[-1])
+                self._write(self.edges[link.arrival], points[-1])
 
     def _through(self, link: Link) -> Iterable[Edge]:
         """The edges of which a link is a piece."""
@@ -311,7 +307,7 @@ class _Drawing:
         self._tip(end, 1.0, "tip")
         if edge.back is not None:
             self._tip(Point(start.x, start.y - 5), -1.0, "backtip")
-            self._write(edge, Point(stub, end.y), end)
+            self._write(edge, end)
         middle = (left + right) / 2
         text = written(unicode_text(edge.read), Point(middle, y - 4), "small")
         self.above[text] = None
@@ -326,7 +322,7 @@ class _Drawing:
         x = group.layout.places[key].x
         return max(self._box(str(k)).label for k, p in group.layout.places.items() if p.x == x and isinstance(k, str))
 
-    def _write(self, edge: Edge, start: Point, end: Point) -> None:
+    def _write(self, edge: Edge, end: Point) -> None:
         """The label of an edge, above its last straight piece."""
         label = self._label(edge)
         self.above[

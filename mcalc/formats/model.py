@@ -21,7 +21,6 @@ from mcalc.formats.notation import Ascii, Notation, Unicode
 from mcalc.formats.text import BLANK, fill, table
 from mcalc.formats.text import Line as Row
 from mcalc.model.explain import Line, Passage
-from mcalc.model.ir import Range
 
 if TYPE_CHECKING:
     from mcalc.model.ir import Argument
@@ -133,7 +132,7 @@ def _passage(
     """The rows of one passage; those of a loop under its range and before a blank row."""
     if passage.loop is not None:
         yield BLANK
-        yield Row(f"for {_bounds(passage.loop)}", "", "")
+        yield Row(f"for {passage.loop}", "", "")
     for line in passage.lines:
         left = notation.formula(line.target)
         if line.target in labels:
@@ -141,10 +140,6 @@ def _passage(
         yield Row(left, formula_of(line, notation), reason(line))
     if passage.loop is not None:
         yield BLANK
-
-
-def _bounds(range_: Range) -> str:
-    return f"{range_.index} = {range_.first}..{range_.last}"
 
 
 def formula_of(line: Line, notation: Notation) -> str:
@@ -159,7 +154,7 @@ def formula_of(line: Line, notation: Notation) -> str:
         ends = latex_dimension(str(first)), latex_dimension(str(last))
         inside = rf"\left({body}\right)" if line.value.op == "add" else body
         return rf"\sum_{{{index}={ends[0]}}}^{{{ends[1]}}} {inside}"
-    return f"Σ({_bounds(line.over)}) {f'({body})' if line.value.op == 'add' else body}"
+    return f"Σ({line.over}) {f'({body})' if line.value.op == 'add' else body}"
 
 
 def _with_shape(line: Line, labels: dict[Expr, str], notation: Notation, told: bool) -> str:

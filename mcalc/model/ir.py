@@ -76,6 +76,9 @@ class Range:
     last: Dim
     step: int = 1
 
+    def __str__(self) -> str:
+        return f"{self.index} = {self.first}..{self.last}"
+
     @property
     def ends(self) -> tuple[Dim, Dim]:
         """The smaller end and the larger."""
