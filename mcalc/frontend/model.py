@@ -57,7 +57,6 @@ class _Reader:
         self.trees: dict[int, Node] = {}
         self.statements: list[Statement] = []
         self.loss: list[Statement] = []
-        self.first: dict[str, Expr] = {}
 
     def read(self) -> Model:
         """The model."""
