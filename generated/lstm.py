@@ -765,7 +765,7 @@ def check_gradients(seed=0, directions=3):
     """Compare the gradients with central differences along random directions; the largest relative error.
 
     Of three steps the best counts: a kink within a step, as of abs at 0, is no error of the gradient. Prints a line for
-    each parameter; raises AssertionError where an error is above 1e-5.
+    each parameter; raises AssertionError where an error is above 1e-5, or the loss of the data is not finite.
     """
     rng = np.random.default_rng(seed)
     T = 3
@@ -821,6 +821,8 @@ def check_gradients(seed=0, directions=3):
         "V": "",
     }
     loss, gradients = value_and_grad(**given)
+    advice = "declare what is positive, spd or invertible"
+    assert np.isfinite(loss), f"the loss is {loss} at random data; {advice}"
     worst = 0.0
     for name, gradient in zip(Parameters._fields, gradients, strict=True):
         start = given[name]
@@ -837,7 +839,8 @@ def check_gradients(seed=0, directions=3):
                     slopes.append((above - below) / (2 * step))
                 slope = (4 * slopes[1] - slopes[0]) / 3
                 scale = max(abs(slope), abs(found), 1e-3 * max(abs(loss), 1))
-                misses.append(abs(slope - found) / scale)
+                miss = abs(slope - found)
+                misses.append(miss / scale if np.isfinite(miss) else np.inf)
             error = max(error, min(misses))
         print(f"{name}: relative error {error:.1e}")
         worst = max(worst, error)

@@ -30,6 +30,36 @@ def test_a_wrong_gradient_is_an_error() -> None:
         module.__dict__["value_and_grad"] = right
 
 
+COX = """\
+model cox
+input X : n x d
+input R : n x n {}
+input e : n
+param w : d
+h = X w
+loss = e^T (log(R exp(h)) - h)
+"""
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_what_is_no_number_does_not_agree_with_differences() -> None:
+    with pytest.raises(AssertionError, match="the loss is nan at random data; declare what is positive, spd or invertible"):
+        mcalc.generate(COX.format("")).module.check_gradients()
+    assert mcalc.generate(COX.format("positive")).module.check_gradients() < 1e-5
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_gradient_that_is_no_number_is_an_error(wrong: float) -> None:
+    module = mcalc.generate("ridge").module
+    right = module.value_and_grad
+    try:
+        module.__dict__["value_and_grad"] = lambda **given: (right(**given)[0], [g + wrong for g in right(**given)[1]])
+        with pytest.raises(AssertionError, match="differs from central differences by inf"):
+            module.check_gradients()
+    finally:
+        module.__dict__["value_and_grad"] = right
+
+
 def test_names_of_parameters() -> None:
     module = mcalc.generate("linear_regression").module
     data = {"X": np.ones((3, 2)), "y": np.ones(3), "w": np.ones(2), "b": 1.0}
