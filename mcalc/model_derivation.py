@@ -63,13 +63,13 @@ class ModelDerivation:
     @cached_property
     def conditions(self) -> tuple[str, ...]:
         """Under which conditions the gradients hold, as ASCII phrases."""
-        from mcalc.calculus.conditions import conditions
+        from mcalc.calculus.conditions import conditions, strongest
         from mcalc.model.explain import lines_of
 
         found: dict[str, None] = {}
         for line in lines_of(self.explained.definitions):
             found.update(dict.fromkeys(conditions(line.value, [], self.trace.gathering.uses.moving_nodes(line.value))))
-        return tuple(found)
+        return strongest(found)
 
     def text(self, unicode: bool = True, width: int = 100) -> str:
         """The derivation as a person reads it in a terminal."""
