@@ -16,15 +16,16 @@ from dataclasses import dataclass, field
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.functions import FUNCTIONS
+from mcalc.algebra.names import base_and_index
 from mcalc.algebra.operators import symbol
 from mcalc.algebra.shape import dim
-from mcalc.model.ir import Element
+from mcalc.model.ir import Element, Range
 from mcalc.model.ir import Sequence as Stored
 from mcalc.program.ir import Array, arrays
 from mcalc.program.mathematics import shape_of
 from mcalc.program.names import Namer
 from mcalc.program.operations import ATOMS, VIEWS
-from mcalc.program.procedure import Block, Cell, Procedure, Range, stored, varying
+from mcalc.program.procedure import Block, Cell, Procedure, stored, varying
 from mcalc.program.schedule import base
 from mcalc.program.share import substituted
 
@@ -95,7 +96,7 @@ def plan(
         here: dict[Array, str] = {}
         moving = varying(procedure, block)
         targets = _owners(procedure, block)
-        passing = {c.array: c.target.name.partition("[")[0] for c in block.passing if c.target is not None}
+        passing = {c.array: base_and_index(c.target.name)[0] for c in block.passing if c.target is not None}
         visited: set[Array] = set() if block.range is not None else placed
         for cell in block.cells:
             for a in arrays(cell.array, seen=visited):
@@ -148,7 +149,7 @@ def _keep(procedure: Procedure, sequences: dict[str, Stored], namer: Namer) -> N
             continue
         moving = varying(procedure, block)
         for before in earlier:
-            if before.range is None or before.range.indices != block.range.indices:
+            if before.range is None or before.range.upwards != block.range.upwards:
                 continue
             shared = moving & varying(procedure, before)
             wanted = [
@@ -157,7 +158,7 @@ def _keep(procedure: Procedure, sequences: dict[str, Stored], namer: Namer) -> N
             replacement: dict[Array, Array] = {}
             for a in wanted:
                 name = namer.name(a, {}, ())
-                index, low, high = block.range.indices
+                index, low, high = block.range.index, *block.range.ends
                 shape = shape_of(a)
                 element = symbol(f"{name}[{index}]", shape)
                 elements[element] = Element(name, dim(index))

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from mcalc.algebra.expr import Expr, symbols
-from mcalc.algebra.shape import ONE, Dim, Shape
-from mcalc.model.ir import Define, Element, Loop, Statement, Total
+from mcalc.algebra.shape import ONE, Shape
+from mcalc.model.ir import Define, Element, Loop, Range, Statement, Total
 from mcalc.model.stacked import Stack
 from mcalc.program.builder import Builder
 from mcalc.program.factorisations import share_factorisations
@@ -26,22 +26,6 @@ from mcalc.program.stable import stable
 
 ROUNDS = 4
 """Lowering is repeated, each time knowing what the time before computed, until nothing changes, or so often."""
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """The iterations of a loop: index in first..last, upwards or downwards."""
-
-    index: str
-    first: Dim
-    last: Dim
-    step: int
-
-    @property
-    def indices(self) -> tuple[str, Dim, Dim]:
-        """The iterations, whatever their order."""
-        low, high = (self.first, self.last) if self.step > 0 else (self.last, self.first)
-        return self.index, low, high
 
 
 @dataclass(slots=True)
@@ -144,11 +128,10 @@ def lower_procedure(
                 blocks.append(Block(phase, None))
             blocks[-1].cells += cells
         elif isinstance(statement, Loop):
-            found = Range(statement.index, statement.first, statement.last, statement.step)
             passing = [Cell(a, d.target) for d, a in zip(statement.body, here, strict=True) if d.target in local]
-            blocks.append(Block(phase, found, cells, passing))
+            blocks.append(Block(phase, statement.range, cells, passing))
         else:
-            blocks.append(Block(phase, Range(statement.index, statement.first, statement.last, 1), cells))
+            blocks.append(Block(phase, statement.range, cells))
     known = {node for _, _, values in plans for value in values for node in symbols(value)}
     known |= {d.target for _, s, _ in plans for d in _body(s)}
     leaves = {}
@@ -226,11 +209,11 @@ def _as_row(b: Builder, a: Array) -> Array:
 def _read_targets(procedure: Procedure) -> None:
     """Read what a loop defines by its name, in later definitions of loops over the same indices."""
     b = procedure.builder
-    known: dict[tuple[str, Dim, Dim], dict[Array, Array]] = {}
+    known: dict[Range, dict[Array, Array]] = {}
     for block in procedure.blocks:
         if block.range is None:
             continue
-        aliases = known.setdefault(block.range.indices, {})
+        aliases = known.setdefault(block.range.upwards, {})
         for cell in block.cells:
             array = substituted(b, cell.array, aliases) if aliases else cell.array
             if not cell.total and cell.target is not None and array.op not in ("arg", "number", "zeros", "ones"):

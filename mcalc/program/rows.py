@@ -22,12 +22,13 @@ from math import prod
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.functions import FUNCTIONS
 from mcalc.algebra.shape import Dim, dim
+from mcalc.model.ir import Range
 from mcalc.program.builder import Builder, Term
 from mcalc.program.ir import Array, arrays
 from mcalc.program.names import Namer
 from mcalc.program.operations import ATOMS, VIEWS, Axes, nominal
 from mcalc.program.plan import Plan, plan
-from mcalc.program.procedure import Block, Cell, Procedure, Range
+from mcalc.program.procedure import Block, Cell, Procedure
 from mcalc.program.schedule import base
 
 FIXED, ROW, TURNED, SUM, AFTER = "fixed", "row", "turned", "sum", "after"

@@ -68,7 +68,7 @@ def _alias(uses: Uses, section: Section, line: Line, excluded: Collection[str]) 
     start = _sum_within(line.array, names)
     if start is None or any(computed(x) and x not in names and not single(x) for x in start.args):
         return None
-    _, first, last = r.indices
+    first, last = r.ends
     for x, c in zip(start.args, start.attrs, strict=True):
         if x.op != "arg" or c != 1 or x.shape != line.array.shape:
             continue

@@ -17,10 +17,11 @@ from mcalc.backends.numpy.comments import note
 from mcalc.backends.numpy.guards import guarded
 from mcalc.backends.numpy.spelling import Names, axes_of_sequence, axes_text, offset_of, part_of, size
 from mcalc.backends.numpy.statements import Statements, Target
+from mcalc.model.ir import Range
 from mcalc.program.ir import Array
 from mcalc.program.operations import Axes
 from mcalc.program.plan import Line, Plan, Section, computed
-from mcalc.program.procedure import Block, Cell, Range, stored, varying
+from mcalc.program.procedure import Block, Cell, stored, varying
 
 
 class FunctionBody:
@@ -325,7 +326,7 @@ class FunctionBody:
         )
 
     def _header(self, r: Range) -> str:
-        first, last = (r.first, r.last) if r.step > 0 else (r.last, r.first)
+        first, last = r.ends
         names, parts = [], []
         for sequence, offset in self._used:
             found = self.plan.sequences[sequence]
@@ -336,9 +337,7 @@ class FunctionBody:
             names.append(self.names.variables[sequence, offset])
             parts.append(f"{name}{part}{'[::-1]' if r.step < 0 else ''}")
         if not names:
-            return (
-                f"for {self.names.index(r.index)} in range({size(last + dim(-1) * first + dim(1), self.names.sizes)}):"
-            )
+            return f"for {self.names.index(r.index)} in range({size(r.count, self.names.sizes)}):"
         if len(names) == 1:
             return f"for {names[0]} in {parts[0]}:"
         return f"for {', '.join(names)} in zip({', '.join(parts)}, strict=True):"

@@ -92,7 +92,7 @@ def carried(uses: Uses, excluded: Collection[str]) -> set[str]:
             use.section is write.section and use.element.index is next_index and use.place < write.place
             for use in reads
         )
-        start = r.first + write.element.index + dim(-1) * dim(r.index) + dim(-r.step)
+        start = r.first + write.element.index - dim(r.index) - dim(r.step)
         begun = [w for w in writes if w is not write]
         if not reads or not passing or len(begun) != 1 or begun[0].element.index is not start:
             continue

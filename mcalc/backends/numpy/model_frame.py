@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mcalc.algebra.expr import Expr, postorder
+from mcalc.algebra.names import base_and_index
 from mcalc.backends.numpy import model_helpers as texts
 from mcalc.backends.numpy.arguments import Piece
 from mcalc.backends.numpy.emit import safe
@@ -191,7 +192,7 @@ def grouped_sizes(sizes: Mapping[str, str]) -> list[tuple[str, list[str]]]:
     """Dimensions as a caller gives them: those of a ragged one (d[0], d[1], …) as one list."""
     groups: dict[str, list[str]] = {}
     for n, python in sizes.items():
-        stem = n.partition("[")[0]
+        stem = base_and_index(n)[0]
         if stem != n:
             groups.setdefault(stem, []).append(n)
         else:

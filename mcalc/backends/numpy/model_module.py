@@ -21,19 +21,19 @@ from mcalc.backends.numpy.guards import Guards, guards_of
 from mcalc.backends.numpy.identifiers import RESERVED, identifier
 from mcalc.backends.numpy.model_arguments import Given, arguments_checked, axes_of, readable
 from mcalc.backends.numpy.model_frame import Frame
-from mcalc.backends.numpy.model_outputs import is_read, needed, output_symbols, owner
+from mcalc.backends.numpy.model_outputs import is_read, output_symbols, statements_of_outputs
 from mcalc.backends.numpy.model_rows import rows_of
 from mcalc.backends.numpy.rows import NAMES as ROW_NAMES
 from mcalc.backends.numpy.rows import RowsWriter
 from mcalc.backends.numpy.spelling import Names, part_of
 from mcalc.backends.numpy.text import Text
-from mcalc.model.ir import Argument, Element, Loop, Model, Statement, definitions
+from mcalc.model.ir import Argument, Element, Loop, Model, Range, Statement, definitions, variable_of
 from mcalc.model.ir import Sequence as Stored
 from mcalc.model.stacked import Stack
 from mcalc.program.ir import Array
 from mcalc.program.names import Namer
 from mcalc.program.plan import Plan, plan
-from mcalc.program.procedure import Range, lower_procedure, stored
+from mcalc.program.procedure import lower_procedure, stored
 from mcalc.program.schedule import base
 
 FRAME_NAMES = frozenset(
@@ -258,7 +258,7 @@ class ModelWriter:
         model = self.original
         if not model.outputs:
             return [], []
-        wanted = needed(model)
+        wanted = statements_of_outputs(model)
         program = Program(model, wanted, (), {}, dict(model.sequences), dict(model.elements), {})
         writer = ModelWriter(program, model, outer=self)
         used = {s for d in definitions(tuple(wanted)) for s in symbols(d.value)}
@@ -354,8 +354,8 @@ def _whole(model: Model, output: str, names: Names) -> str:
     """The elements of a sequence that loops define."""
     low = high = None
     for s in model.statements:
-        if isinstance(s, Loop) and any(owner(model, d.target) == output for d in s.body):
-            first, last = (s.first, s.last) if s.step > 0 else (s.last, s.first)
+        if isinstance(s, Loop) and any(variable_of(model.elements, d.target) == output for d in s.body):
+            first, last = s.range.ends
             low, high = low or first, last
     found = model.sequences[output]
     if low is None or high is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from mcalc.algebra.expr import Expr, symbols
-from mcalc.model.ir import Argument, Loop, Model, Statement
+from mcalc.algebra.expr import Expr
+from mcalc.model.ir import Argument, Loop, Model, Statement, Variable
+from mcalc.model.liveness import needed
 
 
 def output_symbols(model: Model) -> dict[str, tuple[Expr, ...]]:
@@ -18,28 +19,11 @@ def output_symbols(model: Model) -> dict[str, tuple[Expr, ...]]:
     }
 
 
-def needed(model: Model) -> list[Statement]:
+def statements_of_outputs(model: Model) -> list[Statement]:
     """The statements that the outputs depend on, in order."""
-    wanted: set[str] = set(model.outputs)
-    found: list[Statement] = []
-    for s in reversed(model.statements):
-        targets = {owner(model, d.target) for d in (s.body if isinstance(s, Loop) else (s,))}
-        if not targets & wanted and not any(_family(model, t) in wanted for t in targets):
-            continue
-        found.append(s)
-        for d in s.body if isinstance(s, Loop) else (s,):
-            wanted |= {owner(model, e) for e in symbols(d.value)}
-    return found[::-1]
-
-
-def owner(model: Model, e: Expr) -> str:
-    """The sequence of an element; the name of another symbol."""
-    element = model.elements.get(e)
-    return element.sequence if element is not None else e.name
-
-
-def _family(model: Model, name: str) -> str:
-    return name.partition("[")[0] if "[" in name else name
+    wanted: set[Variable] = {name for name in model.outputs if name in model.sequences}
+    wanted.update(e for found in output_symbols(model).values() for e in found)
+    return [s for s in needed(model.statements, wanted, model.elements)[0] if s is not None]
 
 
 def is_read(model: Model, argument: Argument, used: Collection[Expr]) -> bool:

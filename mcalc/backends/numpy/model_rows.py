@@ -11,10 +11,10 @@ from mcalc.algebra.expr import Expr
 from mcalc.backends.numpy.guards import LOSS, Guards, guards_of
 from mcalc.backends.numpy.rows import Known, Rows, RowsWriter
 from mcalc.backends.numpy.spelling import Names
+from mcalc.model.ir import Range
 from mcalc.program.ir import Array
 from mcalc.program.names import Namer
 from mcalc.program.plan import Plan
-from mcalc.program.procedure import Range
 from mcalc.program.rows import RowPlan, row_plan
 from mcalc.program.schedule import base
 

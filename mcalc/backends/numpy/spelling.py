@@ -45,7 +45,7 @@ class Names:
         name = self.sequences[found.name]
         if index is found.last:
             return f"{name}[-1]"
-        place = index + dim(-1) * found.first if found.first.terms else index
+        place = index - found.first
         return f"{name}[{size(place, self.sizes)}]"
 
     def index(self, name: str) -> str:
@@ -77,7 +77,7 @@ def axes_text(axes: Axes, sizes: Mapping[str, str]) -> str:
 
 def offset_of(index: Dim, name: str) -> int:
     """How far an index is from that of the loop."""
-    rest = index + dim(-1) * dim(name)
+    rest = index - dim(name)
     number = rest.number
     assert number is not None
     return number
@@ -85,18 +85,18 @@ def offset_of(index: Dim, name: str) -> int:
 
 def axes_of_sequence(sequence: Stored) -> Axes:
     """The axes of a sequence as it is stored."""
-    return (sequence.last + dim(-1) * sequence.first + dim(1), *axes_as_stored(sequence.shape))
+    return (sequence.last - sequence.first + dim(1), *axes_as_stored(sequence.shape))
 
 
 def part_of(sequence: Stored, first: Dim, last: Dim, sizes: Mapping[str, str]) -> str:
     """The elements first..last of the storage of a sequence."""
-    low = first + dim(-1) * sequence.first
-    rest = sequence.last + dim(-1) * last
+    low = first - sequence.first
+    rest = sequence.last - last
     start = "" if low.number == 0 else size(low, sizes)
     if rest.number == 0:
         stop = ""
     elif rest.number is not None:
         stop = str(-rest.number)
     else:
-        stop = size(low + last + dim(-1) * first + dim(1), sizes)
+        stop = size(low + last - first + dim(1), sizes)
     return f"[{start}:{stop}]" if start or stop else ""
