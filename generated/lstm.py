@@ -178,7 +178,7 @@ def value_and_grad(
     if wrt is not None:
         wrt = known_parameters(wrt)
     loss, cache = _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, workspace)
-    gradients = _backward(cache, wrt, True)
+    gradients = _backward(cache, wrt)
     if workspace is None:
         keep(cache[0])
     if wrt is not None:
@@ -555,7 +555,7 @@ def _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, ws):
     return float(loss), (ws, Ui, Uf, Uo, Ug, V, T, n, m, dtype, h, c, x_rows, i, f, o, g, a, R)
 
 
-def _backward(cache, wrt, last):
+def _backward(cache, wrt, last=True):
     # where the cache is used for the last time, parts of it are overwritten
     ws, Ui, Uf, Uo, Ug, V, T, n, m, dtype, h, c, x_rows, i, f, o, g, a, R = cache
     V_bar = Wi_bar = Ui_bar = bi_bar = Wf_bar = Uf_bar = bf_bar = Wo_bar = Uo_bar = bo_bar = (

@@ -35,6 +35,8 @@ class Builder(Graph):
         """What an earlier lowering found necessary."""
         self.own: Array | None = None
         """What the earlier lowering made of the expression that is lowered now."""
+        self.contested: dict[str, None] = {}
+        """Dimensions on whose sizes the order of some product depends."""
         self._paid: set[Array] = set()
         self._lengths: dict[Dim, float] = {}
         self._others = dict(self.typical)

@@ -62,6 +62,8 @@ def transposed(b: Builder, piece: Piece) -> Piece:
 def product(b: Builder, left: Piece, right: Piece) -> Piece:
     """The product of two factors."""
     rows, columns = left.rows, right.columns
+    if left.term.plain and right.term.plain and not (left.is_scalar or right.is_scalar):
+        return Piece(rows, columns, _core(b, left, right))
     outside = Term(b.one, left.term.coefficient * right.term.coefficient, ())
     if left.is_scalar or right.is_scalar:
         scalar, other = (left, right) if left.is_scalar else (right, left)
@@ -229,6 +231,8 @@ def chain(b: Builder, pieces: Sequence[Piece]) -> Piece:
         part = slice(-LONGEST, None) if run[-1].columns is ONE else slice(LONGEST)
         run[part] = [_best(b, run[part])[0, LONGEST].piece]
     found = _best(b, run)[0, len(run)].piece
+    if len(run) > FEW:
+        b.contested.update(_dimensions(run))
     return _steadier(b, run, found) if 2 < len(run) <= FEW and len(b.settled) else found
 
 
@@ -237,7 +241,7 @@ def _steadier(b: Builder, pieces: Sequence[Piece], best: Piece) -> Piece:
 
     What an order loses is the time it takes beyond the best order, relative to the whole program with that one.
     """
-    names = dict.fromkeys(name for p in pieces for d in (p.rows, p.columns) for name in d.names())
+    names = _dimensions(pieces)
     scenes: list[dict[str, float]] = [{}, *({name: FLIPPED[habit(name) < SMALL]} for name in names)]
     orders = {best.term: best}
     for scene in scenes[1:]:
@@ -246,6 +250,7 @@ def _steadier(b: Builder, pieces: Sequence[Piece], best: Piece) -> Piece:
         orders.setdefault(other.term, other)
     if len(orders) == 1:
         return best
+    b.contested.update(names)
     elsewhere = [a for a in b.settled if b.own is None or not b.settled.hangs_on(a, b.own)]
     losses: dict[Term, list[float]] = {term: [] for term in orders}
     for scene in scenes:
@@ -257,6 +262,11 @@ def _steadier(b: Builder, pieces: Sequence[Piece], best: Piece) -> Piece:
             losses[term].append((cost - least) / whole)
     fair = [term for term in orders if losses[term][0] <= RISK]
     return orders[min(fair, key=lambda term: max(losses[term]))]
+
+
+def _dimensions(pieces: Sequence[Piece]) -> dict[str, None]:
+    """The names of the dimensions of a chain."""
+    return dict.fromkeys(name for p in pieces for d in (p.rows, p.columns) for name in d.names())
 
 
 def _best(b: Builder, pieces: Sequence[Piece], cyclic: bool = False) -> dict[tuple[int, int], _Best]:
@@ -311,6 +321,7 @@ def trace(b: Builder, pieces: Sequence[Piece]) -> Term:
         return trace_of(b, pieces[0])
     if count > LONGEST:
         return trace(b, [*(chain(b, pieces[i : i + LONGEST]) for i in range(0, count, LONGEST))])
+    b.contested.update(_dimensions(pieces) if count > 2 else {})
     given = frozenset(piece.term.core for piece in pieces if b.inverse_base(piece.term.core) is None)
     best = _best(b, pieces, cyclic=True)
     choice: tuple[float, Term] | None = None

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mcalc.backends.numpy.model_frame import Frame
-from mcalc.backends.numpy.model_module import ModelWriter, Program
+from mcalc.backends.numpy.model_module import Program, frame
 from mcalc.backends.numpy.module import framed
 from mcalc.model.ir import Adjoint, Model
 from mcalc.model.stack import Stacked, stack
 from mcalc.program.operations import nominal
+from mcalc.program.orders import orders
+from mcalc.program.procedure import lower_procedure
 
 
 def frame_of(
@@ -20,12 +22,18 @@ def frame_of(
 
     `typical` are sizes of dimensions for which the code is made to be fast.
     """
-    stacked: Stacked = stack(adjoint, lambda d: nominal(d, typical))
-    program = Program(
-        adjoint.forward, stacked.forward, stacked.backward, adjoint.gradients, dict(stacked.sequences),
-        dict(stacked.elements), stacked.stacks,
-    )  # fmt: skip
-    return ModelWriter(program, original or adjoint.forward, typical).frame()
+
+    def lowered(told: Mapping[str, float]) -> Program:
+        stacked: Stacked = stack(adjoint, lambda d: nominal(d, told))
+        outputs = [e for found in adjoint.gradients.values() for e in found]
+        phases = {"forward": stacked.forward, "backward": stacked.backward}
+        return Program(
+            adjoint.forward, stacked.forward, stacked.backward, adjoint.gradients, dict(stacked.sequences),
+            dict(stacked.elements), stacked.stacks,
+            lower_procedure(phases, stacked.elements, outputs, told, stacked.stacks),
+        )  # fmt: skip
+
+    return frame(orders(lowered, typical), original or adjoint.forward)
 
 
 def rendered(frame: Frame, command: str, version: str) -> str:

@@ -24,27 +24,42 @@ from mcalc.program.operations import Axes
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """The two phases of the program in one order of products."""
+
+    name: str
+    """Of the case: the Python name of a dimension that is the smallest in its data; "" where there is one case."""
+    fields: Mapping[str, tuple[Axes, str]]
+    forward: Sequence[str]
+    backward: Sequence[str]
+    rows: Rows | None
+    """The pass over rows."""
+    returned_fields: frozenset[str]
+    """The buffers that gradients lie in."""
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """The parts of a module."""
 
     model: Model
     given: Sequence[Given]
     sizes: Mapping[str, str]
-    fields: Mapping[str, tuple[Axes, str]]
-    forward: Sequence[str]
-    backward: Sequence[str]
+    cases: Mapping[str, Case]
+    """By the dimension that is the smallest, in Python; a case may serve several, the first is the usual one."""
+    check: Sequence[str]
     predict: Sequence[str]
     predict_arguments: Sequence[str]
     operations: frozenset[str]
-    rows: Rows | None = None
-    """The pass over rows."""
-    returned_fields: frozenset[str] = frozenset()
-    """The buffers that gradients lie in."""
 
     @property
-    def memory(self) -> dict[str, tuple[Axes, str]]:
+    def rows(self) -> Rows | None:
+        """The pass over rows."""
+        return next(iter(self.cases.values())).rows
+
+    def memory(self, case: Case) -> dict[str, tuple[Axes, str]]:
         """The buffers of the workspace."""
-        return {**self.fields, **(self.rows.fields if self.rows is not None else {})}
+        return {**case.fields, **(self.rows.fields if self.rows is not None else {})}
 
     def context(self, command: str, version: str) -> dict[str, object]:
         """What the template is rendered with."""
@@ -54,6 +69,7 @@ class Frame:
         needed = {n for g in parameters for p in g.pieces for d in p.axes for n in d.names()}
         init_groups = [(name, names) for name, names in grouped if set(names) & needed]
         made = ", ".join(f"{g.python}={_start_value(g)}" for g in parameters)
+        cases = list({case.name: case for case in self.cases.values()}.values())
         return {
             "docstring": self._docstring(command, version),
             "imports": self._imports(),
@@ -61,7 +77,7 @@ class Frame:
             "shapes": self._shapes(),
             "parameters": [g.python for g in parameters],
             "kinds": {g.python: "list" if g.argument.ragged else "np.ndarray" for g in parameters},
-            "fields": list(self.memory),
+            "fields": list(dict.fromkeys(name for case in cases for name in self.memory(case))),
             "rows": self.rows.lines if self.rows is not None else [],
             "data": self.rows.data if self.rows is not None else "",
             "arguments": [g.python for g in self.given],
@@ -79,12 +95,22 @@ class Frame:
             ],
             "workspace_sizes": [name for name, _ in grouped],
             "workspace": self._workspace(grouped),
-            "forward": list(self.forward),
-            "backward": list(self.backward),
+            "check": list(self.check),
+            "cases": [
+                {
+                    "suffix": f"_{case.name}" if case.name else "",
+                    "served": [name for name, served in self.cases.items() if served is case],
+                    "forward": list(case.forward),
+                    "backward": list(case.backward),
+                    "buffers": self._buffers(case),
+                }
+                for case in cases
+            ],
+            "case_of": {name: f"_{case.name}" for name, case in self.cases.items()} if len(cases) > 1 else {},
             "all_sizes": list(self.sizes.values()),
-            "buffers": self._buffers(),
-            "returned_fields": sorted(self.returned_fields),
-            "takes_over": any(" if last else " in line for line in self.backward),
+            "known": [*(p.python for g in self.given for p in g.pieces), *self.sizes.values(), "dtype", "ws"],
+            "returned_fields": sorted({name for case in cases for name in case.returned_fields}),
+            "takes_over": any(" if last else " in line for case in cases for line in case.backward),
             "blocks": self._blocks(parameters),
         }
 
@@ -124,19 +150,20 @@ class Frame:
         unpacked = [_unpack(name, names, self.sizes) for name, names in grouped if _ragged(name, names)]
         return [*unpacked, f"return _buffers({', '.join([*self.sizes.values(), 'np.dtype(dtype)'])})"]
 
-    def _buffers(self) -> list[str]:
+    def _buffers(self, case: Case) -> list[str]:
         """The lines of `_buffers`."""
         lines = []
         sizes = "".join(f"{p}, " for p in self.sizes.values())
         made = [f"sizes=({sizes}dtype)" if sizes else "sizes=(dtype,)"]
         named = dict(self.sizes)
-        whole = frozenset(self.memory)
+        memory = self.memory(case)
+        whole = frozenset(memory)
         if self.rows is not None:
             named[self.rows.n] = f"block_rows or {named[self.rows.n]}"
             lines.append(f"block_rows = rows_of_block({', '.join([*self.rows.sizes, 'dtype.itemsize'])})")
             made.append("block_rows=block_rows")
             whole = self.rows.whole
-        for name, (axes, kind) in self.memory.items():
+        for name, (axes, kind) in memory.items():
             shape = axes_text(axes, self.sizes if name in whole else named)
             made.append(f"{name}=np.empty({shape}, {'bool' if kind == 'bool' else 'dtype'})")
         return [*lines, f"return Workspace({', '.join(made)})"]
@@ -150,7 +177,8 @@ class Frame:
             if n in HELPERS and HELPERS[n].code and n not in texts.WITH_OUT
         ]
         rows = self.rows.lines if self.rows is not None else []
-        body = "\n".join([*self.forward, *self.backward, *self.predict, *rows])
+        cases = self.cases.values()
+        body = "\n".join([*self.check, *self.predict, *rows, *(x for c in cases for x in (*c.forward, *c.backward))])
         if "space(" in body:
             blocks.append(texts.SPACE.strip())
         if "listed(" in body:

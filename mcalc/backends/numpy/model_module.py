@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from mcalc.algebra.expr import Expr, symbols
 from mcalc.backends.numpy.aliases import Memory
@@ -20,7 +19,7 @@ from mcalc.backends.numpy.emit import viewed
 from mcalc.backends.numpy.guards import Guards, guards_of
 from mcalc.backends.numpy.identifiers import RESERVED, identifier
 from mcalc.backends.numpy.model_arguments import Given, arguments_checked, axes_of, readable
-from mcalc.backends.numpy.model_frame import Frame
+from mcalc.backends.numpy.model_frame import Case, Frame
 from mcalc.backends.numpy.model_outputs import is_read, output_symbols, statements_of_outputs
 from mcalc.backends.numpy.model_rows import rows_of
 from mcalc.backends.numpy.rows import NAMES as ROW_NAMES
@@ -33,12 +32,13 @@ from mcalc.model.stacked import Stack
 from mcalc.program.ir import Array
 from mcalc.program.names import Namer
 from mcalc.program.plan import Plan, plan
-from mcalc.program.procedure import lower_procedure, stored
+from mcalc.program.procedure import Procedure, lower_procedure, stored
 from mcalc.program.schedule import base
 
 FRAME_NAMES = frozenset(
     (
         "DIMENSIONS", "SHAPES", "Parameters", "Gradients", "Workspace", "NO_WORKSPACE", "forward", "backward",
+        "Order", "ORDERS", "order", "smallest",
         "value_and_grad", "predict", "init", "workspace", "ws", "wrt", "cache", "seed", "dtype", "plain", "rng",
         "space", "checked", "listed", "expect", "fitting", "known_parameters", "check_gradients",
         "KEPT", "KEPT_BYTES", "keep", "borrowed", "LIMITS", "sizes",
@@ -58,6 +58,13 @@ class Program:
     sequences: dict[str, Stored]
     elements: dict[Expr, Element]
     stacks: Mapping[Expr, Stack]
+    procedure: Procedure
+
+
+def frame(programs: Mapping[str, Program], original: Model) -> Frame:
+    """The parts of the module of a model; `programs` by the dimension that is the smallest, "" where there is one."""
+    usual = next(iter(programs.values()))
+    return ModelWriter(usual, original).frame(programs)
 
 
 class ModelWriter:
@@ -67,10 +74,8 @@ class ModelWriter:
         self,
         program: Program,
         original: Model,
-        typical: Mapping[str, float] = MappingProxyType({}),
         outer: ModelWriter | None = None,
     ) -> None:
-        self.typical = typical
         self.program = program
         self.original = original
         self.taken: set[str] = set(RESERVED | FRAME_NAMES | ROW_NAMES)
@@ -124,16 +129,33 @@ class ModelWriter:
 
     # --- functions ----------------------------------------------------------------------------------------------------
 
-    def frame(self) -> Frame:
+    def frame(self, programs: Mapping[str, Program]) -> Frame:
         """The parts of the module."""
-        p = self.program
-        sequences = dict(p.sequences)
-        everything = [*p.forward, *p.backward]
-        names = self._names(everything, sequences)
+        check = arguments_checked(self.given, self.sizes, [*self.sizes], {*self.sizes.values(), "dtype"})
+        fitted = ", ".join([*self.sizes.values(), "dtype"])
+        check += ["if ws is None:", f"    ws = borrowed({fitted})", "elif ws is not NO_WORKSPACE:"]
+        check += [f"    fitting(ws, ({fitted}{'' if self.sizes else ','}))"]
+        cases: dict[str, Case] = {}
+        written: dict[int, Case] = {}
+        for smallest, program in programs.items():
+            key, name = id(program), self.sizes.get(smallest, "")
+            if key not in written:
+                writer = ModelWriter(program, self.original, outer=self) if written else self
+                written[key] = writer._case(name, check if not written else None)
+                self.helpers |= writer.helpers
+            cases[name] = written[key]
+        predict, predict_arguments = self._predict()
+        return Frame(
+            self.original, self.given, self.sizes, cases, check, predict, predict_arguments, frozenset(self.helpers)
+        )
+
+    def _case(self, name: str, check: list[str] | None) -> Case:
+        """The two phases of the program, and the pass over rows if there is `check`, the lines that check arguments."""
+        p, procedure = self.program, self.program.procedure
         labels = {s for found in p.gradients.values() for s in found}
+        sequences = dict(p.sequences)
+        names = self._names([*p.forward, *p.backward], sequences)
         names.results.update(p.elements[s].sequence for s in labels if s in p.elements)
-        phases = {"forward": p.forward, "backward": p.backward}
-        procedure = lower_procedure(phases, p.elements, [*labels], self.typical, p.stacks)
         found = plan(
             procedure,
             sequences,
@@ -168,17 +190,10 @@ class ModelWriter:
         forward_lines = [*forward_lines, f"return float({value}), {packed}"]
         lead = "ws" if "ws" in used else "_"
         backward_lines.insert(0, f"{', '.join([lead, *cache])}{',' if not cache else ''} = cache")
-        fields = {**forward.fields, **backward.fields}
-        wanted = list(self.sizes)
-        check = arguments_checked(self.given, self.sizes, wanted, {*self.sizes.values(), "dtype"})
-        fitted = ", ".join([*self.sizes.values(), "dtype"])
-        check += ["if ws is None:", f"    ws = borrowed({fitted})", "elif ws is not NO_WORKSPACE:"]
-        check += [f"    fitting(ws, ({fitted}{'' if self.sizes else ','}))"]
         self.helpers |= forward.statements.helpers | backward.statements.helpers
-        predict, predict_arguments = self._predict()
         python = {g.argument.name: g.python for g in self.given}
         gradients = {e: python[a.name] for a in self.original.parameters for e in p.gradients[a.name]}
-        rows = rows_of(
+        rows = None if check is None else rows_of(
             found, names, (p.model.loss, loss), {e: results[e] for e in gradients}, gradients,
             {e for a in self.original.arguments if a.kind == "input" for e in a.symbols},
             [g.python for g in self.given], check,
@@ -188,10 +203,8 @@ class ModelWriter:
         escaping = {f for a in results.values() if a is not None and (f := backward.field_of(base(a), forward))}
         escaping |= {names.sequences[s] for s in names.results}
         escaping |= {self._stored(e, names) for e, a in results.items() if a is None}
-        return Frame(
-            self.original, self.given, self.sizes, fields, [*check, *forward_lines], backward_lines,
-            predict, predict_arguments, frozenset(self.helpers), rows, frozenset(escaping & set(fields)),
-        )  # fmt: skip
+        fields = {**forward.fields, **backward.fields}
+        return Case(name, fields, forward_lines, backward_lines, rows, frozenset(escaping & set(fields)))
 
     def _gradients(
         self,
@@ -259,15 +272,15 @@ class ModelWriter:
         if not model.outputs:
             return [], []
         wanted = statements_of_outputs(model)
-        program = Program(model, wanted, (), {}, dict(model.sequences), dict(model.elements), {})
-        writer = ModelWriter(program, model, outer=self)
-        used = {s for d in definitions(tuple(wanted)) for s in symbols(d.value)}
-        names = writer._names(wanted, writer.program.sequences)
-        names.results.update(name for name in model.outputs if name in model.sequences)
         targets = output_symbols(model)
         given_back = [e for found in targets.values() for e in found]
         given_back += [e for e, element in model.elements.items() if element.sequence in model.outputs]
         procedure = lower_procedure({"forward": wanted}, model.elements, given_back)
+        program = Program(model, wanted, (), {}, dict(model.sequences), dict(model.elements), {}, procedure)
+        writer = ModelWriter(program, model, outer=self)
+        used = {s for d in definitions(tuple(wanted)) for s in symbols(d.value)}
+        names = writer._names(wanted, writer.program.sequences)
+        names.results.update(name for name in model.outputs if name in model.sequences)
         made = plan(
             procedure, writer.program.sequences, Namer(writer.taken),
             lambda e, r: _target_name(names, procedure.elements, writer.program.sequences, e, r),

@@ -41,10 +41,13 @@ ARRAY_NAMES = frozenset(
 )  # fmt: skip
 """Attributes of arrays, of their dtypes and of the dictionaries that the argument checks use."""
 
+ORDER_NAMES = frozenset(["backward", "buffers", "forward", "get"])
+"""Attributes of an order of products and of the dictionary of dimensions."""
+
 BUILTINS = frozenset(
     (
         "AttributeError", "IndexError", "TypeError", "ValueError", "abs", "all", "bool", "dict", "float", "int",
-        "isinstance", "len", "list", "map", "max", "min", "print", "range", "str", "sum", "tuple", "type", "zip",
+        "isinstance", "len", "list", "map", "max", "min", "object", "print", "range", "str", "sum", "tuple", "type", "zip",
     )
 )  # fmt: skip
 
@@ -132,6 +135,6 @@ def _problem(node: ast.AST, bound: set[str]) -> str:
             return "" if name in RANDOM_NAMES else f"read np.random.{name}"
         case ast.Attribute(value=ast.Name(id="ws")) | ast.Attribute(value=ast.Name(id="workspace")):
             return ""
-        case ast.Attribute(attr=name) if name not in ARRAY_NAMES:
+        case ast.Attribute(attr=name) if name not in ARRAY_NAMES | ORDER_NAMES:
             return f"read the attribute {name!r}"
     return ""

@@ -1,0 +1,144 @@
+"""Orders of products: one module that is fast whichever dimension is the smallest."""
+
+from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import mcalc
+from mcalc.model import library
+from mcalc.model.prepare import prepare
+from mcalc.model.reverse import reverse
+from mcalc.model.stack import stack
+from mcalc.program.operations import habit, nominal
+from mcalc.program.orders import orders, work
+from mcalc.program.procedure import Procedure, lower_procedure
+
+CHAIN = """model chain
+param A : a x b
+param B : b x c
+param C : c x d
+param D : d x e
+P = A B C D
+loss = tr(P^T P)
+"""
+DIMENSIONS = "abcde"
+LARGE = 12
+
+
+@pytest.fixture(scope="module")
+def chain():
+    return mcalc.generate(CHAIN).module
+
+
+def matrices(sizes, dtype=np.float64):
+    rng = np.random.default_rng(0)
+    return [rng.standard_normal(pair).astype(dtype) for pair in itertools.pairwise(sizes)]
+
+
+def expected(A, B, C, D):
+    P = A @ B @ C @ D
+    gradients = (P @ (B @ C @ D).T, A.T @ P @ (C @ D).T, (A @ B).T @ P @ D.T, (A @ B @ C).T @ P)
+    return np.sum(P * P), [2 * g for g in gradients]
+
+
+def products_of(dimension):
+    """The text of the case in which a dimension is the smallest."""
+    text = mcalc.generate(CHAIN).text
+    return text[text.index(f"def _forward_{dimension}(") :].partition("\n\n\n")[0]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("smallest", range(5))
+def test_values_whatever_is_the_smallest(chain, smallest, dtype):
+    sizes = [LARGE + k for k in range(5)]
+    sizes[smallest] = 3
+    given_ = matrices(sizes, dtype)
+    loss, gradients = expected(*(m.astype(np.float64) for m in given_))
+    ws = chain.workspace(**dict(zip(DIMENSIONS, sizes, strict=True)), dtype=dtype)
+    tolerance = 1e-12 if dtype is np.float64 else 1e-4
+    for options in ({}, {}, {"workspace": ws}, {"workspace": ws}):
+        value, found = chain.value_and_grad(*given_, **options)
+        assert value == pytest.approx(loss, rel=tolerance)
+        for got, want in zip(found, gradients, strict=True):
+            assert got.dtype == dtype
+            np.testing.assert_allclose(got, want, rtol=tolerance * 10, atol=tolerance * np.abs(want).max())
+    value, cache = chain.forward(*given_)
+    for _ in range(2):
+        found = chain.backward(cache)
+        np.testing.assert_allclose(found.C, gradients[2], rtol=tolerance * 10, atol=tolerance * np.abs(gradients[2]).max())
+
+
+def test_data_of_other_sizes_follow_each_other(chain):
+    for smallest in (0, 2, 4, 2, 1, 3):
+        sizes = [LARGE] * 5
+        sizes[smallest] = 2
+        given_ = matrices(sizes)
+        loss, gradients = expected(*given_)
+        value, found = chain.value_and_grad(*given_, wrt=("B",))
+        assert value == pytest.approx(loss)
+        assert found.A is None
+        np.testing.assert_allclose(found.B, gradients[1])
+
+
+def test_products_go_outwards_from_the_smallest_dimension():
+    # c: (A B) (C D), the product P itself is not formed; a: from the left
+    middle, left = products_of("c"), products_of("a")
+    assert "np.dot(A, B, out=" in middle and "np.dot(C, D, out=" in middle
+    assert "np.dot(A, B, out=" in left and "np.dot(C, D, out=" not in left
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.sampled_from([4, 16, 64, 256, 1024]), min_size=5, max_size=5, unique=True))
+def test_an_order_near_the_best_at_any_sizes(sizes):
+    procedures, lower = lowered(CHAIN)
+    told = {name: float(size) for name, size in zip(DIMENSIONS, sizes, strict=True)}
+    chosen = procedures[min(procedures, key=lambda name: told[name])]
+    assert work(chosen, told) <= 2.5 * work(lower(told), told)
+
+
+class Lowered(NamedTuple):
+    procedure: Procedure
+
+
+def lowered(text):
+    adjoint = reverse(prepare(library.read(text, {})))
+    outputs = [e for found in adjoint.gradients.values() for e in found]
+
+    def lower(typical):
+        program = stack(adjoint, lambda d: nominal(d, typical))
+        phases = {"forward": program.forward, "backward": program.backward}
+        return Lowered(lower_procedure(phases, {}, outputs, typical))
+
+    return orders(lower, {}), lower
+
+
+def test_told_sizes_leave_one_order():
+    assert "ORDERS" in mcalc.generate(CHAIN).plain
+    told = dict.fromkeys(DIMENSIONS, 50)
+    assert "ORDERS" not in mcalc.generate(CHAIN, typical=told).plain
+
+
+@pytest.mark.parametrize("name", ["mlp", "lstm", "attention", "gaussian_nll", "gp_marginal_likelihood", "metric_learning"])
+def test_one_order_where_it_does_for_all_sizes(name):
+    assert "ORDERS" not in mcalc.generate(name).plain
+
+
+def test_names_of_orders_are_free():
+    text = CHAIN.replace("A", "order").replace("B", "ORDERS").replace("C", "smallest").replace("D", "Order")
+    assert mcalc.generate(text).module.check_gradients() < 1e-5
+
+
+def test_habits_do_not_hide_the_smallest():
+    # n is usually large; here it may be the smallest all the same
+    text = CHAIN.replace("a x b", "n x b")
+    assert habit("n") > habit("b")
+    module = mcalc.generate(text).module
+    sizes = [2, *[LARGE] * 4]
+    loss, _ = expected(*matrices(sizes))
+    assert module.value_and_grad(*matrices(sizes))[0] == pytest.approx(loss)
