@@ -257,6 +257,7 @@ def _values(found: Subject, values: Values, smooth: bool) -> None:
     assert not any(np.shares_memory(a, b) for a in given_arrays for b in made), "memory of an input is given back"
     for i, a in enumerate(arrays(tuple(gradients))):
         assert not any(np.shares_memory(a, b) for b in arrays(tuple(gradients))[:i]), "two gradients are one array"
+        assert not any(np.shares_memory(a, b) for b in arrays(module.KEPT)), "memory of the next call is given back"
 
 
 def predicted(found: Subject, values: Values) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ needs it), checked against the whitelist and formatted.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mcalc.algebra.expr import Expr, symbols
@@ -179,7 +179,7 @@ class ModelWriter:
         backward.allocated = set(forward.allocated)
         backward.stacked.update(forward.stacked)
         backward_lines = backward.write()
-        returned = self._gradients(backward, results, names, guarded)
+        returned = self._gradients(backward, results, names, guarded, _placed(found, names))
         head = [f"{' = '.join(guarded)} = None"] if guarded else []
         backward_lines = [*head, *backward_lines, f"return Gradients({', '.join(returned)})"]
         used = self._free(backward_lines) - set(_assigned(backward_lines, (), {}))
@@ -212,7 +212,9 @@ class ModelWriter:
         results: Mapping[Expr, Array | None],
         names: Names,
         guarded: Sequence[str],
+        placed: Collection[Array] = (),
     ) -> list[str]:
+        """The gradients as they are returned: copies of what lies in arguments, in each other or in sequences."""
         returned = []
         owners: set[Array] = set()
         for argument in self.original.parameters:
@@ -224,7 +226,7 @@ class ModelWriter:
                     continue
                 text = body.statements.text(a)
                 owner = viewed(a)
-                copy = a.rank and (owner.op == "arg" or owner in owners)
+                copy = a.rank and (owner.op == "arg" or owner in owners or owner in placed)
                 owners.add(owner)
                 if not a.rank:
                     text = Text(f"dtype.type({text.code})")
@@ -349,6 +351,14 @@ def _target_name(
     if r is not None and r.index in element.index.names():
         return names.variable(element.sequence, element.index, r.index)
     return names.fixed(sequences[element.sequence], element.index)
+
+
+def _placed(found: Plan, names: Names) -> set[Array]:
+    """Arrays that lie in the memory of sequences which are not results themselves."""
+    elements = found.procedure.elements
+    places = {e: element.sequence for e, element in elements.items()} | {e: s.sequence for e, s in names.stacks.items()}
+    placed = [(places.get(line.target), line.array) for s in found.sections for line in s.lines if line.target is not None]
+    return {array for sequence, array in placed if sequence is not None and sequence not in names.results}
 
 
 def _read_by(found: Plan, phase: str) -> set[Array]:
