@@ -357,8 +357,8 @@ def _placed(found: Plan, names: Names) -> set[Array]:
     """Arrays that lie in the memory of sequences which are not results themselves."""
     elements = found.procedure.elements
     places = {e: element.sequence for e, element in elements.items()} | {e: s.sequence for e, s in names.stacks.items()}
-    placed = [(places.get(line.target), line.array) for s in found.sections for line in s.lines if line.target is not None]
-    return {array for sequence, array in placed if sequence is not None and sequence not in names.results}
+    placed = [(line.target, line.array) for section in found.sections for line in section.lines]
+    return {a for e, a in placed if e is not None and e in places and places[e] not in names.results}
 
 
 def _read_by(found: Plan, phase: str) -> set[Array]:
