@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ if not (Path(__file__).parents[1] / "benchmarks" / "models").is_dir():
     pytest.skip("the benchmarks are not in this distribution", allow_module_level=True)
 pytest.importorskip("scipy")
 
-from benchmarks.models import floors
+from benchmarks.models import floors, tensor_networks
+from benchmarks.models.frameworks import to_numpy
 from benchmarks.models.numpy_naive import build
 from benchmarks.models.peers import tuned_builder
+from benchmarks.models.runner import installed, interpreter
 from benchmarks.models.sizes import WORKLOADS, Workload, arguments, data, deep, recurrent
 from benchmarks.models.tape import MODELS as TAPES
 from benchmarks.models.tape import build as tape
@@ -114,3 +118,20 @@ def test_tape_is_naive(w: Workload) -> None:
 @pytest.mark.parametrize("w", WORKLOADS, ids=lambda w: w.name)
 def test_floor_runs(w: Workload) -> None:
     floors.build(w, dims(w), "float64")()
+
+
+def test_a_peer_has_an_interpreter_of_its_own() -> None:
+    assert interpreter(f"tensorgrad={sys.executable}") == ("tensorgrad", str(Path(sys.executable).absolute()))
+    assert installed("numpy", sys.executable) and installed("numpy", None)
+    assert not installed("no_such_module", sys.executable) and not installed("no_such_module", None)
+    for wrong in ("tensorgrad", "tensorgrad=/no/such/python", f"nothing={sys.executable}"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            interpreter(wrong)
+
+
+@pytest.mark.parametrize("w", [w for w in WORKLOADS if tensor_networks.exists(w)], ids=lambda w: w.name)
+def test_tensorgrad_is_naive(w: Workload) -> None:
+    pytest.importorskip("tensorgrad")
+    args = data(w, dims(w), "float64")
+    value, found = tensor_networks.build(w, dims(w), args)()
+    same((value, to_numpy(found)), build(w)(*args), 1e-10)

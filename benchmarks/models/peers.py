@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.models import tape
+from benchmarks.models import tape, tensor_networks
 from benchmarks.models.losses import ALTERNATIVES, LOSSES, TORCH_ONLY
 from benchmarks.models.numpy_naive import build as naive
 from benchmarks.models.numpy_naive import key
@@ -78,6 +78,13 @@ def _tape(w: Workload, dims: Dims, dtype: str, args: Args, folder: Path) -> Call
     return tape.build(w, args)
 
 
+def _tensorgrad(compiled: bool) -> Builder:
+    def build(w: Workload, dims: Dims, dtype: str, args: Args, folder: Path) -> Call:
+        return tensor_networks.build(w, dims, args, compiled)
+
+    return build
+
+
 def _alternative(w: Workload) -> bool:
     return w.kind == "gradient" and w.model in ALTERNATIVES
 
@@ -111,8 +118,10 @@ PEERS = {
         Peer("torch_compile", _framework("torch_compile"), exists=_few_steps, needs="torch", traced=False),
         Peer("pytensor", _framework("pytensor"), needs="pytensor", traced=False),
         Peer("autograd", _framework("autograd"), needs="autograd"),
+        Peer("tensorgrad", _tensorgrad(False), exists=tensor_networks.exists, needs="tensorgrad", traced=False),
+        Peer("tensorgrad_tc", _tensorgrad(True), exists=tensor_networks.exists, needs="tensorgrad", traced=False),
         Peer("tape", _tape, exists=lambda w: w.name in tape.MODELS),
     )
 }
-EXTERNAL = ("jax", "torch", "torch_compile", "pytensor", "autograd", "tape")
+EXTERNAL = ("jax", "torch", "torch_compile", "pytensor", "autograd", "tensorgrad", "tensorgrad_tc", "tape")
 """Those that a user would take instead, as the user would write the loss."""

@@ -41,8 +41,8 @@ def environment(threads: int) -> dict[str, str]:
 class Worker:
     """A running implementation; `ready` holds what it said of itself."""
 
-    def __init__(self, job: dict[str, Any], threads: int, limit: float) -> None:
-        command = [sys.executable, "-m", "benchmarks.models.worker", json.dumps(job)]
+    def __init__(self, job: dict[str, Any], threads: int, limit: float, python: str = sys.executable) -> None:
+        command = [python, "-m", "benchmarks.models.worker", json.dumps(job)]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT, text=True,
             env=environment(threads),
@@ -101,7 +101,7 @@ def measure(w: Workload, size: str, peers: list[Peer], options: argparse.Namespa
         for peer in peers:
             job = {"workload": w.name, "size": size, "peer": peer.name, "dtype": options.dtype, "cpus": cpus,
                    "folder": str(folder)}  # fmt: skip
-            worker = Worker(job, options.threads, options.limit)
+            worker = Worker(job, options.threads, options.limit, options.python.get(peer.name, sys.executable))
             if worker.ready["ok"]:
                 workers[peer.name] = worker
             else:
@@ -135,24 +135,49 @@ def progress(record: dict[str, Any], seconds: float) -> None:
     print(f"{record['workload']} ({record['size']}), {seconds:.0f} s: {', '.join(parts)}{problems}", file=sys.stderr)
 
 
+def interpreter(text: str) -> tuple[str, str]:
+    """PEER=PATH: a peer and the interpreter that runs it."""
+    name, _, path = text.partition("=")
+    if name not in PEERS:
+        raise argparse.ArgumentTypeError(f"PEER=PATH expected, PEER one of {', '.join(PEERS)}: {text}")
+    if not os.access(path, os.X_OK):
+        raise argparse.ArgumentTypeError(f"no interpreter to run: {path or text}")
+    return name, os.path.abspath(path)
+
+
+def installed(module: str, python: str | None) -> bool:
+    """Whether the interpreter has the module; None: this one."""
+    if python is None:
+        return importlib.util.find_spec(module) is not None
+    look = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)"
+    return subprocess.run([python, "-c", look], cwd=ROOT, check=False).returncode == 0
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.models", description=__doc__.splitlines()[0])
     parser.add_argument("--workload", action="append", choices=list(BY_NAME), help="only this one (repeatable)")
     parser.add_argument("--peer", action="append", choices=list(PEERS), help="only this one (repeatable)")
+    parser.add_argument("--python", action="append", type=interpreter, default=[], metavar="PEER=PATH",
+                        help="the interpreter of a peer whose libraries do not go with the others (repeatable); it "
+                        "needs NumPy and the peer's library: --python tensorgrad=VENV/bin/python, where VENV has "
+                        "numpy, tensorgrad and torch 2.6, for tensorgrad 0.3 does not run on torch 2.13")  # fmt: skip
     parser.add_argument("--dtype", choices=("float64", "float32"), default="float64")
     parser.add_argument("--threads", type=int, choices=(1, 2), default=1)
     parser.add_argument("--rounds", type=int, default=7, help="turns of each implementation (7)")
     parser.add_argument("--sizes", choices=("reference", "all"), default="reference")
     parser.add_argument("--limit", type=float, default=180, help="seconds to build and compile (180)")
     parser.add_argument("--write", action="store_true", help="keep the figures: models.json, RESULTS.md, models.svg")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.python = dict(options.python)
+    return options
 
 
 def main() -> None:
     options = arguments()
     chosen = [BY_NAME[name] for name in options.workload] if options.workload else WORKLOADS
     wanted = [PEERS[name] for name in options.peer or PEERS]
-    missing = {p.name: f"{p.needs} is not installed" for p in wanted if importlib.util.find_spec(p.needs) is None}
+    absent = [p for p in wanted if not installed(p.needs, options.python.get(p.name))]
+    missing = {p.name: f"{p.needs} is not installed" for p in absent}
     records = []
     with tempfile.TemporaryDirectory() as name:
         for w in chosen:
