@@ -18,6 +18,7 @@ from mcalc.model.stack import stack
 from mcalc.program.operations import habit, nominal
 from mcalc.program.orders import orders, work
 from mcalc.program.procedure import Procedure, lower_procedure
+from tests.models.test_rows import blocks
 
 CHAIN = """model chain
 param A : a x b
@@ -142,3 +143,37 @@ def test_habits_do_not_hide_the_smallest():
     sizes = [2, *[LARGE] * 4]
     loss, _ = expected(*matrices(sizes))
     assert module.value_and_grad(*matrices(sizes))[0] == pytest.approx(loss)
+
+
+ROWS = """model chain
+input A : a x b
+param B : b x c
+param C : c x d
+param D : d x e
+param E : e x f
+input F : f x g
+P = A B C D E F
+loss = norm(P)^2
+"""
+
+
+@pytest.mark.parametrize("smallest", range(7))
+def test_the_pass_over_rows_has_memory_of_its_own(smallest):
+    module = mcalc.generate(ROWS).module
+    assert "ORDERS" in vars(module) and "rows_of_block" in vars(module)
+    sizes = [LARGE + k for k in range(7)]
+    sizes[smallest] = 3
+    A, B, C, D, E, F = given_ = matrices(sizes)
+    left, right = A @ B @ C @ D, E @ F
+    want = 2 * left.T @ left @ right @ F.T
+    ws = module.workspace(**dict(zip("abcdefg", sizes, strict=True)))
+    for options in ({}, {}, {"workspace": ws}, {"workspace": ws}):
+        loss, found = module.value_and_grad(*given_, **options)
+        assert loss == pytest.approx(np.sum((left @ right) ** 2))
+        np.testing.assert_allclose(found.E, want)
+    with blocks(module):
+        ws = module.workspace(**dict(zip("abcdefg", sizes, strict=True)))
+        for options in ({}, {"workspace": ws}, {"workspace": ws, "wrt": ("E",)}):
+            loss, found = module.value_and_grad(*given_, **options)
+            assert loss == pytest.approx(np.sum((left @ right) ** 2))
+            np.testing.assert_allclose(found.E, want)

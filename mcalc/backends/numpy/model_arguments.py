@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mcalc.algebra.shape import Dim
@@ -102,3 +102,9 @@ def declared(axes: Axes) -> str:
 def readable(d: Dim) -> bool:
     """Whether a length shows its one dimension: n, or n + 1."""
     return len(d.names()) == 1 and (d.names(), 1) in d.terms and len(d.terms) <= 2
+
+
+def dimensions_of(given: Iterable[Given], alone: bool = False) -> set[str]:
+    """The dimensions in the shapes; those that a length shows without others, if `alone`."""
+    lengths = [d for g in given for p in g.pieces for d in p.axes]
+    return {n for d in lengths if not alone or readable(d) for n in d.names()}

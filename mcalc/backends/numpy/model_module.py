@@ -18,12 +18,12 @@ from mcalc.backends.numpy.buffers import tree
 from mcalc.backends.numpy.emit import viewed
 from mcalc.backends.numpy.guards import Guards, guards_of
 from mcalc.backends.numpy.identifiers import RESERVED, identifier
-from mcalc.backends.numpy.model_arguments import Given, arguments_checked, axes_of, readable
+from mcalc.backends.numpy.model_arguments import Given, arguments_checked, axes_of, dimensions_of
 from mcalc.backends.numpy.model_frame import Case, Frame
 from mcalc.backends.numpy.model_outputs import is_read, output_symbols, statements_of_outputs
 from mcalc.backends.numpy.model_rows import rows_of
 from mcalc.backends.numpy.rows import NAMES as ROW_NAMES
-from mcalc.backends.numpy.rows import RowsWriter
+from mcalc.backends.numpy.rows import Rows, RowsWriter
 from mcalc.backends.numpy.spelling import Names, part_of
 from mcalc.backends.numpy.text import Text
 from mcalc.model.ir import Argument, Element, Loop, Model, Range, Statement, definitions, variable_of
@@ -137,17 +137,30 @@ class ModelWriter:
         check += [f"    fitting(ws, ({fitted}{'' if self.sizes else ','}))"]
         cases: dict[str, Case] = {}
         written: dict[int, Case] = {}
+        rows: Rows | None = None
         for smallest, program in programs.items():
             key, name = id(program), self.sizes.get(smallest, "")
             if key not in written:
-                writer = ModelWriter(program, self.original, outer=self) if written else self
-                written[key] = writer._case(name, check if not written else None)
-                self.helpers |= writer.helpers
+                written[key] = self._case(name, check) if not written else self._other_case(name, program, rows)
+                rows = next(iter(written.values())).rows
             cases[name] = written[key]
         predict, predict_arguments = self._predict()
         return Frame(
             self.original, self.given, self.sizes, cases, check, predict, predict_arguments, frozenset(self.helpers)
         )
+
+    def _other_case(self, name: str, program: Program, rows: Rows | None) -> Case:
+        """The two phases of another program; where the pass over rows has buffers of other shapes, other names."""
+        taken: set[str] = set()
+        while True:
+            writer = ModelWriter(program, self.original, outer=self)
+            writer.taken |= taken
+            case = writer._case(name, None)
+            clashes = rows.clashes(case.fields) if rows is not None else set()
+            if not clashes:
+                self.helpers |= writer.helpers
+                return case
+            taken |= clashes
 
     def _case(self, name: str, check: list[str] | None) -> Case:
         """The two phases of the program, and the pass over rows if there is `check`, the lines that check arguments."""
@@ -305,12 +318,12 @@ class ModelWriter:
         free = self._free(lines)
         given = [g for g in self.given if is_read(model, g.argument, used)]
         read = {g.python for g in given}
-        shown, wanted_sizes = _dimensions(given, alone=True), _dimensions(given)
+        shown, wanted_sizes = dimensions_of(given, alone=True), dimensions_of(given)
         for n, python in self.sizes.items():
             if (python in free or n in wanted_sizes) and n not in shown:
-                shows = next(g for g in self.given if n in _dimensions([g], alone=True))
+                shows = next(g for g in self.given if n in dimensions_of([g], alone=True))
                 read.add(shows.python)
-                shown |= _dimensions([shows], alone=True)
+                shown |= dimensions_of([shows], alone=True)
         given = [g for g in self.given if g.python in read]
         check = arguments_checked(given, self.sizes, [n for n in self.sizes if n in shown], free)
         self.helpers |= body.statements.helpers
@@ -318,12 +331,6 @@ class ModelWriter:
 
     def _free(self, lines: Sequence[str]) -> set[str]:
         return {n.id for n in ast.walk(ast.parse("\n".join(_wrapped(lines)))) if isinstance(n, ast.Name)}
-
-
-def _dimensions(given: Iterable[Given], alone: bool = False) -> set[str]:
-    """The dimensions in the shapes; those that a length shows without others, if `alone`."""
-    lengths = [d for g in given for p in g.pieces for d in p.axes]
-    return {n for d in lengths if not alone or readable(d) for n in d.names()}
 
 
 def _wrapped(lines: Sequence[str]) -> list[str]:

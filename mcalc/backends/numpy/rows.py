@@ -91,6 +91,10 @@ class Rows:
     """Buffers that hold all rows."""
     helpers: set[str] = field(default_factory=set)
 
+    def clashes(self, fields: Mapping[str, tuple[Axes, str]]) -> set[str]:
+        """The names of buffers that have another shape or kind among these."""
+        return {name for name, wanted in self.fields.items() if fields.get(name, wanted) != wanted}
+
 
 class RowsWriter:
     """Writes the function; `guards` are conditions on lines, by their identity."""
