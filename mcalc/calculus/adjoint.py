@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mcalc.algebra import operators as o
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import (
     T,
@@ -149,16 +148,27 @@ def _kron_adjoint(e: Expr, k: int, c: Expr) -> Expr:
 
 
 def _general_kron_adjoint(e: Expr, k: int, c: Expr) -> Expr:
-    """From vec(kron(A, B)) = (I_q kron K(n,p) kron I_m) (vec A kron vec B) (Magnus & Neudecker, theorem 3.10)."""
+    """Traces over blocks: with M = C kron(I, B^T), entry i, j is tr(M_ij) = vec(I)^T kron(M_ij, I) vec(I).
+
+    By the right factor with M = C kron(A^T, I), it is the sum of the blocks M_ii (Magnus & Neudecker, ch. 2.4).
+    """
     a, b = e.args
     (p, q), (m, n) = a.shape, b.shape
-    shuffle = app("kron", app("kron", eye(q), o.commutation(n, p)), eye(m))
-    if k == 1:
-        select = mul(app("kron", T(app("vec", a)), eye(m * n)), T(shuffle))
-    else:
-        select = mul(app("kron", eye(p * q), T(app("vec", b))), T(shuffle))
-    stacked = mul(select, app("vec", c))
-    return _vec_adjoint(app("vec", e.args[k]), 0, stacked)
+    if k == 0 and n is ONE:
+        return mul(app("kron", eye(p), T(b)), c)
+    if k == 1 and q is ONE:
+        return mul(app("kron", T(a), eye(m)), c)
+    if k == 0:
+        blocks = mul(c, app("kron", eye(q), T(b)))
+        trace = app("vec", eye(m))
+        return blocks if m is ONE else mul(
+            app("kron", eye(p), T(trace)), app("kron", blocks, eye(m)), app("kron", eye(q), trace)
+        )  # fmt: skip
+    blocks = mul(c, app("kron", T(a), eye(n)))
+    trace = app("vec", eye(p))
+    return blocks if p is ONE else mul(
+        app("kron", T(trace), eye(m)), app("kron", eye(p), blocks), app("kron", trace, eye(n))
+    )  # fmt: skip
 
 
 # fmt: off

@@ -81,3 +81,11 @@ def test_no_memory_is_kept_beyond_the_limit() -> None:
     arrays = [np.ones(s) for s in [(3, 2), (3, 1), (2, 4), (1, 4), (4, 1), (1, 1)]]
     module.value_and_grad(*arrays)
     assert not module.KEPT
+
+
+def test_a_kronecker_product_has_the_gradients_of_its_factors_without_their_kronecker_squares() -> None:
+    text = "model fields\ninput y : p*q\nparam A : p x p\nparam B : q x q\nloss = norm(kron(A, B) y)^2\n"
+    module = mcalc.generate(text).module
+    assert module.check_gradients() < 1e-5
+    n = 12
+    module.value_and_grad(np.ones(n * n), np.ones((n, n)), np.ones((n, n)))  # kron of kron would be n^8 numbers
