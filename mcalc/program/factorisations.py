@@ -12,7 +12,8 @@ np.linalg.solve, cholesky and inv. LAPACK itself is in SciPy, and scipy.linalg t
 
 A matrix that is symmetric, but need not be positive definite (a kernel matrix, say), is factorised by Cholesky if that
 succeeds, else each value is computed the general way. What belongs to other matrices stays as it is: NumPy has no LU
-factorisation to share. Models' modules are made with this pass; `--format python` shows formulas as one writes them.
+factorisation to share. Gradients of `--format python` are made without this pass: they
+show formulas as one writes them.
 """
 
 from __future__ import annotations

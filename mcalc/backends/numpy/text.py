@@ -392,6 +392,3 @@ TEXTS: Mapping[str, Row] = {
     "matrix_power": lambda place, args: Text(f"np.linalg.matrix_power({args[0].code}, {place.array.attrs[0]})"),
 }
 # fmt: on
-
-VIEWING = frozenset(["T", "flat", "row", "column", "entry", "diagonal_of"])
-"""Operations whose text makes a view of their operand: a result must not share memory with an argument."""

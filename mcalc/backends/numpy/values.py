@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.printing import ascii_text
 from mcalc.backends.numpy.emit import Module, module_of
+from mcalc.backends.numpy.formulas import formulas
 from mcalc.backends.numpy.identifiers import identifiers
 
 LONGEST_TITLE = 88
@@ -43,6 +44,7 @@ def value_and_grad_module(
         summary=summary,
         derivatives=frozenset(labels.values()),
         header=header,
+        write=formulas,
     )
 
 

@@ -1,0 +1,71 @@
+"""The body of a function without loops: expressions by the passes, and the writer of statements, that models have.
+
+In: outputs as expressions by label; out: the lines of the body, and the texts of what is given back. A line computes
+one named array by operations in one buffer, and the memory of what nobody reads any more is used again. Arguments are
+never written to, and what is given back is new memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from mcalc.algebra.expr import Expr
+from mcalc.algebra.operators import symbol
+from mcalc.backends.numpy.aliases import Memory
+from mcalc.backends.numpy.bodies import Body, viewed
+from mcalc.backends.numpy.body import FunctionBody
+from mcalc.backends.numpy.helpers import USES
+from mcalc.backends.numpy.spelling import Names
+from mcalc.model.ir import Define
+from mcalc.program.ir import Array
+from mcalc.program.names import Namer
+from mcalc.program.plan import plan
+from mcalc.program.procedure import Block, lower_procedure
+from mcalc.program.schedule import base
+
+_PHASE = "straight"
+
+
+def buffered(
+    outputs: Mapping[str, Expr],
+    *,
+    arguments: Sequence[tuple[str, Expr]],
+    sizes: Mapping[str, str],
+    derivatives: frozenset[str],
+    taken: set[str],
+) -> Body:
+    """The body that computes the outputs, with as few new arrays as they need."""
+    symbols = {e: python for python, e in arguments}
+    targets = {label: _target(label, e, symbols) for label, e in outputs.items()}
+    values = [Define(targets[label], e) for label, e in outputs.items() if label not in derivatives]
+    others = [Define(targets[label], e) for label, e in outputs.items() if label in derivatives]
+    procedure = lower_procedure({"value": values, "derivatives": others}, {}, list(targets.values()))
+    procedure.blocks = [Block(_PHASE, None, [cell for block in procedure.blocks for cell in block.cells])]
+    names = Names({**symbols, **{t: label for label, t in targets.items()}}, {}, dict(sizes), {}, frozenset(), taken)
+    found = plan(procedure, {}, Namer(taken), lambda e, r: names.symbols[e])
+    results = {label: procedure.bound[t] for label, t in targets.items()}
+    kept = {base(a) for a in results.values()}
+    body = FunctionBody(found, Memory(found, {}, set()), names, _PHASE, kept, workspace=False)
+    lines = body.write()
+    return Body(lines, _returned(body, results), frozenset(USES.get(op, op) for op in body.statements.helpers))
+
+
+def _target(label: str, e: Expr, taken: Iterable[Expr]) -> Expr:
+    """The symbol of an output: no argument has its name."""
+    name, others = label, {x.name for x in taken}
+    while name in others:
+        name += "_"
+    return symbol(name, e.shape)
+
+
+def _returned(body: FunctionBody, results: Mapping[str, Array]) -> dict[str, str]:
+    """Names and short texts; a copy of what would share memory with an argument or with an output before."""
+    texts: dict[str, str] = {}
+    owners: set[Array] = set()
+    for label, a in results.items():
+        owner = viewed(a)
+        text = body.statements.text(a)
+        shared = a.rank and (owner.op == "arg" or owner in owners)
+        texts[label] = f"{text.atom}.copy()" if shared else text.code
+        owners.add(owner)
+    return texts
