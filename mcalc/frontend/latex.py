@@ -50,6 +50,12 @@ _SIGNS: dict[str, tuple[str, str]] = {
 _DIRECTED = {("left", "BAR"): "LBAR", ("right", "BAR"): "RBAR", ("left", "BARS"): "LNORM", ("right", "BARS"): "RNORM"}
 _MATRICES = frozenset(["matrix", "bmatrix", "pmatrix", "Bmatrix", "smallmatrix"])
 _FRACTIONS = frozenset(["frac", "dfrac", "tfrac", "cfrac"])
+_ALONE = "mcalc derives: give the expression alone"
+_NOT_READ = {
+    "sum": "sum(x) is the sum of all entries", "prod": "there are no products over an index", "nabla": _ALONE,
+    "partial": _ALONE, "int": "there are no integrals in the language", "infty": "there is no infinity in the language",
+}  # fmt: skip
+"""What the language has instead of macros that it does not read."""
 _ACCENTS = frozenset(["hat", "widehat", "bar", "overline", "tilde", "widetilde", "vec", "dot", "ddot", "check"])
 # fmt: on
 
@@ -117,6 +123,8 @@ def _unknown(token: Any, word: str) -> ParseError:
         return ParseError(f"\\{word} is not part of the language", span, hint=f"use a subscript: y_{word}")
     if word == "sqrt":
         return ParseError("\\sqrt needs braces", span, hint="\\sqrt{x}")
+    if word in _NOT_READ:
+        return ParseError(f"\\{word} is not part of the language", span, hint=_NOT_READ[word])
     from difflib import get_close_matches
 
     known = [*_WORDS, *_SIGNS, *_FONTS, *_FRACTIONS, "sqrt"]

@@ -7,13 +7,14 @@ and depth, the check that brackets match, and the tokens of declarations; those 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
 from lark import Token
 
-from mcalc.errors import LimitError, ParseError, Span
+from mcalc.errors import LimitError, NameProblem, ParseError, Span
 from mcalc.frontend import latex
 from mcalc.frontend.words import Scope, spell
 
@@ -60,6 +61,7 @@ class PostLexer:
             raw = latex.translate(raw, make)
             check_brackets(raw)
         start = START.get()
+        refuse_derivative(raw, SCOPE.get())
         if start == "declarations" and SCOPE.get().closed:
             raw = model_elements(raw)
         out = declaration_tokens(raw) if start == "declarations" else Assembler(raw, SCOPE.get(), start).run()
@@ -83,6 +85,23 @@ def check_brackets(tokens: list[Any]) -> None:
                 raise ParseError(f"{token.value} does not close {opening.value}", span_of(opening).to(span_of(token)))
     if stack:
         raise ParseError(f"{stack[-1].value} is never closed", span_of(stack[-1]))
+
+
+def refuse_derivative(raw: list[Any], scope: Scope) -> None:
+    """Raises where d/dx stands and d is no name: a product of quotients is not what was meant."""
+    if scope.known("d"):
+        return
+    plain = [t for t in raw if t.type not in ("LBRACE", "RBRACE")]
+    for i, token in enumerate(plain[:-2]):
+        over, under = (plain[i + 1], plain[i + 2]) if token.type == "FRACTION" else (token, plain[i + 2])
+        quotient = token.type == "FRACTION" or plain[i + 1].value == "/"
+        if quotient and over.value == "d" and re.fullmatch(r"d[^\W\d_][\w]*", under.value) and len(under.value) <= 3:
+            raise NameProblem(
+                f"d/{under.value} can be read in two ways",
+                span_of(token).to(span_of(under)),
+                hint=f"for the derivative give the expression alone, and --wrt {under.value[1:]}; for a quotient "
+                "declare d: scalar",
+            )
 
 
 def model_elements(raw: list[Any]) -> list[Any]:

@@ -28,9 +28,12 @@ MISSPELT = {
     "logistic": "sigmoid", "expit": "sigmoid", "lse": "logsumexp", "transpose": "X^T", "fro": "norm", "Tr": "tr",
     "rank": "", "eig": "", "prod": "", "cumsum": "", "trace": "tr", "square": "x.^2", "inverse": "inv",
     "identity": "I", "ident": "I", "hadamard": "A .* B", "elu": "relu", "avg": "mean", "mod": "", "norm2": "norm",
+    "svd": "", "std": "", "var": "", "cov": "", "median": "", "argmax": "", "argmin": "", "eigvals": "", "logm": "",
+    "sqrtm": "", "chol": "", "swish": "x .* sigmoid(x)", "silu": "x .* sigmoid(x)", "erfc": "1 - erf(x)",
 }  # fmt: skip
 """Words of other systems, and what the language has for them."""
 
+_EXTREMES = frozenset(f"{letter}_{end}" for letter in ("lambda", "sigma") for end in ("max", "min"))
 _LONG_FUNCTIONS = sorted((w for w in FUNCTION_WORDS if len(w) > 1), key=len, reverse=True)
 
 
@@ -129,6 +132,13 @@ class Scope:
         if self.closed:
             return self._known_product(word, stem, start, called)
         if _ONE_NAME.fullmatch(stem):
+            if called and whole in _EXTREMES:
+                raise NameProblem(
+                    f"{word}(…) may be a function or a product",
+                    Span(start, end),
+                    hint=f"eigenvalues and singular values are not functions of the language; declare {whole}: scalar "
+                    "if a product is meant",
+                )
             if called and whole == "sigma":
                 raise NameProblem(
                     f"{word}(…) may be the sigmoid function or a product",
