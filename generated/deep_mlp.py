@@ -176,7 +176,7 @@ def predict(X, W, b):
 
 def init(seed=None, *, d):
     """Parameters to start from: random numbers scaled by the number of inputs, zeros for what is added."""
-    d0, d1, d2, d3 = d
+    d0, d1, d2, d3 = listed("d", d, 4, "numbers")
     rng = np.random.default_rng(seed)
     W1 = rng.standard_normal((d0, d1)) / np.sqrt(max(d0, 1))
     W2 = rng.standard_normal((d1, d2)) / np.sqrt(max(d1, 1))
@@ -189,7 +189,7 @@ def init(seed=None, *, d):
 
 def workspace(*, n, d, dtype=np.float64):
     """Memory for `value_and_grad` with data of these dimensions and this precision."""
-    d0, d1, d2, d3 = d
+    d0, d1, d2, d3 = listed("d", d, 4, "numbers")
     return _buffers(n, d0, d3, d1, d2, np.dtype(dtype))
 
 
@@ -373,16 +373,18 @@ def _backward(cache, wrt):
     return Gradients([W_bar1, W_bar2, W_bar3], [b_bar1, b_bar2, b_bar3])
 
 
-def listed(name, value, count):
-    """The matrices of a ragged argument."""
+def listed(name, value, count, of="arrays"):
+    """The arrays of a ragged argument, or the numbers of a ragged dimension."""
     if not isinstance(value, (list, tuple)) or len(value) != count:
         got = f"{len(value)} of them" if isinstance(value, (list, tuple)) else type(value)
-        raise ValueError(f"{name}: a list of {count} arrays expected; got {got}")
+        raise ValueError(f"{name}: a list of {count} {of} expected; got {got}")
     return value
 
 
 def fitting(workspace, sizes):
-    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    """Raises TypeError where this is none of this module, ValueError where it is for other dimensions or precision."""
+    if not isinstance(workspace, Workspace):
+        raise TypeError(f"workspace: one of this module expected; got {type(workspace)}")
     if workspace.sizes != sizes:
         raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
 

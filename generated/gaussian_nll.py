@@ -84,7 +84,11 @@ def value_and_grad(X, mu, Sigma, *, wrt=None, workspace=None):
     if wrt is not None:
         wrt = known_parameters(wrt)
     ws = NO_WORKSPACE if workspace is None else workspace
-    if ws.block_rows or (isinstance(X, np.ndarray) and X.nbytes > BLOCK_BYTES):
+    if (
+        not isinstance(ws, Workspace)
+        or ws.block_rows
+        or (isinstance(X, np.ndarray) and X.nbytes > BLOCK_BYTES)
+    ):
         loss, gradients = _by_rows(X, mu, Sigma, ws, wrt)
     else:
         loss, cache = _forward(X, mu, Sigma, workspace)
@@ -350,7 +354,9 @@ def rows_of_block(n, d, itemsize):
 
 
 def fitting(workspace, sizes):
-    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    """Raises TypeError where this is none of this module, ValueError where it is for other dimensions or precision."""
+    if not isinstance(workspace, Workspace):
+        raise TypeError(f"workspace: one of this module expected; got {type(workspace)}")
     if workspace.sizes != sizes:
         raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
 

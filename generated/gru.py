@@ -589,7 +589,9 @@ def space(buffer, shape, dtype):
 
 
 def fitting(workspace, sizes):
-    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    """Raises TypeError where this is none of this module, ValueError where it is for other dimensions or precision."""
+    if not isinstance(workspace, Workspace):
+        raise TypeError(f"workspace: one of this module expected; got {type(workspace)}")
     if workspace.sizes != sizes:
         raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
 

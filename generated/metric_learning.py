@@ -93,7 +93,11 @@ def value_and_grad(A, B, y, L, b, *, wrt=None, workspace=None):
     if wrt is not None:
         wrt = known_parameters(wrt)
     ws = NO_WORKSPACE if workspace is None else workspace
-    if ws.block_rows or (isinstance(A, np.ndarray) and A.nbytes > BLOCK_BYTES):
+    if (
+        not isinstance(ws, Workspace)
+        or ws.block_rows
+        or (isinstance(A, np.ndarray) and A.nbytes > BLOCK_BYTES)
+    ):
         loss, gradients = _by_rows(A, B, y, L, b, ws, wrt)
     else:
         loss, cache = _forward(A, B, y, L, b, workspace)
@@ -414,7 +418,9 @@ def rows_of_block(n, d, k, itemsize):
 
 
 def fitting(workspace, sizes):
-    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    """Raises TypeError where this is none of this module, ValueError where it is for other dimensions or precision."""
+    if not isinstance(workspace, Workspace):
+        raise TypeError(f"workspace: one of this module expected; got {type(workspace)}")
     if workspace.sizes != sizes:
         raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
 

@@ -318,7 +318,9 @@ def softmax(X, axis=None, out=None):
 
 
 def fitting(workspace, sizes):
-    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    """Raises TypeError where this is none of this module, ValueError where it is for other dimensions or precision."""
+    if not isinstance(workspace, Workspace):
+        raise TypeError(f"workspace: one of this module expected; got {type(workspace)}")
     if workspace.sizes != sizes:
         raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
 

@@ -128,6 +128,16 @@ def test_lists_of_a_ragged_argument() -> None:
         found.module.forward(**same)
 
 
+@pytest.mark.parametrize(("d", "got"), [([2, 3, 4], "3 of them"), ([2, 3, 4, 5, 6], "5 of them"), (3, "<class 'int'>")])
+def test_lists_of_a_ragged_dimension(d: Any, got: str) -> None:
+    module = subject("deep_mlp").module
+    for call in (lambda: module.init(0, d=d), lambda: module.workspace(n=7, d=d)):
+        with pytest.raises(ValueError) as problem:
+            call()
+        assert str(problem.value) == f"d: a list of 4 numbers expected; got {got}"
+    assert len(module.init(0, d=(2, 3, 4, 5)).W) == 3
+
+
 def test_messages() -> None:
     module = subject("mlp").module
     values = draw(subject("mlp"))

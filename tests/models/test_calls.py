@@ -9,6 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+import mcalc
 from tests.models.harness import SHIPPED, SIZES, arrays, as_type, draw, same, subject, workspace_of
 from tests.models.test_interface import ALL, agree, results
 
@@ -39,6 +40,18 @@ def test_wrong_workspace(name: str) -> None:
     for ws in wrong:
         with pytest.raises(ValueError, match="workspace"):
             found.module.value_and_grad(**values, workspace=ws)
+
+
+@ALL
+def test_no_workspace_of_this_module(name: str) -> None:
+    found = subject(name)
+    values = draw(found)
+    other = mcalc.generate("ridge" if name != "ridge" else "mlp").module
+    for wrong in (7, "workspace", values, found.module.workspace, other.NO_WORKSPACE):
+        with pytest.raises(TypeError) as problem:
+            found.module.value_and_grad(**values, workspace=wrong)
+        expected = f"workspace: one of this module expected; got {type(wrong)}"
+        assert str(problem.value) == expected
 
 
 # factorisations bring memory of their own, and so does [h[t], g[t]]

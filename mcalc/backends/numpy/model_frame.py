@@ -181,7 +181,7 @@ class Frame:
         body = "\n".join([*self.check, *self.predict, *rows, *(x for c in cases for x in (*c.forward, *c.backward))])
         if "space(" in body:
             blocks.append(texts.SPACE.strip())
-        if "listed(" in body:
+        if "listed(" in body or any("[" in n for n in self.sizes):
             blocks.append(texts.LISTED.strip())
         if "expect(" in body:
             blocks.append(texts.EXPECT.strip())
@@ -235,7 +235,8 @@ def _ragged(name: str, names: Sequence[str]) -> bool:
 
 
 def _unpack(name: str, names: Sequence[str], sizes: Mapping[str, str]) -> str:
-    return f"{', '.join(sizes[n] for n in names)}{',' if len(names) == 1 else ''} = {name}"
+    targets = f"{', '.join(sizes[n] for n in names)}{',' if len(names) == 1 else ''}"
+    return f'{targets} = listed("{name}", {name}, {len(names)}, "numbers")'
 
 
 # --- starts -----------------------------------------------------------------------------------------------------------

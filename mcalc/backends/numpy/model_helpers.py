@@ -81,7 +81,9 @@ def space(buffer, shape, dtype):
 
 FITTING = '''
 def fitting(workspace, sizes):
-    """Raises ValueError where the workspace was made for other dimensions or another precision."""
+    """Raises TypeError where this is none of this module, ValueError where it is for other dimensions or precision."""
+    if not isinstance(workspace, Workspace):
+        raise TypeError(f"workspace: one of this module expected; got {type(workspace)}")
     if workspace.sizes != sizes:
         raise ValueError(f"the workspace is for {workspace.sizes}; the data have {sizes}")
 '''
@@ -128,11 +130,11 @@ def checked(arguments):
 '''
 
 LISTED = '''
-def listed(name, value, count):
-    """The matrices of a ragged argument."""
+def listed(name, value, count, of="arrays"):
+    """The arrays of a ragged argument, or the numbers of a ragged dimension."""
     if not isinstance(value, (list, tuple)) or len(value) != count:
         got = f"{len(value)} of them" if isinstance(value, (list, tuple)) else type(value)
-        raise ValueError(f"{name}: a list of {count} arrays expected; got {got}")
+        raise ValueError(f"{name}: a list of {count} {of} expected; got {got}")
     return value
 '''
 
