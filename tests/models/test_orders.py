@@ -18,6 +18,7 @@ from mcalc.model.stack import stack
 from mcalc.program.operations import habit, nominal
 from mcalc.program.orders import orders, work
 from mcalc.program.procedure import Procedure, lower_procedure
+from tests.models.harness import examine
 from tests.models.test_rows import blocks
 
 CHAIN = """model chain
@@ -177,3 +178,27 @@ def test_the_pass_over_rows_has_memory_of_its_own(smallest):
             loss, found = module.value_and_grad(*given_, **options)
             assert loss == pytest.approx(np.sum((left @ right) ** 2))
             np.testing.assert_allclose(found.E, want)
+
+
+def test_a_gradient_of_the_pass_over_rows_may_lie_the_other_way():
+    text = """model chain
+input M0 : a x b
+input M1 : b x c
+param M2 : c x d
+param c1 : 1 x b
+input Y : a x d
+R = Y - (tanh(M0) + 1_a c1) M1 M2
+loss = norm(R)^2
+"""
+    examine(text, {"a": 40, "b": 3, "c": 4, "d": 2})
+    module = mcalc.generate(text).module
+    rng = np.random.default_rng(0)
+    given_ = [rng.standard_normal(shape) for shape in ((40, 3), (3, 4), (4, 2), (1, 3), (40, 2))]
+    loss, gradients = module.value_and_grad(*given_)
+    with blocks(module):
+        ws = module.workspace(a=40, b=3, c=4, d=2)
+        assert ws.block_rows
+        for options in ({}, {"workspace": ws}):
+            found = module.value_and_grad(*given_, **options)
+            assert found[0] == pytest.approx(loss)
+            np.testing.assert_allclose(found[1].c1, gradients.c1)

@@ -206,17 +206,17 @@ class ModelWriter:
         self.helpers |= forward.statements.helpers | backward.statements.helpers
         python = {g.argument.name: g.python for g in self.given}
         gradients = {e: python[a.name] for a in self.original.parameters for e in p.gradients[a.name]}
+        fields = {**forward.fields, **backward.fields}
         rows = None if check is None else rows_of(
             found, names, (p.model.loss, loss), {e: results[e] for e in gradients}, gradients,
             {e for a in self.original.arguments if a.kind == "input" for e in a.symbols},
             [g.python for g in self.given], check,
-            lambda writer, arrays, guarded: self._gradients(writer, arrays, names, guarded),
+            lambda writer, arrays, guarded: self._gradients(writer, arrays, names, guarded), fields,
         )  # fmt: skip
         self.helpers |= rows.helpers if rows is not None else set()
         escaping = {f for a in results.values() if a is not None and (f := backward.field_of(base(a), forward))}
         escaping |= {names.sequences[s] for s in names.results}
         escaping |= {self._stored(e, names) for e, a in results.items() if a is None}
-        fields = {**forward.fields, **backward.fields}
         return Case(name, fields, forward_lines, backward_lines, rows, frozenset(escaping & set(fields)))
 
     def _gradients(

@@ -14,6 +14,7 @@ from mcalc.backends.numpy.spelling import Names
 from mcalc.model.ir import Range
 from mcalc.program.ir import Array
 from mcalc.program.names import Namer
+from mcalc.program.operations import Axes
 from mcalc.program.plan import Plan
 from mcalc.program.rows import RowPlan, row_plan
 from mcalc.program.schedule import base
@@ -32,11 +33,12 @@ def rows_of(
     arguments: Sequence[str],
     check: Sequence[str],
     returned: Returned,
+    shared: Mapping[str, tuple[Axes, str]],
 ) -> Rows | None:
     """The pass over the rows of the data; `owners` gives the parameter, by its Python name, of each gradient.
 
     `inputs` are the symbols of the data, `arguments` the Python names of all arguments, `check` the lines that check
-    them.
+    them, `shared` the buffers of the two phases.
     """
     arrays = {e: a for e, a in results.items() if a is not None}
     if loss[1] is None or len(arrays) < len(results) or any(s.range is not None for s in found.sections):
@@ -53,7 +55,7 @@ def rows_of(
         return None
     guards = _guards(rows, owners)
     undefined = guards.undefined
-    writer = RowsWriter(rows, names, guards.conditions)
+    writer = RowsWriter(rows, names, guards.conditions, shared)
     data = writer.largest(arguments)
     if not data:
         return None
@@ -77,7 +79,8 @@ def rows_of(
         *body,
         f"return float({value}), Gradients({gradients})",
     ]
-    whole = frozenset(rows.plan.names[a] for a in rows.whole)
+    named_whole = (rows.plan.names[a] for a in rows.whole)
+    whole = frozenset(writer.renamed.get(name, name) for name in named_whole)
     n = rows.n.names()[0]
     return Rows(n, data, lines, block, sizes, writer.fields, whole, writer.statements.helpers)
 

@@ -97,10 +97,16 @@ class Rows:
 
 
 class RowsWriter:
-    """Writes the function; `guards` are conditions on lines, by their identity."""
+    """Writes the function; `guards` are conditions on lines, by their identity.
 
-    def __init__(self, found: RowPlan, names: Names, guards: Mapping[int, str]) -> None:
+    `shared` are the buffers of the other functions: of one shape and kind, a buffer serves both.
+    """
+
+    def __init__(
+        self, found: RowPlan, names: Names, guards: Mapping[int, str], shared: Mapping[str, tuple[Axes, str]]
+    ) -> None:
         self.found = found
+        self.shared = shared
         self.sums, self.whole = found.sums, found.whole
         self.names = names
         self.guards = guards
@@ -108,6 +114,8 @@ class RowsWriter:
         self.shown: dict[Array, str] = dict(found.plan.names)
         """What arrays are called in comments."""
         self.fields: dict[str, tuple[Axes, str]] = {}
+        self.renamed: dict[str, str] = {}
+        """Names to those of their buffers, where these differ."""
         self.spaces: list[str] = []
         """The lines that provide memory before the loop."""
         self.parts: dict[Array, str] = {}
@@ -142,8 +150,7 @@ class RowsWriter:
             buffer = found.get(line.array)
             place = "" if buffer is None else buffer.name
             if buffer is not None and buffer.fresh:
-                self.fields[place] = (line.array.shape, line.array.kind)
-                place = f"ws.{place}"
+                place = f"ws.{self._field(place, line.array.shape, line.array.kind)}"
             code = self.statements.write(line.array, Target(line.name, place, scratch=self._scratch))
             written.append((self.guards.get(id(line), ""), [note(line, self.shown), *code]))
         return guarded(written)
@@ -224,11 +231,17 @@ class RowsWriter:
             self.parts[a] = self.names.claim(f"{name}_b")
         return self.parts[a]
 
+    def _field(self, name: str, axes: Axes, kind: str) -> str:
+        """The buffer of the workspace for what is called so."""
+        if self.shared.get(name, (axes, kind)) != (axes, kind):
+            name = self.renamed[name] = self.names.claim(name)
+        self.fields[name] = (axes, kind)
+        return name
+
     def _space(self, name: str, a: Array, rows: str = "") -> str:
         kind = "bool" if a.kind == "bool" else "dtype"
         sizes = {**self.names.sizes, **({self.found.n.names()[0]: rows} if rows else {})}
-        self.fields[name] = (a.shape, a.kind)
-        return f"space(ws.{name}, {axes_text(a.shape, sizes)}, {kind})"
+        return f"space(ws.{self._field(name, a.shape, a.kind)}, {axes_text(a.shape, sizes)}, {kind})"
 
     def _block_space(self, name: str, a: Array) -> None:
         self.spaces.append(f"{name} = {self._space(name, a, self.length)}")
