@@ -38,6 +38,8 @@ def check_absent(name: str, known: Sequence[str], definitions: Collection[str], 
     word = parts(name)[0]
     related = [k for k in known if parts(k)[0].casefold() == word.casefold()]
     hint = f"did you mean {related[0]}?" if related else suggest(name, known)
+    if not known:
+        hint = f"it has no variables; to see that a derivative is zero, declare {shorten(name)}: n"
     if not hint and (len(word) == 1 or word in GREEK):
         hint = f"it has {', '.join(known[:12])}; to see that a derivative is zero, declare {shorten(name)}: n"
     raise NameProblem(

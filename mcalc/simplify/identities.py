@@ -157,6 +157,10 @@ def _log_det(e: Expr) -> Expr | None:
     return app("logdet", e.args[0].args[0]) if e.args[0].op == "det" else None
 
 
+def _log_abs_det(e: Expr) -> Expr | None:
+    return _log_det(app("log", e.args[0].args[0])) if e.args[0].op == "abs" else None
+
+
 def _trace_of_kron(e: Expr) -> Expr | None:
     k = e.args[0]
     if k.op != "kron" or not all(a.is_square for a in k.args):
@@ -244,6 +248,7 @@ IDENTITIES: tuple[Identity, ...] = (
     Identity("log of a multiple",       "log(s softmax(x))",     "log(softmax(x)) + log(s)", "Abramowitz & Stegun, s > 0",    ("log",), _log_of_multiple),
     Identity("sum of a Kronecker product", "sum(kron(A,B))",     "sum(A) sum(B)",       "definition",                         ("sum",), _sum_of_kron),
     Identity("log-determinant",         "log(det(X))",           "logdet(X)",           "definition, det(X) > 0",             ("log",), _log_det),
+    Identity("log-determinant",         "log(abs(det(X)))",      "logdet(X)",           "definition",                         ("log",), _log_abs_det),
     Identity("trace of a Kronecker product", "tr(kron(A,B))",    "tr(A) tr(B)",         "Magnus & Neudecker, (2.2.10)",       ("tr",), _trace_of_kron),
     Identity("norm of a Kronecker product", "norm(kron(A,B))",   "norm(A) norm(B)",     "Magnus & Neudecker, ch. 2.2",        ("norm",), _norm_of_kron),
     Identity("determinant of a Kronecker product", "det(kron(A,B))", "det(A)^n det(B)^m", "Magnus & Neudecker, theorem 2.1",   ("det",), _det_of_kron),

@@ -169,6 +169,7 @@ def test_error(text: str, where: str, kind: type[McalcError] | None, message: st
 WRT = [
     # text; where; wrt; class; message; part of the hint
     ("norm(X)", "", "x", NameProblem, "there is no x", "did you mean X?"),
+    ("tr(I(3))", "", "X", NameProblem, "there is no X", "it has no variables"),
     ("norm(W1)", "", "W", NameProblem, "there is no W", "did you mean W1?"),
     ("norm(weight)", "weight: n", "wieght", NameProblem, "there is no wieght", "did you mean weight?"),
     ("weight' x", "", "weight", NameProblem, "weight is not declared", "declare weight: n"),
