@@ -17,7 +17,7 @@ from mcalc.algebra.shape import ONE, Shape
 from mcalc.program.builder import Term
 from mcalc.program.factors import PRODUCTS, Factor, Factors, factors_of, pieces_of, root_of_gram, scalars_of, split
 from mcalc.program.ir import Array
-from mcalc.program.lower import Lowering, Routine, axes, rule
+from mcalc.program.lower import Lowering, Routine, rule
 from mcalc.program.products import Piece, chain, product, trace, trace_of, transposed
 
 SPECIAL = frozenset(["zeros", "eye", "diagonal", "outer", "rows", "columns", "ones", "commutation"])
@@ -42,30 +42,33 @@ def _product(low: Lowering, e: Expr) -> Routine:
     pieces = yield from pieces_of(low, found.matrices)
     whole = chain(b, pieces)
     if len(found.matrices) > 1:
-        whole = (yield from _worked_out(low, e, found.matrices, whole)) or whole
+        whole = (yield from _worked_out(low, found.matrices, whole)) or whole
     return b.times_scalars(whole.term, outside)
 
 
 def _worked_out(
-    low: Lowering, e: Expr, matrices: Sequence[Factor], whole: Piece
+    low: Lowering, matrices: Sequence[Factor], whole: Piece, within: range | None = None
 ) -> Generator[Expr, Term, Piece | None]:
-    """The product term by term over a sum among its factors, where that is cheaper."""
+    """The product term by term over a sum among its factors, or those at the places `within`, where that is cheaper."""
     b = low.b
     best: Piece | None = None
     least = b.array(whole.term)
     for found in split(matrices):
         place = found.place
+        if within is not None and place not in within:
+            continue
         for start, stop in dict.fromkeys(((0, len(matrices)), (place, len(matrices)), (0, place + 1))):
             if stop - start == 1 or b.cost(least) == 0:
                 continue
-            total = yield from _distributed(low, matrices[start:place], found.terms, matrices[place + 1 : stop])
+            left, right = matrices[start:place], matrices[place + 1 : stop]
+            total = yield from _distributed(low, left, found.terms, right, deeper=within is None)
             if not found.freely and b.multiplies(b.array(total)):
                 continue
             rows, columns = _ends(matrices, start, stop)
             before = yield from pieces_of(low, matrices[:start])
             after = yield from pieces_of(low, matrices[stop:])
             made = chain(b, [*before, Piece(rows, columns, total), *after]).term
-            if made.core.shape == axes(e) and b.cheaper(b.array(made), least, GAIN):
+            if made.core.shape == whole.term.core.shape and b.cheaper(b.array(made), least, GAIN):
                 least, best = b.array(made), Piece(whole.rows, whole.columns, made)
     return best
 
@@ -73,14 +76,18 @@ def _worked_out(
 Terms = Sequence[tuple[Fraction, Factors]]
 
 
-def _distributed(low: Lowering, left: Sequence[Factor], terms: Terms, right: Sequence[Factor]) -> Routine:
-    """The sum of the products left · term · right."""
+def _distributed(low: Lowering, left: Sequence[Factor], terms: Terms, right: Sequence[Factor], deeper: bool) -> Routine:
+    """The sum of the products left · term · right; with `deeper`, sums among the factors of a term are looked into."""
     b = low.b
     pairs: list[tuple[Fraction, Array]] = []
     for coefficient, inner in terms:
         outside = yield from scalars_of(low, Factors(scalars=inner.scalars, coefficient=coefficient))
-        pieces = yield from pieces_of(low, [*left, *inner.matrices, *right])
-        term = b.times_scalars(chain(b, pieces).term, outside)
+        factors = [*left, *inner.matrices, *right]
+        made = chain(b, (yield from pieces_of(low, factors)))
+        if deeper and any(f.e.op == "add" for f in inner.matrices):
+            places = range(len(left), len(left) + len(inner.matrices))
+            made = (yield from _worked_out(low, factors, made, places)) or made
+        term = b.times_scalars(made.term, outside)
         pairs.append((term.coefficient, b.array(Term(term.core, scalars=term.scalars))))
     return b.sum(pairs)
 

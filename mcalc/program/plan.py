@@ -26,7 +26,7 @@ from mcalc.program.mathematics import shape_of
 from mcalc.program.names import Namer
 from mcalc.program.operations import ATOMS, VIEWS
 from mcalc.program.procedure import Block, Cell, Procedure, stored, varying
-from mcalc.program.schedule import base
+from mcalc.program.schedule import base, repeated_operands
 from mcalc.program.share import substituted
 
 DEAR = frozenset(
@@ -266,11 +266,12 @@ class _Choice:
                 continue
             self._name_operands(a)
             weights[a] = 1 + sum(0 if base(x) in self.named else weights[x] for x in a.args)
-            wanted = a.op == "lower_gram" or (a.rank == 0 and weights[a] > LONGEST_SCALAR)
+            wanted = a.op in ("lower_gram", "reciprocal_or_zero") or (a.rank == 0 and weights[a] > LONGEST_SCALAR)
             if (uses.get(a, 0) > 1 and not trivial(a)) or wanted:
                 self.named.add(a)
 
     def _name_operands(self, a: Array) -> None:
+        self.named.update(base(a.args[k]) for k in repeated_operands(a) if a.rank == 0 and computed(a.args[k]))
         room = inplace(a) and a.kind == "float" and a.rank > 0
         for x in a.args:
             if not computed(x) or base(x) in self.named or not x.rank:

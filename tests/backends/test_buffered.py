@@ -107,3 +107,19 @@ def test_no_rows(case: tuple[str, str, str, str]) -> None:
 def test_memory_is_used_again() -> None:
     found = mcalc.derive(CASES[0][0], wrt="W1", where=CASES[0][1], kind="hvp", verify=False)
     assert "np.tanh(H, out=H)" in found.results[0].python()
+
+
+def text_of(text: str, where: str, wrt: str, kind: str) -> str:
+    """The text of the function."""
+    source = mcalc.derive(text, wrt=wrt, where=where, kind=kind, verify=False).results[0].python()
+    return source[source.index(f"def {kind}") : source.index("def checked")]
+
+
+def test_no_matrix_is_made_where_vectors_do() -> None:
+    code = text_of("x^T A x / (x^T x)", "A: n x n symmetric; x: n", "x", "hvp")
+    assert "np.eye" not in code and code.count("np.dot(A") == 2
+
+
+def test_what_a_condition_reads_twice_has_a_name() -> None:
+    code = text_of("x^T A x / (x^T x)", "A: n x n symmetric; x: n", "x", "hvp")
+    assert "inv_xx = 1 / xx if xx != 0 else 0.0" in code
