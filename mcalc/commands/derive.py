@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from mcalc.cli import Command, Text, unicode_output
-from mcalc.commands.options import FORCE, SETTINGS, TRACEBACK, deliver, numbers
+from mcalc.commands.options import FORCE, OUTPUT, SETTINGS, TRACEBACK, deliver, numbers
 from mcalc.errors import McalcError, UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ a shipped one), the gradients of its loss by its parameters are derived, as recu
               help="How much of the derivation to show.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="What to write.")
 @click.option("--ascii", "plain", is_flag=True, help="No characters beyond ASCII.")
-@click.option("--output", "-o", metavar="FILE", help="Write to FILE.")
+@OUTPUT
 @FORCE
 @click.option("--no-verify", is_flag=True, help="Skip proof and check; the output says 'not verified'.")
 @click.option("--debug", is_flag=True, help="Say what takes how long, on standard error.")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from mcalc.cli import Command, Text, save, write
-from mcalc.commands.options import SETTINGS, TRACEBACK, numbers
+from mcalc.commands.options import OUTPUT, SETTINGS, TRACEBACK, numbers
 from mcalc.errors import UsageError
 
 
@@ -27,7 +27,7 @@ MODEL is the name of a shipped model (mcalc models lists them) or the path of a 
 """,
 )
 @click.argument("model", type=Text(), required=False)
-@click.option("--output", "-o", metavar="FILE", help="Write to FILE (default: standard output).")
+@OUTPUT
 @click.option("--all", "every", is_flag=True, help="Every shipped model, into the folder that -o names.")
 @SETTINGS
 @click.option("--typical", multiple=True, type=Text(), metavar="NAME=NUMBER",
@@ -41,7 +41,7 @@ def command(model: str | None, **options: Any) -> None:
 
     output: str | None = options["output"]
     if options["every"]:
-        return _every(model, output, force=options["force"])
+        return _every(model, options)
     if model is None:
         raise UsageError("which model?", hint="mcalc generate mlp; mcalc models lists the shipped ones")
     if options["test"] and not output:
@@ -63,20 +63,28 @@ def command(model: str | None, **options: Any) -> None:
     return _save(files, force=options["force"])
 
 
-def _every(model: str | None, folder: str | None, *, force: bool) -> None:
+def _every(model: str | None, options: dict[str, Any]) -> None:
     """The modules of all shipped models, in a folder."""
     from mcalc.generation import generate
     from mcalc.model.library import names
 
+    folder: str | None = options["output"]
     if model is not None or folder is None:
         raise UsageError("--all takes a folder and no model", hint="mcalc generate --all -o generated")
+    for option, given in (("--set", options["settings"]), ("--typical", options["typical"])):
+        if given:
+            hint = f"mcalc generate MODEL {option} NAME=NUMBER"
+            raise UsageError(f"{option} is for one model: each has sizes of its own", hint=hint)
     if not os.path.isdir(folder):
         raise UsageError(f"there is no folder {folder}")
     files = {}
     for name in names():
         click.echo(name, err=True)
-        files[os.path.join(folder, f"{name}.py")] = generate(name).text
-    _save(files, force=force)
+        made = generate(name)
+        files[os.path.join(folder, f"{name}.py")] = made.text
+        if options["test"]:
+            files[os.path.join(folder, f"test_{name}.py")] = made.test()
+    _save(files, force=options["force"])
 
 
 def _save(files: dict[str, str], *, force: bool) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
 
 from mcalc.cli import Command, Text
-from mcalc.commands.options import FORCE, SETTINGS, TRACEBACK, deliver, numbers
+from mcalc.commands.options import FORCE, OUTPUT, SETTINGS, TRACEBACK, deliver, numbers
+from mcalc.errors import UsageError
 
 
 @click.command(
@@ -22,7 +24,7 @@ MODEL is the name of a shipped model (mcalc models lists them) or the path of a 
 """,
 )
 @click.argument("model", type=Text())
-@click.option("--output", "-o", metavar="FILE", help="Write to FILE (default: standard output).")
+@OUTPUT
 @click.option("--wrt", "-w", multiple=True, type=Text(), metavar="NAME",
               help="Cotangents on the way to this parameter only; may be repeated.")  # fmt: skip
 @SETTINGS
@@ -33,5 +35,8 @@ def command(model: str, **options: Any) -> None:
     from mcalc.formats.graph import svg
     from mcalc.model.graph import drawn
 
+    stem, suffix = os.path.splitext(options["output"] or "")
+    if suffix.lower() not in ("", ".svg"):
+        raise UsageError(f"{options['output']}: pictures are SVG", hint=f"-o {stem}.svg")
     text = svg(drawn(model, list(options["wrt"]) or None, numbers("--set", options["settings"])))
     deliver(text, options["output"], force=options["force"])

@@ -9,6 +9,9 @@ from mcalc.errors import UsageError
 
 SETTINGS = click.option("--set", "settings", multiple=True, type=Text(), metavar="NAME=NUMBER",
                         help="Another value for a size of the model; may be repeated.")  # fmt: skip
+OUTPUT = click.option("--output", "-o", metavar="FILE",
+                      callback=lambda _context, _option, path: None if path == "-" else path,
+                      help="Write to FILE (default, and -: standard output).")  # fmt: skip
 FORCE = click.option("--force", is_flag=True, help="Overwrite FILE.")
 TRACEBACK = click.option("--traceback", is_flag=True, help="Show where in mcalc an error arose.")
 

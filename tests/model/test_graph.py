@@ -104,3 +104,12 @@ def test_command(tmp_path: Path) -> None:
     assert run(["graph", "mlp", "-o", str(path), "--force", "--wrt", "W1"]) == 0
     assert run(["graph", "deep_mlp", "--set", "L=2"]) == 0
     assert run(["graph", "no_such"]) == 2
+
+
+@pytest.mark.parametrize("name", ["mlp.png", "mlp.PDF", "mlp.dot"])
+def test_a_picture_is_svg(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["graph", "mlp", "-o", str(tmp_path / name)]) == 2
+    assert f"{name}: pictures are SVG" in (told := capsys.readouterr().err) and "mlp.svg" in told
+    assert not list(tmp_path.iterdir())
+    assert run(["graph", "mlp", "-o", str(tmp_path / "mlp.SVG")]) == 0
+    assert run(["graph", "mlp", "-o", str(tmp_path / "mlp")]) == 0

@@ -55,6 +55,20 @@ def test_standard_output_is_the_module(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == subject("mlp").made.text
 
 
+def test_a_dash_is_standard_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    calls = (["generate", "mlp"], ["derive", "--model", "ridge"], ["derive", "x^2", "--wrt", "x", "--format", "json"], ["graph", "mlp"])
+    for call in calls:
+        assert run(call) == 0
+        expected = capsys.readouterr().out
+        assert run([*call, "-o", "-"]) == 0
+        assert capsys.readouterr().out == expected
+    assert generate("mlp", "-o", "-", "--test") == 2
+    assert "--test writes a file beside the module" in error(capsys)
+    assert generate("--all", "-o", "-") == 2
+    assert "--all takes a folder" in error(capsys)
+    assert not list(folder.iterdir())
+
+
 def test_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert generate("mlp", "-o", "mlp.py") == 0
     assert (folder / "mlp.py").read_text("utf-8") == subject("mlp").made.text
@@ -117,6 +131,20 @@ def test_neither_or_both(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert not (folder / "mlp.py").exists()
     assert generate("mlp", "-o", "mlp.py", "--test", "--force") == 0
     assert generate("mlp", "-o", "mlp.py", "--test") == 0
+
+
+@pytest.mark.parametrize("option", ["--set", "--typical"])
+def test_all_models_have_no_size_in_common(option: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate("--all", "-o", ".", option, "L=5") == 2
+    assert f"{option} is for one model: each has sizes of its own" in error(capsys)
+    assert not list(folder.iterdir())
+
+
+def test_tests_of_all(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mcalc.model.library.names", lambda: ["ridge", "mlp"])
+    assert generate("--all", "-o", ".", "--test") == 0
+    assert {path.name for path in folder.iterdir()} == {"mlp.py", "ridge.py", "test_mlp.py", "test_ridge.py"}
+    assert (folder / "test_mlp.py").read_text("utf-8") == subject("mlp").made.test()
 
 
 def test_a_failed_write_leaves_the_old_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
