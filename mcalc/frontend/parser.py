@@ -146,6 +146,9 @@ def _unexpected(token: Any, output: list[Any], text: str, start: str) -> ParseEr
         return ParseError("comparisons do not chain", span, hint="use parentheses")
     if token.type == "COMMA":
         return ParseError("a comma stands in the arguments of a function, in a block or an index", span)
+    if token.type == "COLON" and sum((t.type == "LINDEX") - (t.type == "RSQB") for t in output[:place]) > 0:
+        hint = "X[1,:] is a row, X[:,1] a column; a part that is read alone is a matrix of its own"
+        return ParseError("a range of rows or columns is not part of the language", span, hint=hint)
     if token.type == "COLON":
         return ParseError("a colon stands in an index or a declaration", span, hint="X[1,:]; declare with --where")
     if token.type == "DOTS":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mcalc.algebra.shape import ONE
 from mcalc.errors import AmbiguityError, McalcError, ShapeError, Span
 from mcalc.frontend.calls import Type
 from mcalc.frontend.dimensions import Dimensions, Misfit
@@ -35,6 +36,8 @@ def explain(misfit: Misfit, program: Program, text: str) -> McalcError:
         left, right = (_quote(n, text) for n in nodes)
         message = f"product needs columns({left}) = rows({right})"
         hint = hint or _repair(left, right, types[0], types[1], s)
+    if "needs operands of one shape" in message and len(nodes) == 2 and step.kind in ("sum", "product"):
+        hint = hint or _repeated(nodes, types, s, text)
     return ShapeError(message, span, text=text, notes=shapes if types else (), hint=hint)
 
 
@@ -61,6 +64,23 @@ def _repair(left: str, right: str, a: Type, b: Type, s: Dimensions) -> str:
         return f"did you mean {left} {right}^T?"
     if columns_b is rows_a:
         return f"did you mean {right} {left}?"
+    return ""
+
+
+def _repeated(nodes: list[Node], types: list[Type], s: Dimensions, text: str) -> str:
+    """A row or a column that NumPy would broadcast to the other operand, written with its ones."""
+    for node, vector, matrix in zip(nodes, types, types[::-1], strict=True):
+        rows, columns, n, m = (s.value(d) for d in (vector.rows, vector.columns, matrix.rows, matrix.columns))
+        quoted = _quote(node, text)
+        quoted = quoted if node.kind in ("name", "call") else f"({quoted})"
+        if n is ONE or m is ONE:
+            continue
+        if rows is ONE and columns is m:
+            return f"ones({n}) {quoted} has it in every row"
+        if columns is ONE and rows is n:
+            return f"{quoted} ones(1,{m}) has it in every column"
+        if columns is ONE and rows is m:
+            return f"ones({n}) {quoted}^T has it in every row"
     return ""
 
 

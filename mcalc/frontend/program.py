@@ -234,7 +234,7 @@ class Resolver:
             raise ParseError(f"{word} has no axis=all", node.span)
         if not least <= count <= most:
             wanted = "one argument" if most == 1 else "two arguments" if least == 2 else "one or two arguments"
-            raise ParseError(f"{word} needs {wanted}, not {count}", node.span)
+            raise ParseError(f"{word} needs {wanted}, not {count}", node.span, hint=_second_argument(node, takes_axis))
 
     def _note_division(self, node: Node) -> None:
         for i, op in enumerate(node.value[:-1]):
@@ -271,3 +271,13 @@ def _power(node: Node) -> tuple[str, Any]:
     if base.kind == "constant" and base.value == "e":
         return "exponential", elementwise
     return ("elementwise_power" if elementwise else "power"), literal(exponent)
+
+
+def _second_argument(node: Node, takes_axis: bool) -> str:
+    """What a second argument may have meant, in other systems: an axis, a norm."""
+    word = node.value[0]
+    if len(node.args) == 2 and takes_axis and node.args[1].kind == "number" and node.args[1].value in (0, 1):
+        return f"of each row: {word}(X, axis=1), of each column: {word}(X, axis=0)"
+    if word == "norm":
+        return "norm(X) is the Frobenius norm, and of a vector the 2-norm; norm1(X) is the sum of the absolute values"
+    return ""

@@ -30,6 +30,8 @@ MISSPELT = {
     "identity": "I", "ident": "I", "hadamard": "A .* B", "elu": "relu", "avg": "mean", "mod": "", "norm2": "norm",
     "svd": "", "std": "", "var": "", "cov": "", "median": "", "argmax": "", "argmin": "", "eigvals": "", "logm": "",
     "sqrtm": "", "chol": "", "swish": "x .* sigmoid(x)", "silu": "x .* sigmoid(x)", "erfc": "1 - erf(x)",
+    "lgamma": "", "gammaln": "", "loggamma": "", "digamma": "", "layernorm": "", "batchnorm": "",
+    "gelu": "x .* (1 + erf(x / sqrt(2))) / 2",
 }  # fmt: skip
 """Words of other systems, and what the language has for them."""
 
@@ -185,6 +187,8 @@ class Scope:
         names = sorted({*self.symbols, *self.dimensions, *self.defined})
         near = nearest(spell(word), names)
         declare = f"declare it: input {shown} : SHAPE, or define it: {shown} = …"
+        if called:
+            declare += f", or as a function of a scalar: {shown}(t) = …"
         if len(stem) == 1 and stem.islower():
             declare += f"; a dimension is declared by a shape: input X : {shown} x m"
         hint = f"did you mean {' or '.join(near)}? else {declare}" if near else declare
