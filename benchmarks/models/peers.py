@@ -118,8 +118,8 @@ PEERS = {
         Peer("torch_compile", _framework("torch_compile"), exists=_few_steps, needs="torch", traced=False),
         Peer("pytensor", _framework("pytensor"), needs="pytensor", traced=False),
         Peer("autograd", _framework("autograd"), needs="autograd"),
-        Peer("tensorgrad", _tensorgrad(False), exists=tensor_networks.exists, needs="tensorgrad", traced=False),
-        Peer("tensorgrad_tc", _tensorgrad(True), exists=tensor_networks.exists, needs="tensorgrad", traced=False),
+        Peer("tensorgrad", _tensorgrad(False), needs="tensorgrad", traced=False),
+        Peer("tensorgrad_tc", _tensorgrad(True), exists=_few_steps, needs="tensorgrad", traced=False),
         Peer("tape", _tape, exists=lambda w: w.name in tape.MODELS),
     )
 }

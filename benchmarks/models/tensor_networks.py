@@ -1,8 +1,9 @@
 """The losses as a user of tensorgrad writes them: tensors with named edges, derived symbolically, compiled to torch.
 
 An edge is named as the side of the declared shape (n x n: `n` and `n_`), a side of 1 has none; `A @ B` contracts the
-edges that both have. A loss takes tensorgrad's functions, the variables by name and the sizes. tensorgrad 0.3.0 needs
-named tensors, which torch 2.13 no longer has: give its interpreter an older torch.
+edges that both have; a sequence is a variable for each step. A loss takes tensorgrad's functions, the variables by
+name and the sizes. tensorgrad 0.3.0 needs named tensors, which torch 2.13 no longer has: give its interpreter an older
+torch.
 """
 
 from __future__ import annotations
@@ -64,6 +65,42 @@ def attention(F: Any, v: dict[str, Tensor], size: Dims) -> Tensor:
     return F.frobenius2(v["Y"] - A @ values) / size["n"]
 
 
+def recurrent(activation: str) -> Loss:
+    def loss(F: Any, v: dict[str, Tensor], size: Dims) -> Tensor:
+        act, h, total = getattr(F, activation), v["h0"], 0
+        for x, y in zip(v["x"], v["y"], strict=True):
+            h = act(x @ v["U"] + (h @ v["W"]).rename(m_="m"))
+            total = total + F.frobenius2(y - h @ v["V"])
+        return total
+
+    return loss
+
+
+def gate(v: dict[str, Tensor], name: str, x: Tensor, h: Tensor | None) -> Tensor:
+    """x W + h U + b by the weights of that name; the state before the first step is zero."""
+    fed = x @ v[f"W{name}"] + v[f"b{name}"]
+    return fed if h is None else fed + (h @ v[f"U{name}"]).rename(m_="m")
+
+
+def lstm(F: Any, v: dict[str, Tensor], size: Dims) -> Tensor:
+    h = c = None
+    for x in v["x"]:
+        i, f, o = (F.sigmoid(gate(v, name, x, h)) for name in "ifo")
+        new = i * F.tanh(gate(v, "g", x, h))
+        c = new if c is None else f * c + new
+        h = o * F.tanh(c)
+    return F.frobenius2(v["y"] - h @ v["V"]) / size["n"]
+
+
+def gru(F: Any, v: dict[str, Tensor], size: Dims) -> Tensor:
+    h = None
+    for x in v["x"]:
+        z, r = (F.sigmoid(gate(v, name, x, h)) for name in "zr")
+        new = z * F.tanh(gate(v, "g", x, None if h is None else r * h))
+        h = new if h is None else (1 - z) * h + new
+    return F.frobenius2(v["y"] - h @ v["V"]) / size["n"]
+
+
 def least_squares(F: Any, v: dict[str, Tensor], size: Dims) -> Tensor:
     return F.frobenius2(v["y"] - v["X"] @ v["W"])
 
@@ -82,6 +119,20 @@ def softmax_regression(F: Any, v: dict[str, Tensor], size: Dims) -> Tensor:
 
 def gp_nll(F: Any, v: dict[str, Tensor], size: Dims) -> Tensor:
     return (v["y"] @ F.inverse(v["K"]) @ v["y"].rename(n="n_") + F.log(F.det(v["K"]))) / 2
+
+
+def distances(F: Any, v: dict[str, Tensor]) -> Tensor:
+    """c^T S^-1 c for the rows c of X - mu."""
+    C = v["X"] - v["mu"]
+    return F.sum((C @ F.inverse(v["S"])).rename(d_="d") * C, "d")
+
+
+def gaussian_nll(F: Any, v: dict[str, Tensor], size: Dims) -> Tensor:
+    return (F.log(F.det(v["S"])) + F.mean(distances(F, v))) / 2
+
+
+def student_nll(F: Any, v: dict[str, Tensor], size: Dims) -> Tensor:
+    return F.log(F.det(v["S"])) / 2 + (4 + size["d"]) / 2 * F.mean(F.log(1 + distances(F, v) / 4))
 
 
 def matfac(F: Any, v: dict[str, Tensor], size: Dims) -> Tensor:
@@ -114,12 +165,11 @@ LOSSES: dict[str, Loss] = {
     "layernorm_mlp": layernorm_mlp, "autoencoder": autoencoder, "attention": attention,
     "least_squares": least_squares, "ridge": ridge, "logreg": logreg, "softmax_regression": softmax_regression,
     "gp_nll": gp_nll, "matfac": matfac, "quad_thin": quad_thin, "quad_wide": quad_wide, "chain10": chain10,
-    "metric": metric,
+    "metric": metric, "rnn_relu": recurrent("relu"), "rnn_tanh": recurrent("tanh"), "lstm": lstm, "gru": gru,
+    "gaussian_nll": gaussian_nll, "student_nll": student_nll,
 }  # fmt: skip
-
-
-def exists(w: Workload) -> bool:
-    return w.model in LOSSES
+SIMPLIFIED = ("gaussian_nll", "student_nll")
+"""Their gradients are simplified first: left as they are, what comes of the inverse is lost where d^4 is large."""
 
 
 def build(w: Workload, dims: Dims, args: Args, compiled: bool = False) -> Callable[[], Any]:
@@ -167,7 +217,10 @@ def build(w: Workload, dims: Dims, args: Args, compiled: bool = False) -> Callab
             gradient = gradient.simplify() @ variable("direction", sides, args[-1])
         second = compiler.compile_to_callable(gradient.grad(wrt[0]), torch_compile=compiled)
         return lambda: (None, (second(data).rename(None),))
-    step = compiler.compile_to_callable(loss, *tg.grad(loss, wrt), torch_compile=compiled)
+    gradients = tg.grad(loss, wrt)
+    if w.model in SIMPLIFIED:
+        gradients = [gradient.simplify() for gradient in gradients]
+    step = compiler.compile_to_callable(loss, *gradients, torch_compile=compiled)
     lists = [a.over for a in arguments(w) if a.is_param]
 
     def call() -> Any:
