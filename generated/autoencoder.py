@@ -51,6 +51,7 @@ class Workspace(NamedTuple):
     R: np.ndarray = None
     R_bar: np.ndarray = None
     c_bar: np.ndarray = None
+    ones_n: np.ndarray = None
     Z_bar: np.ndarray = None
     W_bar: np.ndarray = None
     scratch: np.ndarray = None
@@ -174,6 +175,7 @@ def _buffers(n, d, m, dtype):
         R=np.empty((block_rows or n, d), dtype),
         R_bar=np.empty((block_rows or n, d), dtype),
         c_bar=np.empty((1, d), dtype),
+        ones_n=np.ones((block_rows or n,), dtype),
         Z_bar=np.empty((block_rows or n, m), dtype),
         W_bar=np.empty((d, m), dtype),
         scratch=np.empty((d, m), dtype),
@@ -252,17 +254,18 @@ def _forward(X, W, b, c, ws):
     R2 = np.subtract(X, R, out=R)
     # loss = norm(R2)^2 / n
     loss = np.vdot(R2, R2) / n
-    return float(loss), (ws, X, W, n, Z, H, R2)
+    return float(loss), (ws, X, W, n, dtype, Z, H, R2)
 
 
 def _backward(cache, wrt):
-    ws, X, W, n, Z, H, R2 = cache
+    ws, X, W, n, dtype, Z, H, R2 = cache
     c_bar = W_bar = b_bar = None
     # R_bar = -2 R2 / n : n x d
     R_bar = np.multiply(R2, -2 / n, out=ws.R_bar)
+    ones_n = ones(ws.ones_n, n, dtype)
     if wrt is None or "c" in wrt:
         # c_bar = sum(R_bar, axis=0) : 1 x d
-        c_bar = np.add.reduce(R_bar, axis=0, keepdims=True, out=ws.c_bar)
+        c_bar = np.dot(ones_n[None], R_bar, out=ws.c_bar)
     if wrt is None or "W" in wrt or "b" in wrt:
         # S = 1 - H : n x m
         S = np.subtract(1, H, out=Z)
@@ -276,7 +279,7 @@ def _backward(cache, wrt):
         W_bar += np.dot(X.T, Z_bar, out=ws.scratch)
     if wrt is None or "b" in wrt:
         # b_bar = sum(Z_bar, axis=0) : 1 x m
-        b_bar = np.add.reduce(Z_bar, axis=0, keepdims=True, out=ws.b_bar)
+        b_bar = np.dot(ones_n[None], Z_bar, out=ws.b_bar)
     return Gradients(W_bar, b_bar, c_bar)
 
 
@@ -315,6 +318,7 @@ def _by_rows(X, W, b, c, ws, wrt):
         loss, cache = _forward(X, W, b, c, ws)
         return loss, _backward(cache, wrt)
     W_bar = c_bar = None
+    ones_n = ones(ws.ones_n, rows, dtype)
     R2R2 = 0.0
     Z2 = space(ws.Z2, (d, m), dtype)
     Z2[...] = 0
@@ -336,12 +340,13 @@ def _by_rows(X, W, b, c, ws, wrt):
         stop = start + rows
         X_b = X[start:stop]
         if stop > n:  # the last block is shorter
-            H, R2, R_bar, S, Z_bar = (
+            H, R2, R_bar, S, Z_bar, ones_n = (
                 H[: n - start],
                 R2[: n - start],
                 R_bar[: n - start],
                 S[: n - start],
                 Z_bar[: n - start],
+                ones_n[: n - start],
             )
         # H = sigmoid(X W + ones(n) b) : n x m
         np.dot(X_b, W, out=H)
@@ -369,10 +374,10 @@ def _by_rows(X, W, b, c, ws, wrt):
             Z3 += np.dot(R2.T, H, out=scratch2)
         if wrt is None or "b" in wrt:
             # b_bar += sum(Z_bar, axis=0) : 1 x m
-            b_bar += np.add.reduce(Z_bar, axis=0, keepdims=True, out=scratch3)
+            b_bar += np.dot(ones_n[None], Z_bar, out=scratch3)
         if wrt is None or "c" in wrt:
             # M += sum(R2, axis=0) : 1 x d
-            M += np.add.reduce(R2, axis=0, keepdims=True, out=scratch4)
+            M += np.dot(ones_n[None], R2, out=scratch4)
     # loss = R2R2 / n
     loss = R2R2 / n
     if wrt is None or "W" in wrt:
@@ -404,6 +409,11 @@ def space(buffer, shape, dtype):
     return np.empty(shape, dtype) if buffer is None else buffer
 
 
+def ones(buffer, n, dtype):
+    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
+    return np.ones(n, dtype) if buffer is None else buffer
+
+
 BLOCK_BYTES = 400_000
 """The rows of a block, and what is computed of them, take so much memory: they stay in the second-level cache."""
 
@@ -419,7 +429,7 @@ def rows_of_block(n, d, m, itemsize):
 
     Where there are few blocks, or where the sums that every block adds to are as large as half of it.
     """
-    entries = max(3 * d + 3 * m, 1)  # of a row, and of what is computed of it
+    entries = max(3 * d + 3 * m + 1, 1)  # of a row, and of what is computed of it
     rows = max(LEAST_ROWS, BLOCK_BYTES // (itemsize * entries))
     if n < LEAST_BLOCKS * rows or 2 * (2 * d * m + d + m + 1) > rows * entries:
         return 0

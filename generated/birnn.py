@@ -88,6 +88,7 @@ class Workspace(NamedTuple):
     scratch2: np.ndarray = None
     R_bar: np.ndarray = None
     c_bar: np.ndarray = None
+    ones_: np.ndarray = None
     zh_bar: np.ndarray = None
     W_T: np.ndarray = None
     S3: np.ndarray = None
@@ -256,6 +257,7 @@ def _buffers(T, n, d, k, m, dtype):
         scratch2=np.empty((n, m), dtype),
         R_bar=np.empty((d, m), dtype),
         c_bar=np.empty((1, m), dtype),
+        ones_=np.ones((T * n,), dtype),
         zh_bar=np.empty((T + 1, n, m), dtype),
         W_T=np.empty((m, m), dtype),
         S3=np.empty((n, m), dtype),
@@ -443,9 +445,10 @@ def _backward(cache, wrt):
     if wrt is None or "S" in wrt:
         # S_bar = g[2..T+1]^T zg_bar[1..T] : m x m
         S_bar = np.dot(g_part2.T, zg_bar_part, out=S_T)
+    ones_ = ones(ws.ones_, T * n, dtype)
     if wrt is None or "c" in wrt:
         # c_bar = sum(zg_bar[1..T], axis=0) : 1 x m
-        c_bar = np.add.reduce(zg_bar_part, axis=0, keepdims=True, out=ws.c_bar)
+        c_bar = np.dot(ones_[None], zg_bar_part, out=ws.c_bar)
     # zh_bar[T+1] = zeros(n,m) : n x m
     zh_bar = space(ws.zh_bar, (T + 1, n, m), dtype)
     zh_bar[-1] = 0
@@ -478,13 +481,18 @@ def _backward(cache, wrt):
         W_bar = np.dot(h_part2.T, zh_bar_part, out=W_T)
     if wrt is None or "b" in wrt:
         # b_bar = sum(zh_bar[1..T], axis=0) : 1 x m
-        b_bar = np.add.reduce(zh_bar_part, axis=0, keepdims=True, out=ws.b_bar)
+        b_bar = np.dot(ones_[None], zh_bar_part, out=ws.b_bar)
     return Gradients(U_bar, W_bar, b_bar, R_bar, S_bar, c_bar, V_bar)
 
 
 def space(buffer, shape, dtype):
     """The buffer, or new memory where there is none."""
     return np.empty(shape, dtype) if buffer is None else buffer
+
+
+def ones(buffer, n, dtype):
+    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
+    return np.ones(n, dtype) if buffer is None else buffer
 
 
 def expect(name, array, *shape):

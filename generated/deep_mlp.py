@@ -57,9 +57,11 @@ class Workspace(NamedTuple):
     tops: np.ndarray = None
     E: np.ndarray = None
     sums: np.ndarray = None
+    ones_d3: np.ndarray = None
     s: np.ndarray = None
     W_bar3: np.ndarray = None
     b_bar3: np.ndarray = None
+    ones_n: np.ndarray = None
     S: np.ndarray = None
     ZA_bar2: np.ndarray = None
     W_bar2: np.ndarray = None
@@ -203,9 +205,11 @@ def _buffers(n, d0, d3, d1, d2, dtype):
         tops=np.empty((n,), dtype),
         E=np.empty((n, d3), dtype),
         sums=np.empty((n,), dtype),
+        ones_d3=np.ones((d3,), dtype),
         s=np.empty((n,), dtype),
         W_bar3=np.empty((d2, d3), dtype),
         b_bar3=np.empty((1, d3), dtype),
+        ones_n=np.ones((n,), dtype),
         S=np.empty((n, d2), dtype),
         ZA_bar2=np.empty((n, d2), dtype),
         W_bar2=np.empty((d1, d2), dtype),
@@ -323,18 +327,19 @@ def _forward(X, Y, W, b, ws):
     # E = exp(Z - tops ones(d[3])^T) : n x d[3]
     E = np.subtract(Z, tops[:, None], out=ws.E)
     np.exp(E, out=E)
+    ones_d3 = ones(ws.ones_d3, d3, dtype)
     # sums = sum(E, axis=1) : n
-    sums = np.add.reduce(E, axis=1, out=ws.sums)
+    sums = np.dot(E, ones_d3, out=ws.sums)
     # s = tops + log(sums) : n
     s = np.log(sums, out=ws.s)
     s += tops
     # loss = (sum(s) - tr(Y^T Z)) / n
     loss = (s.sum() - np.vdot(Y, Z)) / n
-    return float(loss), (ws, X, Y, W2, W3, n, A1, A2, Z, E, sums)
+    return float(loss), (ws, X, Y, W2, W3, n, dtype, A1, A2, Z, E, sums)
 
 
 def _backward(cache, wrt):
-    ws, X, Y, W2, W3, n, A1, A2, Z, E, sums = cache
+    ws, X, Y, W2, W3, n, dtype, A1, A2, Z, E, sums = cache
     W_bar3 = b_bar3 = W_bar2 = b_bar2 = W_bar1 = b_bar1 = None
     # Z_bar = (E ./ (sums ones(d[3])^T) - Y) / n : n x d[3]
     Z_bar = np.divide(E, sums[:, None], out=Z)
@@ -343,9 +348,10 @@ def _backward(cache, wrt):
     if wrt is None or "W" in wrt:
         # W_bar[3] = A2^T Z_bar : d[2] x d[3]
         W_bar3 = np.dot(A2.T, Z_bar, out=ws.W_bar3)
+    ones_n = ones(ws.ones_n, n, dtype)
     if wrt is None or "b" in wrt:
         # b_bar[3] = sum(Z_bar, axis=0) : 1 x d[3]
-        b_bar3 = np.add.reduce(Z_bar, axis=0, keepdims=True, out=ws.b_bar3)
+        b_bar3 = np.dot(ones_n[None], Z_bar, out=ws.b_bar3)
     # S = 1 - A2.^2 : n x d[2]
     S = np.square(A2, out=ws.S)
     np.subtract(1, S, out=S)
@@ -357,7 +363,7 @@ def _backward(cache, wrt):
         W_bar2 = np.dot(A1.T, ZA_bar2, out=ws.W_bar2)
     if wrt is None or "b" in wrt:
         # b_bar[2] = sum(ZA_bar[2], axis=0) : 1 x d[2]
-        b_bar2 = np.add.reduce(ZA_bar2, axis=0, keepdims=True, out=ws.b_bar2)
+        b_bar2 = np.dot(ones_n[None], ZA_bar2, out=ws.b_bar2)
     # S2 = 1 - A1.^2 : n x d[1]
     S2 = np.square(A1, out=ws.S2)
     np.subtract(1, S2, out=S2)
@@ -369,8 +375,13 @@ def _backward(cache, wrt):
         W_bar1 = np.dot(X.T, ZA_bar1, out=ws.W_bar1)
     if wrt is None or "b" in wrt:
         # b_bar[1] = sum(ZA_bar[1], axis=0) : 1 x d[1]
-        b_bar1 = np.add.reduce(ZA_bar1, axis=0, keepdims=True, out=ws.b_bar1)
+        b_bar1 = np.dot(ones_n[None], ZA_bar1, out=ws.b_bar1)
     return Gradients([W_bar1, W_bar2, W_bar3], [b_bar1, b_bar2, b_bar3])
+
+
+def ones(buffer, n, dtype):
+    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
+    return np.ones(n, dtype) if buffer is None else buffer
 
 
 def listed(name, value, count, of="arrays"):

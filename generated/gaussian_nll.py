@@ -48,6 +48,7 @@ class Workspace(NamedTuple):
     Z: np.ndarray = None
     Sigma_bar: np.ndarray = None
     sums: np.ndarray = None
+    ones_n: np.ndarray = None
     z: np.ndarray = None
     scratch: np.ndarray = None
     scratch2: np.ndarray = None
@@ -129,6 +130,7 @@ def _buffers(n, d, dtype):
         Z=np.empty((d, d), dtype),
         Sigma_bar=np.empty((d, d), dtype),
         sums=np.empty((d,), dtype),
+        ones_n=np.ones((block_rows or n,), dtype),
         z=np.empty((d,), dtype),
         scratch=np.empty((d, d), dtype),
         scratch2=np.empty((d,), dtype),
@@ -204,14 +206,15 @@ def _backward(cache, wrt):
     Sigma_bar = mu_bar = None
     if wrt is None or "Sigma" in wrt:
         # R2 = n I - Z^T : d x d
-        R2 = np.multiply(np.eye(d, dtype=dtype), n, out=RtR)
-        R2 -= Z.T
+        R2 = np.negative(Z.T, out=RtR)
+        R2.flat[:: d + 1] += n
         # Sigma_bar = Sigma_inv R2 / 2 : d x d
         Sigma_bar = np.dot(Sigma_inv, R2, out=ws.Sigma_bar)
         Sigma_bar *= 0.5
+    ones_n = ones(ws.ones_n, n, dtype)
     if wrt is None or "mu" in wrt:
         # sums = sum(R, axis=0)^T : d
-        sums = np.add.reduce(R, axis=0, out=ws.sums)
+        sums = np.dot(ones_n, R, out=ws.sums)
         # z = L_inv sums : d
         z = np.dot(L_inv, sums, out=ws.z)
         # mu_bar = -L_inv^T z : d
@@ -252,6 +255,7 @@ def _by_rows(X, mu, Sigma, ws, wrt):
         loss, cache = _forward(X, mu, Sigma, ws)
         return loss, _backward(cache, wrt)
     mu_bar = Sigma_bar = None
+    ones_n = ones(ws.ones_n, rows, dtype)
     RtR = space(ws.RtR, (d, d), dtype)
     RtR[...] = 0
     sums = space(ws.sums, (d,), dtype)
@@ -263,14 +267,14 @@ def _by_rows(X, mu, Sigma, ws, wrt):
         stop = start + rows
         X_b = X[start:stop]
         if stop > n:  # the last block is shorter
-            R = R[: n - start]
+            R, ones_n = R[: n - start], ones_n[: n - start]
         # R = X - ones(n) mu^T : n x d
         np.subtract(X_b, mu, out=R)
         # RtR += R^T R : d x d
         RtR += np.dot(R.T, R, out=scratch)
         if wrt is None or "mu" in wrt:
             # sums += sum(R, axis=0)^T : d
-            sums += np.add.reduce(R, axis=0, out=scratch2)
+            sums += np.dot(ones_n, R, out=scratch2)
     # L = L L^T = Sigma : d x d
     L = np.linalg.cholesky(Sigma)
     # L_inv = L^-1 : d x d
@@ -289,8 +293,8 @@ def _by_rows(X, mu, Sigma, ws, wrt):
         np.negative(mu_bar, out=mu_bar)
     if wrt is None or "Sigma" in wrt:
         # R2 = n I - Z^T : d x d
-        R2 = np.multiply(np.eye(d, dtype=dtype), n, out=L_inv)
-        R2 -= Z.T
+        R2 = np.negative(Z.T, out=L_inv)
+        R2.flat[:: d + 1] += n
         # Sigma_bar = Sigma_inv R2 / 2 : d x d
         Sigma_bar = np.dot(Sigma_inv, R2, out=Z)
         Sigma_bar *= 0.5
@@ -330,6 +334,11 @@ def space(buffer, shape, dtype):
     return np.empty(shape, dtype) if buffer is None else buffer
 
 
+def ones(buffer, n, dtype):
+    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
+    return np.ones(n, dtype) if buffer is None else buffer
+
+
 BLOCK_BYTES = 400_000
 """The rows of a block, and what is computed of them, take so much memory: they stay in the second-level cache."""
 
@@ -345,7 +354,7 @@ def rows_of_block(n, d, itemsize):
 
     Where there are few blocks, or where the sums that every block adds to are as large as half of it.
     """
-    entries = max(2 * d, 1)  # of a row, and of what is computed of it
+    entries = max(2 * d + 1, 1)  # of a row, and of what is computed of it
     rows = max(LEAST_ROWS, BLOCK_BYTES // (itemsize * entries))
     if n < LEAST_BLOCKS * rows or 2 * (d * d + d) > rows * entries:
         return 0

@@ -188,7 +188,7 @@ def _forward(D, y, a, l, c, ws):
     e2 = np.exp(c)
     # K = eK E + e2 I : n x n
     K = np.multiply(E, eK, out=ws.K)
-    K += e2 * np.eye(n, dtype=dtype)
+    K.flat[:: n + 1] += e2
     # L = L L^T = K, if it is positive definite : n x n
     L = cholesky_or_none(K)
     # K_inv = K^-1 : n x n

@@ -108,6 +108,7 @@ class Workspace(NamedTuple):
     scratch2: np.ndarray = None
     Wz_bar: np.ndarray = None
     bz_bar: np.ndarray = None
+    ones_: np.ndarray = None
     Wr_bar: np.ndarray = None
     br_bar: np.ndarray = None
     Ws_bar: np.ndarray = None
@@ -312,6 +313,7 @@ def _buffers(T, n, d, k, m, dtype):
         scratch2=np.empty((n, m), dtype),
         Wz_bar=np.empty((d, m), dtype),
         bz_bar=np.empty((1, m), dtype),
+        ones_=np.ones((T * n,), dtype),
         Wr_bar=np.empty((d, m), dtype),
         br_bar=np.empty((1, m), dtype),
         Ws_bar=np.empty((d, m), dtype),
@@ -543,9 +545,10 @@ def _backward(cache, wrt):
     if wrt is None or "Uz" in wrt:
         # Uz_bar = h[0..T-1]^T zz_bar[1..T] : m x m
         Uz_bar = np.dot(h_part.T, zz_bar_rows, out=Ur_T)
+    ones_ = ones(ws.ones_, T * n, dtype)
     if wrt is None or "bz" in wrt:
         # bz_bar = sum(zz_bar[1..T], axis=0) : 1 x m
-        bz_bar = np.add.reduce(zz_bar_rows, axis=0, keepdims=True, out=ws.bz_bar)
+        bz_bar = np.dot(ones_[None], zz_bar_rows, out=ws.bz_bar)
     zr_bar_rows = zr_bar.reshape(T * n, m)
     if wrt is None or "Wr" in wrt:
         # Wr_bar = x[1..T]^T zr_bar[1..T] : d x m
@@ -555,7 +558,7 @@ def _backward(cache, wrt):
         Ur_bar = np.dot(h_part.T, zr_bar_rows, out=Uz_T)
     if wrt is None or "br" in wrt:
         # br_bar = sum(zr_bar[1..T], axis=0) : 1 x m
-        br_bar = np.add.reduce(zr_bar_rows, axis=0, keepdims=True, out=ws.br_bar)
+        br_bar = np.dot(ones_[None], zr_bar_rows, out=ws.br_bar)
     zs_bar_rows = zs_bar.reshape(T * n, m)
     if wrt is None or "Ws" in wrt:
         # Ws_bar = x[1..T]^T zs_bar[1..T] : d x m
@@ -566,7 +569,7 @@ def _backward(cache, wrt):
         Us_bar = np.dot(q_rows.T, zs_bar_rows, out=Us_T)
     if wrt is None or "bs" in wrt:
         # bs_bar = sum(zs_bar[1..T], axis=0) : 1 x m
-        bs_bar = np.add.reduce(zs_bar_rows, axis=0, keepdims=True, out=ws.bs_bar)
+        bs_bar = np.dot(ones_[None], zs_bar_rows, out=ws.bs_bar)
     return Gradients(Wz_bar, Uz_bar, bz_bar, Wr_bar, Ur_bar, br_bar, Ws_bar, Us_bar, bs_bar, V_bar)
 
 
@@ -586,6 +589,11 @@ def sigmoid(X, out=None):
 def space(buffer, shape, dtype):
     """The buffer, or new memory where there is none."""
     return np.empty(shape, dtype) if buffer is None else buffer
+
+
+def ones(buffer, n, dtype):
+    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
+    return np.ones(n, dtype) if buffer is None else buffer
 
 
 def fitting(workspace, sizes):

@@ -65,13 +65,15 @@ class Workspace(NamedTuple):
 
     sizes: tuple = ()
     H: np.ndarray = None
-    v: np.ndarray = None
+    means: np.ndarray = None
+    ones_m: np.ndarray = None
     N: np.ndarray = None
     Z: np.ndarray = None
     P: np.ndarray = None
     P_bar: np.ndarray = None
     W2_bar: np.ndarray = None
     c_bar: np.ndarray = None
+    ones_n: np.ndarray = None
     active: np.ndarray = None
     Z_bar: np.ndarray = None
     D: np.ndarray = None
@@ -79,7 +81,8 @@ class Workspace(NamedTuple):
     b_bar: np.ndarray = None
     N_bar: np.ndarray = None
     squares: np.ndarray = None
-    Q2: np.ndarray = None
+    v2: np.ndarray = None
+    scratch: np.ndarray = None
     W1_bar: np.ndarray = None
 
 
@@ -166,11 +169,11 @@ def predict(X, W1, g, b, W2, c):
     # H = X W1 : n x m
     H = np.dot(X, W1)
     # means = mean(H, axis=1) : n
-    means = H.mean(axis=1)
+    means = np.mean(H, axis=1)
     # C = H - means ones(m)^T : n x m
     C = np.subtract(H, means[:, None])
     # v = diag(C C^T) / m : n
-    v = np.einsum("ij,ij->i", C, C)
+    v = np.einsum("ij,ij->i", C, C, out=means)
     v *= 1 / m
     # root = sqrt(v + 0.00001) : n
     root = np.add(v, 1e-5)
@@ -208,13 +211,15 @@ def _buffers(n, d, k, m, dtype):
     return Workspace(
         sizes=(n, d, k, m, dtype),
         H=np.empty((n, m), dtype),
-        v=np.empty((n,), dtype),
+        means=np.empty((n,), dtype),
+        ones_m=np.ones((m,), dtype),
         N=np.empty((n, m), dtype),
         Z=np.empty((n, m), dtype),
         P=np.empty((n, k), dtype),
         P_bar=np.empty((n, k), dtype),
         W2_bar=np.empty((m, k), dtype),
         c_bar=np.empty((1, k), dtype),
+        ones_n=np.ones((n,), dtype),
         active=np.empty((n, m), bool),
         Z_bar=np.empty((n, m), dtype),
         D=np.empty((n, m), dtype),
@@ -222,7 +227,8 @@ def _buffers(n, d, k, m, dtype):
         b_bar=np.empty((1, m), dtype),
         N_bar=np.empty((n, m), dtype),
         squares=np.empty((n,), dtype),
-        Q2=np.empty((n, m), dtype),
+        v2=np.empty((n,), dtype),
+        scratch=np.empty((n, m), dtype),
         W1_bar=np.empty((d, m), dtype),
     )
 
@@ -302,12 +308,14 @@ def _forward(X, y, W1, g, b, W2, c, ws):
         fitting(ws, (n, d, k, m, dtype))
     # H = X W1 : n x m
     H = np.dot(X, W1, out=ws.H)
+    ones_m = ones(ws.ones_m, m, dtype)
     # means = mean(H, axis=1) : n
-    means = H.mean(axis=1)
+    means = np.dot(H, ones_m, out=ws.means)
+    means /= m
     # C = H - means ones(m)^T : n x m
     C = np.subtract(H, means[:, None], out=H)
     # v = diag(C C^T) / m : n
-    v = np.einsum("ij,ij->i", C, C, out=ws.v)
+    v = np.einsum("ij,ij->i", C, C, out=means)
     v *= 1 / m
     # AN = sqrt(v + 0.00001) : n
     AN = np.add(v, 1e-5, out=v)
@@ -326,20 +334,21 @@ def _forward(X, y, W1, g, b, W2, c, ws):
     R = np.subtract(y, P, out=P)
     # loss = norm(R)^2 / n
     loss = np.vdot(R, R) / n
-    return float(loss), (ws, X, g, W2, n, m, C, AN, N, AP, R)
+    return float(loss), (ws, X, g, W2, n, m, dtype, C, AN, N, AP, R)
 
 
 def _backward(cache, wrt):
-    ws, X, g, W2, n, m, C, AN, N, AP, R = cache
+    ws, X, g, W2, n, m, dtype, C, AN, N, AP, R = cache
     W2_bar = c_bar = g_bar = b_bar = W1_bar = None
     # P_bar = -2 R / n : n x k
     P_bar = np.multiply(R, -2 / n, out=ws.P_bar)
     if wrt is None or "W2" in wrt:
         # W2_bar = AP^T P_bar : m x k
         W2_bar = np.dot(AP.T, P_bar, out=ws.W2_bar)
+    ones_n = ones(ws.ones_n, n, dtype)
     if wrt is None or "c" in wrt:
         # c_bar = sum(P_bar, axis=0) : 1 x k
-        c_bar = np.add.reduce(P_bar, axis=0, keepdims=True, out=ws.c_bar)
+        c_bar = np.dot(ones_n[None], P_bar, out=ws.c_bar)
     if wrt is None or "W1" in wrt or "g" in wrt or "b" in wrt:
         # active = AP > 0 : n x m
         active = np.greater(AP, 0, out=ws.active)
@@ -350,35 +359,38 @@ def _backward(cache, wrt):
         # D = Z_bar .* N : n x m
         D = np.multiply(Z_bar, N, out=ws.D)
         # g_bar = sum(D, axis=0) : 1 x m
-        g_bar = np.add.reduce(D, axis=0, keepdims=True, out=ws.g_bar)
+        g_bar = np.dot(ones_n[None], D, out=ws.g_bar)
     if wrt is None or "b" in wrt:
         # b_bar = sum(Z_bar, axis=0) : 1 x m
-        b_bar = np.add.reduce(Z_bar, axis=0, keepdims=True, out=ws.b_bar)
+        b_bar = np.dot(ones_n[None], Z_bar, out=ws.b_bar)
     if wrt is None or "W1" in wrt:
         # N_bar = Z_bar diag(g^T) : n x m
         N_bar = np.multiply(Z_bar, g[0], out=ws.N_bar)
         # squares = AN.^2 : n
         squares = np.square(AN, out=ws.squares)
-        # Q2 = N_bar .* C ./ (squares ones(m)^T) : n x m
-        Q2 = np.multiply(N_bar, C, out=ws.Q2)
-        Q2 /= squares[:, None]
-        # q = sum(Q2, axis=1) ./ AN : n
-        q = np.add.reduce(Q2, axis=1, out=squares)
-        q /= AN
-        # M = diag(q) C / m : n x m
-        M = np.multiply(C, q[:, None], out=Q2)
-        M *= 1 / m
-        # C_bar = N_bar ./ (AN ones(m)^T) - M : n x m
-        C_bar = np.divide(N_bar, AN[:, None], out=N_bar)
-        C_bar -= M
-        # v2 = sum(C_bar, axis=1) / m : n
-        v2 = np.add.reduce(C_bar, axis=1, out=q)
+        # v2 = diag(N_bar C^T) ./ squares ./ AN / m : n
+        v2 = np.einsum("ij,ij->i", N_bar, C, out=ws.v2)
+        v2 /= squares
+        v2 /= AN
         v2 *= 1 / m
-        # H_bar = C_bar - v2 ones(m)^T : n x m
-        H_bar = np.subtract(C_bar, v2[:, None], out=C_bar)
+        # C_bar = N_bar ./ (AN ones(m)^T) - diag(v2) C : n x m
+        C_bar = np.divide(N_bar, AN[:, None], out=N_bar)
+        C_bar -= np.multiply(C, v2[:, None], out=ws.scratch)
+    ones_m = ones(ws.ones_m, m, dtype)
+    if wrt is None or "W1" in wrt:
+        # v3 = sum(C_bar, axis=1) / m : n
+        v3 = np.dot(C_bar, ones_m, out=v2)
+        v3 *= 1 / m
+        # H_bar = C_bar - v3 ones(m)^T : n x m
+        H_bar = np.subtract(C_bar, v3[:, None], out=C_bar)
         # W1_bar = X^T H_bar : d x m
         W1_bar = np.dot(X.T, H_bar, out=ws.W1_bar)
     return Gradients(W1_bar, g_bar, b_bar, W2_bar, c_bar)
+
+
+def ones(buffer, n, dtype):
+    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
+    return np.ones(n, dtype) if buffer is None else buffer
 
 
 def fitting(workspace, sizes):

@@ -125,6 +125,7 @@ class Workspace(NamedTuple):
     scratch2: np.ndarray = None
     Wi_bar: np.ndarray = None
     bi_bar: np.ndarray = None
+    ones_: np.ndarray = None
     Wf_bar: np.ndarray = None
     bf_bar: np.ndarray = None
     Wo_bar: np.ndarray = None
@@ -363,6 +364,7 @@ def _buffers(T, n, d, k, m, dtype):
         scratch2=np.empty((n, m), dtype),
         Wi_bar=np.empty((d, m), dtype),
         bi_bar=np.empty((1, m), dtype),
+        ones_=np.ones((T * n,), dtype),
         Wf_bar=np.empty((d, m), dtype),
         bf_bar=np.empty((1, m), dtype),
         Wo_bar=np.empty((d, m), dtype),
@@ -646,9 +648,10 @@ def _backward(cache, wrt, last=True):
     if wrt is None or "Ui" in wrt:
         # Ui_bar = h[0..T-1]^T zi_bar[1..T] : m x m
         Ui_bar = np.dot(h_part.T, zi_bar_rows, out=Ug_T)
+    ones_ = ones(ws.ones_, T * n, dtype)
     if wrt is None or "bi" in wrt:
         # bi_bar = sum(zi_bar[1..T], axis=0) : 1 x m
-        bi_bar = np.add.reduce(zi_bar_rows, axis=0, keepdims=True, out=ws.bi_bar)
+        bi_bar = np.dot(ones_[None], zi_bar_rows, out=ws.bi_bar)
     zf_bar_rows = zf_bar.reshape(T * n, m)
     if wrt is None or "Wf" in wrt:
         # Wf_bar = x[1..T]^T zf_bar[1..T] : d x m
@@ -658,7 +661,7 @@ def _backward(cache, wrt, last=True):
         Uf_bar = np.dot(h_part.T, zf_bar_rows, out=Uo_T)
     if wrt is None or "bf" in wrt:
         # bf_bar = sum(zf_bar[1..T], axis=0) : 1 x m
-        bf_bar = np.add.reduce(zf_bar_rows, axis=0, keepdims=True, out=ws.bf_bar)
+        bf_bar = np.dot(ones_[None], zf_bar_rows, out=ws.bf_bar)
     zo_bar_rows = zo_bar.reshape(T * n, m)
     if wrt is None or "Wo" in wrt:
         # Wo_bar = x[1..T]^T zo_bar[1..T] : d x m
@@ -668,7 +671,7 @@ def _backward(cache, wrt, last=True):
         Uo_bar = np.dot(h_part.T, zo_bar_rows, out=Uf_T)
     if wrt is None or "bo" in wrt:
         # bo_bar = sum(zo_bar[1..T], axis=0) : 1 x m
-        bo_bar = np.add.reduce(zo_bar_rows, axis=0, keepdims=True, out=ws.bo_bar)
+        bo_bar = np.dot(ones_[None], zo_bar_rows, out=ws.bo_bar)
     zg_bar_rows = zg_bar.reshape(T * n, m)
     if wrt is None or "Wg" in wrt:
         # Wg_bar = x[1..T]^T zg_bar[1..T] : d x m
@@ -678,7 +681,7 @@ def _backward(cache, wrt, last=True):
         Ug_bar = np.dot(h_part.T, zg_bar_rows, out=Ui_T)
     if wrt is None or "bg" in wrt:
         # bg_bar = sum(zg_bar[1..T], axis=0) : 1 x m
-        bg_bar = np.add.reduce(zg_bar_rows, axis=0, keepdims=True, out=ws.bg_bar)
+        bg_bar = np.dot(ones_[None], zg_bar_rows, out=ws.bg_bar)
     return Gradients(
         Wi_bar,
         Ui_bar,
@@ -712,6 +715,11 @@ def sigmoid(X, out=None):
 def space(buffer, shape, dtype):
     """The buffer, or new memory where there is none."""
     return np.empty(shape, dtype) if buffer is None else buffer
+
+
+def ones(buffer, n, dtype):
+    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
+    return np.ones(n, dtype) if buffer is None else buffer
 
 
 def fitting(workspace, sizes):

@@ -55,7 +55,6 @@ class Workspace(NamedTuple):
     s: np.ndarray = None
     E_bar: np.ndarray = None
     L_bar: np.ndarray = None
-    Z: np.ndarray = None
     z: np.ndarray = None
     scratch: np.ndarray = None
 
@@ -168,7 +167,6 @@ def _buffers(n, d, k, dtype):
         s=np.empty((block_rows or n,), dtype),
         E_bar=np.empty((block_rows or n, k), dtype),
         L_bar=np.empty((k, d), dtype),
-        Z=np.empty((k, d), dtype),
         z=np.empty((block_rows or n,), dtype),
         scratch=np.empty((k, d), dtype),
     )
@@ -264,11 +262,11 @@ def _backward(cache, wrt):
         # b_bar = -z_bar^T y
         b_bar = -(z_bar @ y)
     if wrt is None or "L" in wrt:
-        # v = z_bar .* y : n
+        # v = 2 (z_bar .* y) : n
         v = np.multiply(z_bar, y, out=z_bar)
-        # E_bar = 2 diag(v) E : n x k
+        v *= 2
+        # E_bar = diag(v) E : n x k
         E_bar = np.multiply(E, v[:, None], out=ws.E_bar)
-        E_bar *= 2
         # L_bar = E_bar^T R : k x d
         L_bar = np.dot(E_bar.T, R, out=ws.L_bar)
     return Gradients(L_bar, None if b_bar is None else dtype.type(b_bar))
@@ -316,10 +314,10 @@ def _by_rows(A, B, y, L, b, ws, wrt):
     if not rows:
         loss, cache = _forward(A, B, y, L, b, ws)
         return loss, _backward(cache, wrt)
-    L_bar = b_bar = None
+    b_bar = None
     total = 0.0
-    Z = space(ws.Z, (k, d), dtype)
-    Z[...] = 0
+    L_bar = space(ws.L_bar, (k, d), dtype)
+    L_bar[...] = 0
     s2 = 0.0
     R = space(ws.R, (rows, d), dtype)
     E = space(ws.E, (rows, k), dtype)
@@ -363,20 +361,18 @@ def _by_rows(A, B, y, L, b, ws, wrt):
         z_bar = sigmoid_from(z, e, out=s)
         z_bar *= 1 / n
         if wrt is None or "L" in wrt:
-            # v = z_bar .* y : n
+            # v = 2 (z_bar .* y) : n
             v = np.multiply(z_bar, y_b, out=e)
-            # delta = diag(v) E : n x k
-            delta = np.multiply(E, v[:, None], out=E)
-            # Z += delta^T R : k x d
-            Z += np.dot(delta.T, R, out=scratch)
+            v *= 2
+            # E_bar = diag(v) E : n x k
+            E_bar = np.multiply(E, v[:, None], out=E)
+            # L_bar += E_bar^T R : k x d
+            L_bar += np.dot(E_bar.T, R, out=scratch)
         if wrt is None or "b" in wrt:
             # s2 += z_bar^T y
             s2 += z_bar @ y_b
     # loss = total / n
     loss = total / n
-    if wrt is None or "L" in wrt:
-        # L_bar = 2 Z : k x d
-        L_bar = np.multiply(Z, 2, out=Z)
     if wrt is None or "b" in wrt:
         # b_bar = -s2
         b_bar = -s2

@@ -61,6 +61,7 @@ class Workspace(NamedTuple):
     P_bar: np.ndarray = None
     W2_bar: np.ndarray = None
     b2_bar: np.ndarray = None
+    ones_n: np.ndarray = None
     active: np.ndarray = None
     Z_bar: np.ndarray = None
     W1_bar: np.ndarray = None
@@ -178,6 +179,7 @@ def _buffers(n, d, k, m, dtype):
         P_bar=np.empty((n, k), dtype),
         W2_bar=np.empty((m, k), dtype),
         b2_bar=np.empty((1, k), dtype),
+        ones_n=np.ones((n,), dtype),
         active=np.empty((n, m), bool),
         Z_bar=np.empty((n, m), dtype),
         W1_bar=np.empty((d, m), dtype),
@@ -260,20 +262,21 @@ def _forward(X, y, W1, b1, W2, b2, ws):
     R = np.subtract(y, P, out=P)
     # loss = norm(R)^2
     loss = np.vdot(R, R)
-    return float(loss), (ws, X, W2, H, R)
+    return float(loss), (ws, X, W2, n, dtype, H, R)
 
 
 def _backward(cache, wrt):
-    ws, X, W2, H, R = cache
+    ws, X, W2, n, dtype, H, R = cache
     W2_bar = b2_bar = W1_bar = b1_bar = None
     # P_bar = -2 R : n x k
     P_bar = np.multiply(R, -2, out=ws.P_bar)
     if wrt is None or "W2" in wrt:
         # W2_bar = H^T P_bar : m x k
         W2_bar = np.dot(H.T, P_bar, out=ws.W2_bar)
+    ones_n = ones(ws.ones_n, n, dtype)
     if wrt is None or "b2" in wrt:
         # b2_bar = sum(P_bar, axis=0) : 1 x k
-        b2_bar = np.add.reduce(P_bar, axis=0, keepdims=True, out=ws.b2_bar)
+        b2_bar = np.dot(ones_n[None], P_bar, out=ws.b2_bar)
     if wrt is None or "W1" in wrt or "b1" in wrt:
         # active = H > 0 : n x m
         active = np.greater(H, 0, out=ws.active)
@@ -285,8 +288,13 @@ def _backward(cache, wrt):
         W1_bar = np.dot(X.T, Z_bar, out=ws.W1_bar)
     if wrt is None or "b1" in wrt:
         # b1_bar = sum(Z_bar, axis=0) : 1 x m
-        b1_bar = np.add.reduce(Z_bar, axis=0, keepdims=True, out=ws.b1_bar)
+        b1_bar = np.dot(ones_n[None], Z_bar, out=ws.b1_bar)
     return Gradients(W1_bar, b1_bar, W2_bar, b2_bar)
+
+
+def ones(buffer, n, dtype):
+    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
+    return np.ones(n, dtype) if buffer is None else buffer
 
 
 def fitting(workspace, sizes):

@@ -63,8 +63,10 @@ class Workspace(NamedTuple):
     tops: np.ndarray = None
     E: np.ndarray = None
     sums: np.ndarray = None
+    ones_k: np.ndarray = None
     W2_bar: np.ndarray = None
     b2_bar: np.ndarray = None
+    ones_n: np.ndarray = None
     S: np.ndarray = None
     ZH_bar: np.ndarray = None
     W1_bar: np.ndarray = None
@@ -184,8 +186,10 @@ def _buffers(n, d, k, m, dtype):
         tops=np.empty((n,), dtype),
         E=np.empty((n, k), dtype),
         sums=np.empty((n,), dtype),
+        ones_k=np.ones((k,), dtype),
         W2_bar=np.empty((m, k), dtype),
         b2_bar=np.empty((1, k), dtype),
+        ones_n=np.ones((n,), dtype),
         S=np.empty((n, m), dtype),
         ZH_bar=np.empty((n, m), dtype),
         W1_bar=np.empty((d, m), dtype),
@@ -269,8 +273,9 @@ def _forward(X, Y, W1, b1, W2, b2, ws):
     # E = exp(Z - tops ones(k)^T) : n x k
     E = np.subtract(Z, tops[:, None], out=ws.E)
     np.exp(E, out=E)
+    ones_k = ones(ws.ones_k, k, dtype)
     # sums = sum(E, axis=1) : n
-    sums = np.add.reduce(E, axis=1, out=ws.sums)
+    sums = np.dot(E, ones_k, out=ws.sums)
     # P = softmax(Z) : n x k
     P = np.divide(E, sums[:, None], out=E)
     # s = tops + log(sums) : n
@@ -278,11 +283,11 @@ def _forward(X, Y, W1, b1, W2, b2, ws):
     s += tops
     # loss = (sum(s) - tr(Y^T Z)) / n
     loss = (s.sum() - np.vdot(Y, Z)) / n
-    return float(loss), (ws, X, Y, W2, n, H, Z, P)
+    return float(loss), (ws, X, Y, W2, n, dtype, H, Z, P)
 
 
 def _backward(cache, wrt):
-    ws, X, Y, W2, n, H, Z, P = cache
+    ws, X, Y, W2, n, dtype, H, Z, P = cache
     W2_bar = b2_bar = W1_bar = b1_bar = None
     # Z_bar = (P - Y) / n : n x k
     Z_bar = np.subtract(P, Y, out=Z)
@@ -290,9 +295,10 @@ def _backward(cache, wrt):
     if wrt is None or "W2" in wrt:
         # W2_bar = H^T Z_bar : m x k
         W2_bar = np.dot(H.T, Z_bar, out=ws.W2_bar)
+    ones_n = ones(ws.ones_n, n, dtype)
     if wrt is None or "b2" in wrt:
         # b2_bar = sum(Z_bar, axis=0) : 1 x k
-        b2_bar = np.add.reduce(Z_bar, axis=0, keepdims=True, out=ws.b2_bar)
+        b2_bar = np.dot(ones_n[None], Z_bar, out=ws.b2_bar)
     if wrt is None or "W1" in wrt or "b1" in wrt:
         # S = 1 - H.^2 : n x m
         S = np.square(H, out=ws.S)
@@ -305,7 +311,7 @@ def _backward(cache, wrt):
         W1_bar = np.dot(X.T, ZH_bar, out=ws.W1_bar)
     if wrt is None or "b1" in wrt:
         # b1_bar = sum(ZH_bar, axis=0) : 1 x m
-        b1_bar = np.add.reduce(ZH_bar, axis=0, keepdims=True, out=ws.b1_bar)
+        b1_bar = np.dot(ones_n[None], ZH_bar, out=ws.b1_bar)
     return Gradients(W1_bar, b1_bar, W2_bar, b2_bar)
 
 
@@ -315,6 +321,11 @@ def softmax(X, axis=None, out=None):
     out = np.exp(out, out=out)
     out /= out.sum(axis=axis, keepdims=True)
     return out
+
+
+def ones(buffer, n, dtype):
+    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
+    return np.ones(n, dtype) if buffer is None else buffer
 
 
 def fitting(workspace, sizes):

@@ -68,11 +68,13 @@ class Workspace(NamedTuple):
     P_bar: np.ndarray = None
     V_bar: np.ndarray = None
     c_bar: np.ndarray = None
+    ones_n: np.ndarray = None
     h_bar: np.ndarray = None
     W_T: np.ndarray = None
     z_bar: np.ndarray = None
     U_bar: np.ndarray = None
     b_bar: np.ndarray = None
+    ones_: np.ndarray = None
 
 
 NO_WORKSPACE = Workspace()
@@ -198,11 +200,13 @@ def _buffers(T, n, d, k, m, dtype):
         P_bar=np.empty((n, k), dtype),
         V_bar=np.empty((m, k), dtype),
         c_bar=np.empty((1, k), dtype),
+        ones_n=np.ones((n,), dtype),
         h_bar=np.empty((n, m), dtype),
         W_T=np.empty((m, m), dtype),
         z_bar=np.empty((T, n, m), dtype),
         U_bar=np.empty((d, m), dtype),
         b_bar=np.empty((1, m), dtype),
+        ones_=np.ones((T * n,), dtype),
     )
 
 
@@ -304,9 +308,10 @@ def _backward(cache, wrt):
     if wrt is None or "V" in wrt:
         # V_bar = h[T]^T P_bar : m x k
         V_bar = np.dot(h[-1].T, P_bar, out=ws.V_bar)
+    ones_n = ones(ws.ones_n, n, dtype)
     if wrt is None or "c" in wrt:
         # c_bar = sum(P_bar, axis=0) : 1 x k
-        c_bar = np.add.reduce(P_bar, axis=0, keepdims=True, out=ws.c_bar)
+        c_bar = np.dot(ones_n[None], P_bar, out=ws.c_bar)
     # h_bar[T] = P_bar V^T : n x m
     h_bar = space(ws.h_bar, (n, m), dtype)
     np.dot(P_bar, V.T, out=h_bar)
@@ -328,15 +333,21 @@ def _backward(cache, wrt):
     if wrt is None or "W" in wrt:
         # W_bar = h[0..T-1]^T z_bar[1..T] : m x m
         W_bar = np.dot(h_part.T, z_bar_rows, out=W_T)
+    ones_ = ones(ws.ones_, T * n, dtype)
     if wrt is None or "b" in wrt:
         # b_bar = sum(z_bar[1..T], axis=0) : 1 x m
-        b_bar = np.add.reduce(z_bar_rows, axis=0, keepdims=True, out=ws.b_bar)
+        b_bar = np.dot(ones_[None], z_bar_rows, out=ws.b_bar)
     return Gradients(U_bar, W_bar, b_bar, V_bar, c_bar)
 
 
 def space(buffer, shape, dtype):
     """The buffer, or new memory where there is none."""
     return np.empty(shape, dtype) if buffer is None else buffer
+
+
+def ones(buffer, n, dtype):
+    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
+    return np.ones(n, dtype) if buffer is None else buffer
 
 
 def fitting(workspace, sizes):

@@ -48,8 +48,10 @@ class Workspace(NamedTuple):
     tops: np.ndarray = None
     E: np.ndarray = None
     sums: np.ndarray = None
+    ones_k: np.ndarray = None
     W_bar: np.ndarray = None
     b_bar: np.ndarray = None
+    ones_n: np.ndarray = None
     XtR: np.ndarray = None
     M: np.ndarray = None
     s: np.ndarray = None
@@ -159,8 +161,10 @@ def _buffers(n, d, k, dtype):
         tops=np.empty((block_rows or n,), dtype),
         E=np.empty((block_rows or n, k), dtype),
         sums=np.empty((block_rows or n,), dtype),
+        ones_k=np.ones((k,), dtype),
         W_bar=np.empty((d, k), dtype),
         b_bar=np.empty((1, k), dtype),
+        ones_n=np.ones((block_rows or n,), dtype),
         XtR=np.empty((d, k), dtype),
         M=np.empty((1, k), dtype),
         s=np.empty((block_rows or n,), dtype),
@@ -227,8 +231,9 @@ def _forward(X, Y, W, b, ws):
     # E = exp(Z - tops ones(k)^T) : n x k
     E = np.subtract(Z, tops[:, None], out=ws.E)
     np.exp(E, out=E)
+    ones_k = ones(ws.ones_k, k, dtype)
     # sums = sum(E, axis=1) : n
-    sums = np.add.reduce(E, axis=1, out=ws.sums)
+    sums = np.dot(E, ones_k, out=ws.sums)
     # P = softmax(Z) : n x k
     P = np.divide(E, sums[:, None], out=E)
     # s = tops + log(sums) : n
@@ -236,11 +241,11 @@ def _forward(X, Y, W, b, ws):
     s += tops
     # loss = (sum(s) - tr(Y^T Z)) / n
     loss = (s.sum() - np.vdot(Y, Z)) / n
-    return float(loss), (ws, X, Y, n, Z, P)
+    return float(loss), (ws, X, Y, n, dtype, Z, P)
 
 
 def _backward(cache, wrt):
-    ws, X, Y, n, Z, P = cache
+    ws, X, Y, n, dtype, Z, P = cache
     W_bar = b_bar = None
     # Z_bar = (P - Y) / n : n x k
     Z_bar = np.subtract(P, Y, out=Z)
@@ -248,9 +253,10 @@ def _backward(cache, wrt):
     if wrt is None or "W" in wrt:
         # W_bar = X^T Z_bar : d x k
         W_bar = np.dot(X.T, Z_bar, out=ws.W_bar)
+    ones_n = ones(ws.ones_n, n, dtype)
     if wrt is None or "b" in wrt:
         # b_bar = sum(Z_bar, axis=0) : 1 x k
-        b_bar = np.add.reduce(Z_bar, axis=0, keepdims=True, out=ws.b_bar)
+        b_bar = np.dot(ones_n[None], Z_bar, out=ws.b_bar)
     return Gradients(W_bar, b_bar)
 
 
@@ -289,6 +295,8 @@ def _by_rows(X, Y, W, b, ws, wrt):
         loss, cache = _forward(X, Y, W, b, ws)
         return loss, _backward(cache, wrt)
     W_bar = b_bar = None
+    ones_k = ones(ws.ones_k, k, dtype)
+    ones_n = ones(ws.ones_n, rows, dtype)
     total = 0.0
     YtZ = 0.0
     XtR = space(ws.XtR, (d, k), dtype)
@@ -306,12 +314,13 @@ def _by_rows(X, Y, W, b, ws, wrt):
         stop = start + rows
         X_b, Y_b = X[start:stop], Y[start:stop]
         if stop > n:  # the last block is shorter
-            Z, tops, E, sums, s = (
+            Z, tops, E, sums, s, ones_n = (
                 Z[: n - start],
                 tops[: n - start],
                 E[: n - start],
                 sums[: n - start],
                 s[: n - start],
+                ones_n[: n - start],
             )
         # Z = X W + ones(n) b : n x k
         np.dot(X_b, W, out=Z)
@@ -322,7 +331,7 @@ def _by_rows(X, Y, W, b, ws, wrt):
         np.subtract(Z, tops[:, None], out=E)
         np.exp(E, out=E)
         # sums = sum(E, axis=1) : n
-        np.add.reduce(E, axis=1, out=sums)
+        np.dot(E, ones_k, out=sums)
         # s = tops + log(sums) : n
         np.log(sums, out=s)
         s += tops
@@ -338,7 +347,7 @@ def _by_rows(X, Y, W, b, ws, wrt):
             XtR += np.dot(X_b.T, R, out=scratch)
         if wrt is None or "b" in wrt:
             # M += sum(R, axis=0) : 1 x k
-            M += np.add.reduce(R, axis=0, keepdims=True, out=scratch2)
+            M += np.dot(ones_n[None], R, out=scratch2)
     # loss = (total - YtZ) / n
     loss = (total - YtZ) / n
     if wrt is None or "W" in wrt:
@@ -363,6 +372,11 @@ def space(buffer, shape, dtype):
     return np.empty(shape, dtype) if buffer is None else buffer
 
 
+def ones(buffer, n, dtype):
+    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
+    return np.ones(n, dtype) if buffer is None else buffer
+
+
 BLOCK_BYTES = 400_000
 """The rows of a block, and what is computed of them, take so much memory: they stay in the second-level cache."""
 
@@ -378,7 +392,7 @@ def rows_of_block(n, d, k, itemsize):
 
     Where there are few blocks, or where the sums that every block adds to are as large as half of it.
     """
-    entries = max(d + 3 * k + 3, 1)  # of a row, and of what is computed of it
+    entries = max(d + 3 * k + 4, 1)  # of a row, and of what is computed of it
     rows = max(LEAST_ROWS, BLOCK_BYTES // (itemsize * entries))
     if n < LEAST_BLOCKS * rows or 2 * (d * k + k + 2) > rows * entries:
         return 0

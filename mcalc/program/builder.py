@@ -6,114 +6,36 @@ collect them, so that they end up on the smallest operand; `Builder.array` multi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
 from mcalc.algebra.shape import Dim
-from mcalc.program.ir import Array, Graph, arrays
-from mcalc.program.operations import OPERATIONS, Axes, broadcast, nominal
-from mcalc.program.settled import Settled
+from mcalc.program.costs import Costed
+from mcalc.program.ir import Array, arrays
+from mcalc.program.operations import Axes, broadcast
 from mcalc.program.terms import Scalars, Term, merged
 
 MOST_TERMS = 32
 """Longer sums and elementwise products are made of parts: Python does not read lines of any length."""
 
 
-class Builder(Graph):
+class Builder(Costed):
     """A graph with constructors, and with the cost of what is not computed yet."""
 
     def __init__(self, typical: Mapping[str, float] = MappingProxyType({})) -> None:
-        super().__init__()
-        self.typical = dict(typical)
-        """Sizes of dimensions that are known to be about so large."""
+        super().__init__(typical)
         self.one = self.number(1)
-        self.settled = Settled()
-        """What an earlier lowering found necessary."""
-        self.own: Array | None = None
-        """What the earlier lowering made of the expression that is lowered now."""
         self.contested: dict[str, None] = {}
         """Dimensions on whose sizes the order of some product depends."""
-        self._paid: set[Array] = set()
-        self._lengths: dict[Dim, float] = {}
-        self._others = dict(self.typical)
         self._scalar_products: dict[Array, Term] = {}
 
     def node(self, op: str, *args: Array, attrs: tuple[Any, ...] = ()) -> Array:
         """As `Graph.node`; a stored diagonal matrix that is not taken apart is an operand as it is stored."""
         operands = (a.args[1] if a.op == "diagonal" and len(a.args) == 2 else a for a in args)
         return super().node(op, *operands, attrs=attrs)
-
-    # --- cost ---------------------------------------------------------------------------------------------------------
-
-    def pay(self, *roots: Array) -> None:
-        """Count everything below the roots as computed."""
-        for _ in arrays(*roots, seen=self._paid):
-            pass
-
-    def settle(self, outputs: Sequence[Array]) -> None:
-        """Begin again, knowing that these outputs were chosen."""
-        self._paid = set()
-        self.settled = Settled(outputs)
-
-    def paid(self, a: Array) -> bool:
-        """Whether the array is computed in any case."""
-        if a in self._paid:
-            return True
-        return a in self.settled and (self.own is None or not self.settled.hangs_on(a, self.own))
-
-    def own_cost(self, a: Array) -> float:
-        """The time of one operation, in ns at nominal sizes; nothing for what is computed already."""
-        return 0.0 if self.paid(a) else self.work(a)
-
-    def work(self, a: Array) -> float:
-        """The time of one operation, in ns at nominal sizes."""
-        return OPERATIONS[a.op].work([self._sizes(x.shape) for x in a.args], self._sizes(a.shape))
-
-    def cost(self, root: Array, given: frozenset[Array] = frozenset()) -> float:
-        """The time of everything below an array that is not computed yet, nor given."""
-        return sum(self.own_cost(a) for a in self._unpaid([root], given))
-
-    def cheaper(self, a: Array, b: Array, share: float) -> bool:
-        """Whether what only `a` needs takes less than this share of the time of what only `b` needs."""
-        first, second = self._unpaid([a]), self._unpaid([b])
-        left, right = list(first - second), list(second - first)
-        for x in [x for x in left if x.op == "solve"]:
-            other = next((y for y in right if y.op == "solve" and y.args[0] is x.args[0] and y.shape == x.shape), None)
-            if other is not None:
-                left.remove(x)
-                right.remove(other)
-        return sum(map(self.own_cost, left)) < share * sum(map(self.own_cost, right))
-
-    def multiplies(self, a: Array) -> bool:
-        """Whether a product or a solve below the array is not computed yet."""
-        return any(x.op in ("matmul", "solve", "inv") for x in self._unpaid([a]))
-
-    def _unpaid(self, roots: Iterable[Array], given: frozenset[Array] = frozenset()) -> set[Array]:
-        seen: set[Array] = set()
-        pending = list(roots)
-        while pending:
-            a = pending.pop()
-            if a not in seen and a not in given and not self.paid(a):
-                seen.add(a)
-                pending.extend(a.args)
-        return seen
-
-    def _sizes(self, axes: Axes) -> tuple[float, ...]:
-        for d in axes:
-            if d not in self._lengths:
-                self._lengths[d] = nominal(d, self._others)
-        return tuple(self._lengths[d] for d in axes)
-
-    @contextmanager
-    def sizes(self, others: Mapping[str, float]) -> Iterator[None]:
-        """Costs at other sizes of some dimensions."""
-        self._lengths, self._others = {}, {**others, **self.typical}
-        yield
-        self._lengths, self._others = {}, dict(self.typical)
 
     # --- terms --------------------------------------------------------------------------------------------------------
 
@@ -166,6 +88,8 @@ class Builder(Graph):
                 return self.diagonal(self.array(replace(term, core=core.args[0])))
             case "zeros":
                 return core
+            case "times" if core.args[0].op == "column" and not self.paid(core) and core not in self.settled:
+                return self.times(self.array(replace(term, core=core.args[0])), *core.args[1:])
         term = self._through_known(term)
         if term.plain and core is self.one:
             return core
@@ -359,7 +283,36 @@ class Builder(Graph):
                 return self.term(self.zeros(() if axis is None else (a.shape[1 - axis],)))
             case "T":
                 return self.total(a.args[0], None if axis is None else 1 - axis)
+            case "times" | "quotient" if axis is not None and not self.paid(a):
+                found = self._total_of_scaled(a, axis)
+                if found is not None:
+                    return found
         return self.term(self.node("total", a, attrs=(axis,)))
+
+    def _total_of_scaled(self, a: Array, axis: int) -> Term | None:
+        """The sum along an axis of A .* B with what does not vary along it taken out: u .* sum(A), sum(A) ./ u."""
+
+        def vector(x: Array) -> Array | None:
+            if axis == 1:
+                return x.args[0] if x.op == "column" else None
+            return x if x.rank == 1 else None
+
+        if a.op == "quotient":
+            above, below = a.args[0], vector(a.args[1])
+            if below is None or above.shape != a.shape:
+                return None
+            term = self.total(above, axis)
+            return replace(term, core=self.node("quotient", term.core, below))
+        outside = [u for u in map(vector, a.args) if u is not None]
+        rest = [x for x in a.args if vector(x) is None]
+        if not rest or any(x.shape != a.shape or x.kind != "float" for x in rest):
+            return None
+        if axis == 1 and len(rest) == 2:
+            return Term(self.times(*outside, self.node("row_dots", *rest)))
+        if not outside:
+            return None
+        term = self.total(self.times(*rest), axis)
+        return replace(term, core=self.times(*outside, term.core))
 
     def size_term(self, axes: Axes) -> Term:
         """The number of entries of an array with these axes."""

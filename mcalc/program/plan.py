@@ -240,6 +240,18 @@ def computed(a: Array) -> bool:
     return base(a).op not in ATOMS
 
 
+def on_diagonal(a: Array) -> bool:
+    """Whether an array is a diagonal matrix of which only the diagonal is computed: diag(v), c I."""
+    while a.op == "scale":
+        a = a.args[0]
+    return a.op == "eye" or (a.op == "diagonal" and len(a.args) == 1)
+
+
+def added_on_diagonal(a: Array, x: Array) -> bool:
+    """Whether a term of a sum is added to the diagonal of the others."""
+    return a.op == "sum" and on_diagonal(x) and any(y.shape == a.shape and not on_diagonal(y) for y in a.args)
+
+
 def trivial(a: Array) -> bool:
     """Whether an array is a number, or a multiple of one, that needs no name."""
     return a.rank == 0 and a.op in ("scale", "float") and all(x.op in ATOMS for x in a.args)
@@ -274,7 +286,7 @@ class _Choice:
         self.named.update(base(a.args[k]) for k in repeated_operands(a) if a.rank == 0 and computed(a.args[k]))
         room = inplace(a) and a.kind == "float" and a.rank > 0
         for x in a.args:
-            if not computed(x) or base(x) in self.named or not x.rank:
+            if not computed(x) or base(x) in self.named or not x.rank or added_on_diagonal(a, x):
                 continue
             if room and x.op not in VIEWS and x.shape == a.shape and x.kind == "float" and not twice(a, x):
                 room = False

@@ -52,8 +52,9 @@ class FunctionBody:
         self.stacked: dict[Array, str] = {}
         self.scratches: dict[tuple[object, ...], str] = {}
         self.views: list[str] = []
-        """Views of sequences that the line that is written needs."""
-        self.statements = Statements(plan.procedure.builder, self.local, self.leaf, names.sizes)
+        """Views of sequences, and vectors of ones, that the line that is written needs."""
+        self.ones: set[str] = set()
+        self.statements = Statements(plan.procedure.builder, self.local, self.leaf, names.sizes, self._ones)
         self.local.update(plan.names)
         for line in (x for s in self.sections for x in s.lines):
             if line.array in self.local and (place := self._carrier(line)):
@@ -191,6 +192,17 @@ class FunctionBody:
             self._spaces[name] = (a.shape, a.kind)
             return name
         return self._buffer(Buffer(name, True), a)
+
+    def _ones(self, d: Dim) -> str:
+        """A vector of ones, which the workspace has."""
+        if not self.workspace:
+            return ""
+        name = self.names.ones_of(d)
+        if name not in self.ones:
+            self.ones.add(name)
+            self.fields[name] = ((d,), "ones")
+            self.views.append(f"{name} = ones(ws.{name}, {size(d, self.names.sizes)}, dtype)")
+        return name
 
     def _space(self, name: str, axes: Axes, kind: str = "float") -> str:
         """Memory that is there before it is written to."""

@@ -21,6 +21,7 @@ from mcalc.program.ir import Array
 from mcalc.program.names import Namer
 from mcalc.program.plan import plan
 from mcalc.program.procedure import Block, lower_procedure
+from mcalc.program.scalars import scalars_placed
 from mcalc.program.schedule import base
 
 _PHASE = "straight"
@@ -40,10 +41,14 @@ def buffered(
     values = [Define(targets[label], e) for label, e in outputs.items() if label not in derivatives]
     others = [Define(targets[label], e) for label, e in outputs.items() if label in derivatives]
     procedure = lower_procedure({"value": values, "derivatives": others}, {}, list(targets.values()))
-    procedure.blocks = [Block(_PHASE, None, [cell for block in procedure.blocks for cell in block.cells])]
+    cells = [cell for block in procedure.blocks for cell in block.cells]
+    for cell, a in zip(cells, scalars_placed(procedure.builder, [cell.array for cell in cells]), strict=True):
+        cell.array = a
+    procedure.blocks = [Block(_PHASE, None, cells)]
     names = Names({**symbols, **{t: label for label, t in targets.items()}}, {}, dict(sizes), {}, frozenset(), taken)
     found = plan(procedure, {}, Namer(taken), lambda e, r: names.symbols[e])
-    results = {label: procedure.bound[t] for label, t in targets.items()}
+    arrays = {cell.target: cell.array for cell in cells}
+    results = {label: arrays[t] for label, t in targets.items()}
     kept = {base(a) for a in results.values()}
     body = FunctionBody(found, Memory(found, {}, set()), names, _PHASE, kept, workspace=False)
     lines = body.write()

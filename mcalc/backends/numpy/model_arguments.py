@@ -49,19 +49,24 @@ def arguments_checked(
 ) -> list[str]:
     """The lines that check the arguments and read the dimensions; `used` are the names that later lines read."""
     pieces = [p for g in given for p in g.pieces]
-    arrays = [p for p in pieces if p.axes]
-    lines = unpack(given)
-    sizes, rest = read_sizes(pieces, names, wanted)
     target = ", ".join(p.python for p in pieces) + ("," if len(pieces) == 1 else "")
     table = ", ".join(f'"{p.name}": ({p.python}, {declared(p.axes)})' for p in pieces)
+    return [*unpack(given), *pieces_checked(pieces, f"{target} = checked({{{table}}})", names, wanted, used)]
+
+
+def pieces_checked(
+    pieces: Sequence[Piece], conversion: str, names: Mapping[str, str], wanted: Sequence[str], used: Collection[str]
+) -> list[str]:
+    """As `arguments_checked`, of single arrays; `conversion` is the line that converts them or says what is wrong."""
+    arrays = [p for p in pieces if p.axes]
+    sizes, rest = read_sizes(pieces, names, wanted)
     shapes = [axes_text(p.axes, names) for p in pieces if p.axes]
     sizes = [_plain(line, used, [*shapes, *rest, *sizes]) for line in sizes]
-    slow = [f"{target} = checked({{{table}}})", *sizes, *rest]
     if not pieces:
         return ["dtype = np.dtype(np.float64)"] if "dtype" in used else []
     if not arrays:
         dtype = [f"dtype = {pieces[0].python}.dtype"] if "dtype" in used else []
-        return [*lines, f"{target} = checked({{{table}}})", *dtype]
+        return [conversion, *dtype]
     first = arrays[0].python
     same = [" is ".join([*(f"type({p.python})" for p in arrays), "np.ndarray"])]
     same += [f"type({p.python}) is float" for p in pieces if not p.axes]
@@ -70,14 +75,13 @@ def arguments_checked(
     read = {line.split(" = ")[1].split(".")[0] for line in sizes if line.endswith(".shape")}
     fits = [f"{p.python}.shape == {axes_text(p.axes, names)}" for p in arrays if p.python not in read]
     return [
-        *lines,
         "try:",
         *(f"    {line}" for line in sizes),
         f"    plain = {' and '.join([*same, *fits])}",
         "except (AttributeError, TypeError, ValueError, IndexError):",
         "    plain = False",
         "if not plain:",
-        *(f"    {line}" for line in slow),
+        *(f"    {line}" for line in [conversion, *sizes, *rest]),
         *([f"dtype = {first}.dtype"] if "dtype" in used or len(arrays) < len(pieces) else []),
         *(f"{p.python} = dtype.type({p.python})" for p in pieces if not p.axes),
     ]

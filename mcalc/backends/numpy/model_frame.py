@@ -165,7 +165,8 @@ class Frame:
             whole = self.rows.whole
         for name, (axes, kind) in memory.items():
             shape = axes_text(axes, self.sizes if name in whole else named)
-            made.append(f"{name}=np.empty({shape}, {'bool' if kind == 'bool' else 'dtype'})")
+            function = "np.ones" if kind == "ones" else "np.empty"
+            made.append(f"{name}={function}({shape}, {'bool' if kind == 'bool' else 'dtype'})")
         return [*lines, f"return Workspace({', '.join(made)})"]
 
     def _blocks(self, parameters: Sequence[Given]) -> list[str]:
@@ -181,6 +182,8 @@ class Frame:
         body = "\n".join([*self.check, *self.predict, *rows, *(x for c in cases for x in (*c.forward, *c.backward))])
         if "space(" in body:
             blocks.append(texts.SPACE.strip())
+        if " ones(" in body:
+            blocks.append(texts.ONES.strip())
         if "listed(" in body or any("[" in n for n in self.sizes):
             blocks.append(texts.LISTED.strip())
         if "expect(" in body:

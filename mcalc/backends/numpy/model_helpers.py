@@ -79,6 +79,12 @@ def space(buffer, shape, dtype):
     return np.empty(shape, dtype) if buffer is None else buffer
 '''
 
+ONES = '''
+def ones(buffer, n, dtype):
+    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
+    return np.ones(n, dtype) if buffer is None else buffer
+'''
+
 FITTING = '''
 def fitting(workspace, sizes):
     """Raises TypeError where this is none of this module, ValueError where it is for other dimensions or precision."""

@@ -40,7 +40,7 @@ FRAME_NAMES = frozenset(
         "DIMENSIONS", "SHAPES", "Parameters", "Gradients", "Workspace", "NO_WORKSPACE", "forward", "backward",
         "Order", "ORDERS", "order", "smallest",
         "value_and_grad", "predict", "init", "workspace", "ws", "wrt", "cache", "seed", "dtype", "plain", "rng",
-        "space", "checked", "listed", "expect", "fitting", "known_parameters", "check_gradients",
+        "space", "ones", "checked", "listed", "expect", "fitting", "known_parameters", "check_gradients",
         "KEPT", "KEPT_BYTES", "keep", "borrowed", "LIMITS", "sizes",
         "sigmoid_from", "sigmoid_of_negative_from", "directions", "direction", "moved", "parts", "spd",
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mcalc.algebra.shape import Dim
 from mcalc.backends.numpy.buffers import Buffer, buffers
 from mcalc.backends.numpy.comments import note
 from mcalc.backends.numpy.guards import guarded
@@ -124,7 +125,9 @@ class RowsWriter:
         self.trimmed: dict[str, Axes] = {}
         """Buffers for a block of rows."""
         self.scratches: dict[tuple[object, ...], str] = {}
-        self.statements = Statements(found.plan.procedure.builder, self.local, self._leaf, names.sizes)
+        self.ones: dict[str, str] = {}
+        """Vectors of ones and the lines that provide them."""
+        self.statements = Statements(found.plan.procedure.builder, self.local, self._leaf, names.sizes, self._ones)
         before, rows, after = found.plan.sections
         still = [line for line in rows.lines if found.kinds[line.array] == FIXED]
         self.before, self.after = [*before.lines, *still], after.lines
@@ -140,7 +143,7 @@ class RowsWriter:
         finals = {base(a) for a in self.found.results.values()}
         taken = buffers([*totals, *self.after], self.local, finals, self.guards)
         tail = self._straight(self.after, taken)
-        return [*head, *self.spaces, *loop, *tail]
+        return [*self.ones.values(), *head, *self.spaces, *loop, *tail]
 
     # --- lines --------------------------------------------------------------------------------------------------------
 
@@ -246,6 +249,17 @@ class RowsWriter:
     def _block_space(self, name: str, a: Array) -> None:
         self.spaces.append(f"{name} = {self._space(name, a, self.length)}")
         self.trimmed[name] = a.shape
+
+    def _ones(self, d: Dim) -> str:
+        """A vector of ones; as long as a block where the rows of a block are added."""
+        name = self.names.ones_of(d)
+        if name not in self.ones:
+            count = self.length if d is self.found.n else size(d, self.names.sizes)
+            self.ones[name] = f"{name} = ones(ws.{name}, {count}, dtype)"
+            self.fields[name] = ((d,), "ones")
+            if d is self.found.n:
+                self.trimmed[name] = (d,)
+        return name
 
     def _scratch(self, a: Array) -> str:
         """The buffer for what is used on the spot: one for each shape."""

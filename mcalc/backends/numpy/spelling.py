@@ -30,6 +30,8 @@ class Names:
     """Sequences that are given back."""
     variables: dict[tuple[str, int], str] = field(default_factory=dict)
     """(sequence, offset) to the name of its element in a loop."""
+    ones: dict[Dim, str] = field(default_factory=dict)
+    """Vectors of ones by their lengths."""
 
     def variable(self, sequence: str, index: Dim, loop: str) -> str:
         """The name of an element in the loop over an index."""
@@ -53,6 +55,13 @@ class Names:
         if (name, 0) not in self.variables:
             self.variables[name, 0] = self.claim(name)
         return self.variables[name, 0]
+
+    def ones_of(self, d: Dim) -> str:
+        """The name of a vector of ones."""
+        if d not in self.ones:
+            stem = f"ones_{size(d, self.sizes)}"
+            self.ones[d] = self.claim(stem if stem.isidentifier() else "ones_")
+        return self.ones[d]
 
     def claim(self, stem: str) -> str:
         """A name that is free."""

@@ -11,19 +11,19 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from mcalc.algebra.functions import FUNCTIONS
-from mcalc.algebra.shape import ONE
+from mcalc.algebra.shape import ONE, Dim, dim
 from mcalc.backends.numpy.helpers import called
-from mcalc.backends.numpy.text import TEXTS, Place, Text, number, product
+from mcalc.backends.numpy.text import TEXTS, Place, Text, length, number, product
 from mcalc.program.builder import Builder
 from mcalc.program.ir import Array
 from mcalc.program.operations import VIEWS
-from mcalc.program.plan import computed, inplace, single, twice
+from mcalc.program.plan import added_on_diagonal, computed, inplace, single, twice
 
 COMPARISONS = {"eq": "equal", "ge": "greater_equal", "gt": "greater", "le": "less_equal", "lt": "less"}
 WITH_OUT = frozenset(
     (
         "sum", "scale", "times", "quotient", "maximum", "minimum", "power", "powers", "matmul", "outer", "softmax",
-        "logsumexp", "total", "total_row", "turned", "largest", "row_dots", "softplus_from",
+        "logsumexp", "total", "total_row", "mean", "turned", "largest", "row_dots", "softplus_from",
         "lower_inverse", "lower_gram", "inv_from", "sigmoid_from", "sigmoid_of_negative_from",
         *COMPARISONS, *FUNCTIONS,
     )
@@ -31,7 +31,8 @@ WITH_OUT = frozenset(
 """Operations that can write into a buffer."""
 
 ENTRYWISE = WITH_OUT - {
-    "matmul", "outer", "logsumexp", "total", "total_row", "turned", "largest", "row_dots", "lower_gram", "inv_from",
+    "matmul", "outer", "logsumexp", "total", "total_row", "mean", "turned", "largest", "row_dots", "lower_gram",
+    "inv_from",
 }  # fmt: skip
 """Those whose buffer may be one of their operands."""
 
@@ -83,7 +84,7 @@ def inner(a: Array, names: Mapping[Array, str]) -> Array | None:
         return None
     for x in a.args:
         fits = x.shape == a.shape and x.rank and x.op in WITH_OUT and not twice(a, x)
-        if fits and computed(x) and x not in names and x.op not in VIEWS:
+        if fits and computed(x) and x not in names and x.op not in VIEWS and not added_on_diagonal(a, x):
             return x
     return None
 
@@ -92,12 +93,19 @@ class Statements:
     """Writes lines; `leaf` gives the text of an argument or element, `names` those of named arrays."""
 
     def __init__(
-        self, builder: Builder, names: Mapping[Array, str], leaf: Callable[[Array], str], sizes: Mapping[str, str]
+        self,
+        builder: Builder,
+        names: Mapping[Array, str],
+        leaf: Callable[[Array], str],
+        sizes: Mapping[str, str],
+        ones: Callable[[Dim], str] = lambda d: "",
     ) -> None:
         self.b = builder
         self.names = names
         self.leaf = leaf
         self.sizes = sizes
+        self.ones = ones
+        """The name of a vector of ones of a length; "" where there is none."""
         self.helpers: set[str] = set()
         """Operations whose text calls a function of the module."""
 
@@ -187,9 +195,17 @@ class Statements:
                 t.call("np.dot", args[0].code, args[1].code)
             case "outer":
                 t.call("np.outer", args[0].code, args[1].code)
+            case "total" | "total_row" | "mean" if ones := self._ones_along(a):
+                # BLAS adds faster than np.add.reduce
+                row = f"{ones}[None]" if a.op == "total_row" else ones
+                t.call("np.dot", *((args[0].code, ones) if a.attrs == (1,) else (row, args[0].code)))
+                if a.op == "mean":
+                    t.update("/", length(a.args[0].shape[a.attrs[0]], self.sizes))
             case "total" | "largest":
                 function = "np.add.reduce" if a.op == "total" else "np.maximum.reduce"
                 t.call(function, args[0].code, options=f"axis={a.attrs[0]}")
+            case "mean":
+                t.call("np.mean", args[0].code, options=f"axis={a.attrs[0]}")
             case "turned":
                 t.call("np.positive", f"{args[0].atom}.T", options='order="C"')
             case "total_row":
@@ -207,6 +223,12 @@ class Statements:
             case op:
                 self.helpers.add(op)
                 t.call(_HELPERS.get(op, f"np.{op}"), *(x.code for x in args))
+
+    def _ones_along(self, a: Array) -> str:
+        """The vector of ones by which a matrix is multiplied for its sums along an axis."""
+        x = a.args[0]
+        axis = 0 if a.op == "total_row" else a.attrs[0]
+        return self.ones(x.shape[axis]) if x.rank == 2 and x.kind == "float" and axis is not None else ""
 
     def _lends(self, x: Array, t: Target) -> bool:
         return bool(t.buffer) and self.names.get(x) == t.buffer
@@ -247,6 +269,8 @@ class Statements:
 
     def _sum(self, a: Array, done: Array | None, t: Target) -> None:
         pairs = list(zip(a.args, a.attrs, strict=True))
+        diagonal = [(x, c) for x, c in pairs if added_on_diagonal(a, x) and x not in self.names]
+        pairs = [p for p in pairs if p not in diagonal]
         first = next((p for p in pairs if p[0] is done), None)
         if first is None:
             # what lends its memory is read first: the first statement overwrites it
@@ -278,6 +302,8 @@ class Statements:
             if x.shape != a.shape:
                 y, e = rest.pop(next(i for i, p in enumerate(rest) if _span(x, p[0], a)))
                 t.call("np.subtract" if e < 0 else "np.add", self._multiple(x, c).code, self._multiple(y, abs(e)).code)
+            elif c == 1 and not rest:
+                t.call("np.positive", self.text(x).code)
             elif c == 1 and x.op != "number":
                 y, e = rest.pop(0)
                 function = "np.subtract" if e < 0 else "np.add"
@@ -285,10 +311,29 @@ class Statements:
             elif c == -1 and rest and rest[0][1] > 0:
                 y, e = rest.pop(0)
                 t.call("np.subtract", self._multiple(y, e).code, self.text(x).code)
+            elif c == -1:
+                t.call("np.negative", self.text(x).code)
             else:
                 t.call("np.multiply", self.text(x).code, number(c).code)
         for x, c in rest:
             t.update("-" if c < 0 else "+", self._now(x, t, abs(c)))
+        for x, c in diagonal:
+            n = length(x.shape[0] + dim(1), self.sizes).code
+            t.lines.append(f"{t.name}.flat[:: {n}] {'-' if c < 0 else '+'}= {self._on_diagonal(x, abs(c)).code}")
+
+    def _on_diagonal(self, x: Array, c: Fraction) -> Text:
+        """The diagonal of a diagonal matrix, as a vector or a number."""
+        factors: list[Array] = []
+        exponents: list[int] = []
+        while x.op == "scale":
+            c *= x.attrs[0]
+            factors += x.args[1:]
+            exponents += x.attrs[1]
+            x = x.args[0]
+        core = x.args[0] if x.op == "diagonal" else self.b.one
+        if c == 1 and not factors:
+            return self.text(core)
+        return self.text(self.b.node("scale", core, *factors, attrs=(c, tuple(exponents))), by_name=False)
 
     def _scaled(self, c: Fraction, t: Target) -> None:
         if c == -1:

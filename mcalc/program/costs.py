@@ -1,0 +1,94 @@
+"""What arrays cost: the time of what is not computed yet, at nominal sizes of the dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
+
+from mcalc.algebra.shape import Dim
+from mcalc.program.ir import Array, Graph, arrays
+from mcalc.program.operations import OPERATIONS, Axes, nominal
+from mcalc.program.settled import Settled
+
+
+class Costed(Graph):
+    """A graph that knows what is computed, and what the rest would cost."""
+
+    def __init__(self, typical: Mapping[str, float] = MappingProxyType({})) -> None:
+        super().__init__()
+        self.typical = dict(typical)
+        """Sizes of dimensions that are known to be about so large."""
+        self.settled = Settled()
+        """What an earlier lowering found necessary."""
+        self.own: Array | None = None
+        """What the earlier lowering made of the expression that is lowered now."""
+        self._paid: set[Array] = set()
+        self._lengths: dict[Dim, float] = {}
+        self._others = dict(self.typical)
+
+    def pay(self, *roots: Array) -> None:
+        """Count everything below the roots as computed."""
+        for _ in arrays(*roots, seen=self._paid):
+            pass
+
+    def settle(self, outputs: Sequence[Array]) -> None:
+        """Begin again, knowing that these outputs were chosen."""
+        self._paid = set()
+        self.settled = Settled(outputs)
+
+    def paid(self, a: Array) -> bool:
+        """Whether the array is computed in any case."""
+        if a in self._paid:
+            return True
+        return a in self.settled and (self.own is None or not self.settled.hangs_on(a, self.own))
+
+    def own_cost(self, a: Array) -> float:
+        """The time of one operation, in ns at nominal sizes; nothing for what is computed already."""
+        return 0.0 if self.paid(a) else self.work(a)
+
+    def work(self, a: Array) -> float:
+        """The time of one operation, in ns at nominal sizes."""
+        return OPERATIONS[a.op].work([self._sizes(x.shape) for x in a.args], self._sizes(a.shape))
+
+    def cost(self, root: Array, given: frozenset[Array] = frozenset()) -> float:
+        """The time of everything below an array that is not computed yet, nor given."""
+        return sum(self.own_cost(a) for a in self._unpaid([root], given))
+
+    def cheaper(self, a: Array, b: Array, share: float) -> bool:
+        """Whether what only `a` needs takes less than this share of the time of what only `b` needs."""
+        first, second = self._unpaid([a]), self._unpaid([b])
+        left, right = list(first - second), list(second - first)
+        for x in [x for x in left if x.op == "solve"]:
+            other = next((y for y in right if y.op == "solve" and y.args[0] is x.args[0] and y.shape == x.shape), None)
+            if other is not None:
+                left.remove(x)
+                right.remove(other)
+        return sum(map(self.own_cost, left)) < share * sum(map(self.own_cost, right))
+
+    def multiplies(self, a: Array) -> bool:
+        """Whether a product or a solve below the array is not computed yet."""
+        return any(x.op in ("matmul", "solve", "inv") for x in self._unpaid([a]))
+
+    def _unpaid(self, roots: Iterable[Array], given: frozenset[Array] = frozenset()) -> set[Array]:
+        seen: set[Array] = set()
+        pending = list(roots)
+        while pending:
+            a = pending.pop()
+            if a not in seen and a not in given and not self.paid(a):
+                seen.add(a)
+                pending.extend(a.args)
+        return seen
+
+    def _sizes(self, axes: Axes) -> tuple[float, ...]:
+        for d in axes:
+            if d not in self._lengths:
+                self._lengths[d] = nominal(d, self._others)
+        return tuple(self._lengths[d] for d in axes)
+
+    @contextmanager
+    def sizes(self, others: Mapping[str, float]) -> Iterator[None]:
+        """Costs at other sizes of some dimensions."""
+        self._lengths, self._others = {}, {**others, **self.typical}
+        yield
+        self._lengths, self._others = {}, dict(self.typical)
