@@ -196,7 +196,7 @@ class Normaliser:
         return build(coefficient * extra, powers, tuple(chain), shape)
 
     def _fuse(self, powers: Scalars, chain: list[Expr]) -> tuple[Scalars, list[Expr]]:
-        """relu(s) (s > 0) = relu(s); exp(x) / sum(exp(x)) = softmax(x)."""
+        """relu(s) (s > 0) = relu(s); exp(x) / sum(exp(x)) = softmax(x); s^t s = s^(t+1)."""
         for atom, exponent in powers:
             if exponent > 0 and atom.op == "relu":
                 partner = app("gt", atom.args[0], number(0))
@@ -211,7 +211,20 @@ class Normaliser:
                 powers = merge(powers, ((atom, ONE_Q),))
             elif exponent == -1 and atom.op == "add":
                 powers = self._cleared(powers, atom)
+            elif exponent == 1 and atom.op == "power":
+                powers = self._joined(powers, atom)
         return powers, chain
+
+    def _joined(self, powers: Scalars, power: Expr) -> Scalars:
+        """s^t s^k = s^(t+k), for a symbol t in the exponent and an integer k."""
+        base, t = power.args
+        k = dict(powers).get(base, Fraction(0))
+        if not k or k.denominator != 1:
+            return powers
+        self.because("powers of one scalar")
+        exponent = self.sum([t, number(k)], SCALAR)
+        new = ((base, exponent.attrs[0]),) if exponent.op == "num" else ((app("power", base, exponent), ONE_Q),)
+        return merge(powers, ((power, -ONE_Q), (base, -k)), new)
 
     def _cleared(self, powers: Scalars, atom: Expr) -> Scalars:
         """1 / ((1 + q / s) s) = 1 / (s + q)."""
