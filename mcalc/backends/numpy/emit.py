@@ -20,6 +20,7 @@ from mcalc.backends.numpy.comments import safe
 from mcalc.backends.numpy.formulas import WIDTH, formulas
 from mcalc.backends.numpy.helpers import CHECKED, EXPECT, HELPERS, with_needs
 from mcalc.backends.numpy.identifiers import RESERVED, identifiers
+from mcalc.backends.numpy.model_arguments import pieces_checked
 from mcalc.backends.numpy.model_helpers import WITH_OUT
 from mcalc.program.procedure import stored
 
@@ -67,7 +68,7 @@ def module_of(
 
     `returns` says what it gives back: labels, or (label, labels) for a named tuple.
     """
-    taken: set[str] = set(outputs) | {name}
+    taken: set[str] = {*outputs, name, "plain"}
     python = identifiers((s.name for s in arguments), taken)
     dims = dict.fromkeys(n for s in arguments for d in s.shape for n in d.names())
     for e in outputs.values():
@@ -79,14 +80,14 @@ def module_of(
     if any(not isinstance(r, str) for r in returns):
         imports.insert(0, "from typing import NamedTuple\n")
         blocks.append(_tuple_class(returns))
-    lines = _body(body, named, sizes)
+    lines = _body(body, named, sizes, brief=write is formulas)
     function = [f"def {name}({', '.join(p for p, _ in named)}):"]
     function += _docstring(summary, named, sizes)
     function += [f"    {line}" if line else "" for line in lines]
     function.append(f"    return {', '.join(_given_back(r, body) for r in returns)}")
     blocks.append("\n".join(function))
     helpers = [CHECKED.strip()] if arguments else []
-    helpers += [EXPECT.strip()] if any(line.startswith("expect(") for line in lines) else []
+    helpers += [EXPECT.strip()] if any(line.lstrip().startswith("expect(") for line in lines) else []
     return Module(
         (*_wrapped(summary[0], ""), *(("", *map(safe, header)) if header else ())),
         tuple(imports),
@@ -103,22 +104,36 @@ def _brought(used: frozenset[str], own: Mapping[str, str]) -> tuple[list[str], l
     return ["import numpy as np", *(helper.imports for helper in others if helper.imports)], blocks
 
 
-def _body(body: Body, named: Sequence[tuple[str, Expr]], sizes: Mapping[str, str]) -> list[str]:
-    """The lines between the docstring and the return, not indented."""
-    lines: list[str] = []
-    if named:
-        lines.append(convert(named))
-        pieces = [Piece(name, name, stored(e)) for name, e in named]
-        wanted = [n for n, python in sizes.items() if python in body.names]
-        read, checks = read_sizes(pieces, sizes, wanted)
-        lines += [*read, *checks]
-    if "dtype" in body.names:
-        lines.append(f"dtype = {named[0][0]}.dtype" if named else "dtype = np.dtype(np.float64)")
+def _body(body: Body, named: Sequence[tuple[str, Expr]], sizes: Mapping[str, str], brief: bool) -> list[str]:
+    """The lines between the docstring and the return, not indented; `brief` is how arguments are checked."""
+    pieces = [Piece(name, name, stored(e)) for name, e in named]
+    lines = _converted(body, named, pieces, sizes) if brief else _checked(body, named, pieces, sizes)
     if lines:
         lines.append("")
     for line in body.lines:
         lines += _wrapped(line, "") if line.startswith("#") else [line]
     return lines
+
+
+def _converted(
+    body: Body, named: Sequence[tuple[str, Expr]], pieces: Sequence[Piece], sizes: Mapping[str, str]
+) -> list[str]:
+    """Every argument is converted."""
+    wanted = [n for n, python in sizes.items() if python in body.names]
+    read, checks = read_sizes(pieces, sizes, wanted) if named else ([], [])
+    lines = [*([convert(named)] if named else []), *read, *checks]
+    if "dtype" in body.names:
+        lines.append(f"dtype = {named[0][0]}.dtype" if named else "dtype = np.dtype(np.float64)")
+    return lines
+
+
+def _checked(
+    body: Body, named: Sequence[tuple[str, Expr]], pieces: Sequence[Piece], sizes: Mapping[str, str]
+) -> list[str]:
+    """Well-formed arrays of one precision pass one comparison; all else is converted."""
+    shown = {n for p in pieces for d in p.axes for n in d.names()}
+    wanted = [n for n, python in sizes.items() if n in shown or python in body.names]
+    return pieces_checked(pieces, convert(named) if named else "", sizes, wanted, body.names)
 
 
 def _given_back(item: str | tuple[str, Sequence[str]], body: Body) -> str:
