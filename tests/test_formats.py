@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import mcalc
+from mcalc.formats.notation import sharing
 
 CASES: dict[str, tuple[str, object, str]] = {
     "least_squares": ("tr((y-XW)^T (y-XW))", "W", ""),
@@ -125,3 +126,27 @@ def test_conditions_keep_the_names_of_variables() -> None:
     quotient = mcalc.derive("(x^T A x) / (x^T x)", wrt="x")
     assert "xᵀ x ≠ 0" in quotient.text()
     assert "×" not in next(line for line in quotient.markdown().splitlines() if line.startswith("Holds"))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("sum(max(tau (y - X b), (tau - 1) (y - X b)))", "gradient"),
+        ("cos(b)^T A sin(b)", "hessian"),
+        ("b^T y / (norm(b) norm(y))", "hessian"),
+    ],
+)
+def test_the_answer_is_more_than_a_name(text: str, kind: str) -> None:
+    where = "tau: scalar; y: n; X: n x d; b: d" if "X" in text else "b: d"
+    found = mcalc.derive(text, wrt="b", where=where, kind=kind)
+    answer = found.result
+    while answer.op in ("neg", "div"):
+        answer = answer.args[0]
+    names = sharing([found]).names
+    assert names and answer not in names
+
+
+@pytest.mark.parametrize("steps", ["brief", "none"])
+def test_one_blank_line_at_a_time(steps: str) -> None:
+    for kind in ("differential", "vec-jacobian"):
+        assert "\n\n\n" not in mcalc.derive("X^-1", wrt="X", kind=kind, steps=steps).text()

@@ -44,14 +44,20 @@ class Sharing(NamedTuple):
         return {node: known for node, known in self.names.items() if known != name}
 
 
-def share(lines: Sequence[Expr], taken: Collection[str], given: Mapping[str, Expr] | None = None) -> Sharing:
-    """Names for what the lines repeat; none where every line is short."""
+def share(
+    lines: Sequence[Expr],
+    taken: Collection[str],
+    given: Mapping[str, Expr] | None = None,
+    answers: Collection[Expr] = (),
+) -> Sharing:
+    """Names for what the lines repeat; none where every line is short, none for `answers` or their multiples."""
+    whole = {inside for e in answers for inside in _insides(e)}
     present = set(postorder(*lines))
     names = {node: name for name, node in (given or {}).items() if node in present and node.args}
     kept = set(names)
     used = {*taken, *(given or {})}
     while len(names) - len(kept) < _MOST and _longest(lines, names) > READABLE:
-        best = _best(lines, names)
+        best = _best(lines, names, whole)
         if best is None:
             break
         names[best] = _letter(best, used)
@@ -62,6 +68,18 @@ def share(lines: Sequence[Expr], taken: Collection[str], given: Mapping[str, Exp
         if _counts([*lines, *others], others).get(node, 0) < 2:
             shown = others
     return Sharing(shown, {name: node for node, name in shown.items()})
+
+
+def _insides(e: Expr) -> list[Expr]:
+    """The expression, and what it is a scalar multiple or the transpose of."""
+    found = [e]
+    while e.op in ("neg", "div", "mul", "T"):
+        matrices = [a for a in e.args if not a.is_scalar]
+        if len(matrices) != 1:
+            break
+        e = matrices[0]
+        found.append(e)
+    return found
 
 
 def _longest(lines: Sequence[Expr], names: Mapping[Expr, str]) -> int:
@@ -100,7 +118,7 @@ def _counts(lines: Sequence[Expr], names: Mapping[Expr, str]) -> dict[Expr, int]
     return counts
 
 
-def _best(lines: Sequence[Expr], names: Mapping[Expr, str]) -> Expr | None:
+def _best(lines: Sequence[Expr], names: Mapping[Expr, str], whole: Collection[Expr]) -> Expr | None:
     """The node that saves most (what occurs in definitions alone has no size)."""
     sizes, counts = _sizes(lines, names), _counts(lines, names)
     moving: dict[Expr, bool] = {}
@@ -108,7 +126,7 @@ def _best(lines: Sequence[Expr], names: Mapping[Expr, str]) -> Expr | None:
     for node in postorder(*lines):
         below = node.op == "d" or any(moving[a] for a in node.args)
         moving[node] = below
-        if below or node in names or node.op in ("T", "neg", "num", "sym") or sizes.get(node, 0) < 4:
+        if below or node in names or node in whole or node.op in ("T", "neg", "num", "sym") or sizes.get(node, 0) < 4:
             continue
         gain = (counts[node] - 1) * (sizes[node] - 1) - 3
         if gain > most:

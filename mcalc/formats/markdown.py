@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mcalc.formats.latex import aligned
-from mcalc.formats.notation import Latex, Unicode, variables_of
+from mcalc.formats.notation import Latex, Unicode, title, variables_of
 
 if TYPE_CHECKING:
     from mcalc.derivation import Derivation
@@ -19,7 +19,7 @@ def render(results: Sequence[Derivation]) -> str:
     first = results[0]
     variables = " and ".join(f"${_MATH.name(r.variable.name)}$" for r in results)
     text = [
-        f"# The {first.kind} by {variables}",
+        f"# The {title(first.kind)} by {variables}",
         "",
         "| symbol | shape | |",
         "| --- | --- | --- |",

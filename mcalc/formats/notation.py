@@ -194,6 +194,14 @@ def variables_of(results: Sequence[Derivation]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(x.name for a in results[0].derived.answers for x in a.variables))
 
 
+def title(kind: str) -> str:
+    """What a kind of derivative is called in a heading."""
+    return {
+        "jacobian": "Jacobian", "vec-jacobian": "Jacobian of vec", "hessian": "Hessian",
+        "hvp": "Hessian-vector product", "critical-point": "critical point",
+    }.get(kind, kind)  # fmt: skip
+
+
 def sharing(results: Sequence[Derivation]) -> Sharing:
     """Names for what the lines of a derivation repeat."""
     first = results[0]
@@ -202,4 +210,4 @@ def sharing(results: Sequence[Derivation]) -> Sharing:
     for result in results:
         lines += [s.right for s in result.answer.steps] + [result.result, *result.forms.values()]
     taken = {*first.parsed.symbols, *first.parsed.dimensions, *first.parsed.functions, first.name, "e", "pi"}
-    return share(list(dict.fromkeys(lines)), taken, first.parsed.definitions)
+    return share(list(dict.fromkeys(lines)), taken, first.parsed.definitions, [r.result for r in results])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcalc import __version__
 from mcalc.algebra.expr import Expr
+from mcalc.formats.notation import title
 
 if TYPE_CHECKING:
     from mcalc.backends.numpy.emit import Module
@@ -57,24 +58,16 @@ def _other(results: Sequence[Derivation], header: Sequence[str]) -> Module:
     *others, last = variables
     by = f"{', '.join(others)} and {last}" if others else last
     if len(results) == 1:
-        title = f"The {_TITLES[first.kind]} of {first.expression} by {by}"
-        return derivative_module(name, answers[0], arguments=arguments, title=title, header=header)
+        heading = f"The {title(first.kind)} of {first.expression} by {by}"
+        return derivative_module(name, answers[0], arguments=arguments, title=heading, header=header)
     prefix, several = _SEVERAL[first.kind]
     fields: set[str] = set()
     labels = [f"{prefix}_{identifier('_'.join(x.name for x in r.variables), fields)}" for r in results]
-    title = f"The {_TITLES[first.kind]} of {first.expression} by {by}, block by block"
+    heading = f"The {title(first.kind)} of {first.expression} by {by}, block by block"
     found = dict(zip(labels, answers, strict=True))
-    return derivatives_module(name, found, several, arguments=arguments, title=title, header=header)
+    return derivatives_module(name, found, several, arguments=arguments, title=heading, header=header)
 
 
-_TITLES = {
-    "differential": "differential",
-    "jacobian": "Jacobian",
-    "vec-jacobian": "Jacobian of vec",
-    "hessian": "Hessian",
-    "hvp": "Hessian-vector product",
-    "critical-point": "critical point",
-}
 _SEVERAL = {
     # kind: the prefix of labels, and the named tuple of several results
     "jacobian": ("jac", "Jacobians"),

@@ -43,7 +43,8 @@ def render(results: Sequence[Derivation], *, unicode: bool = True, width: int = 
     lines = [BLANK, *_given(names, notation)]
     lines += _chain(first.derived.steps, first, notation, names)
     for result in results:
-        lines += [BLANK, *_answer(result, notation, names)]
+        answer = _answer(result, notation, names)
+        lines += [BLANK, *answer] if answer else []
     text = [_header(first, notation, width), *table(lines, width)]
     for result in results:
         text += _remarks(result, notation, names, width, several=len(results) > 1)
