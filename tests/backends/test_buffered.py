@@ -34,6 +34,12 @@ CASES = [
     ("softmax(A x)", "A: m x k; x: k", "x", "jacobian"),
     ("X", "X: n x m", "X", "differential"),
     ("a^T x", "a, x: n", "x", "jacobian"),
+    ("norm(X w - y)^2 + t w^T w", "X: n x d; w: d; y: n; t: scalar", "w", "hessian"),
+    ("sum(exp(x)) + t (x^T x)^2 - (a^T x)^3", "x, a: k; t: scalar", "x", "hessian"),
+    ("logsumexp(x) - s t norm(x)^2", "x: k; t, s: scalar", "x", "hessian"),
+    ("t x^T x", "x: k; t: scalar", "x", "hessian"),
+    ("sum(exp(x)) - sum(cos(x))", "x: k", "x", "hessian"),
+    ("exp(a^T x) - 3 sum(sin(A x))", "A: n x k; x, a: k", "x", "hessian"),
     ("sum(relu(X w).^3)", "X: n x d; w: d", "w", "hessian"),
 ]
 
@@ -123,3 +129,13 @@ def test_no_matrix_is_made_where_vectors_do() -> None:
 def test_what_a_condition_reads_twice_has_a_name() -> None:
     code = text_of("x^T A x / (x^T x)", "A: n x n symmetric; x: n", "x", "hvp")
     assert "inv_xx = 1 / xx if xx != 0 else 0.0" in code
+
+
+def test_a_diagonal_is_added_where_it_is() -> None:
+    code = text_of("logsumexp(z) - y^T z", "z, y: n", "z", "hessian")
+    assert "result.flat[:: n + 1] += p" in code and "np.diag" not in code
+    assert "np.eye" not in text_of("norm(X w - y)^2 + t w^T w", "X: n x d; w: d; y: n; t: scalar", "w", "hessian")
+
+
+def test_signs_of_outer_products_belong_to_vectors() -> None:
+    assert "np.outer(v, p)" in text_of("logsumexp(z) - y^T z", "z, y: n", "z", "hessian")
