@@ -202,3 +202,16 @@ loss = norm(R)^2
             found = module.value_and_grad(*given_, **options)
             assert found[0] == pytest.approx(loss)
             np.testing.assert_allclose(found[1].c1, gradients.c1)
+
+
+def test_long_chains_have_one_order_and_are_written_at_once():
+    names = [f"W{k}" for k in range(11)]
+    declared = "".join(f"param {name} : d{k} x d{k + 1}\n" for k, name in enumerate(names))
+    made = mcalc.generate(f"model long\n{declared}P = {' '.join(names)}\nloss = tr(P^T P)\n")
+    assert "ORDERS" not in made.plain
+    given_ = matrices([3, 5] * 6)
+    module = made.module
+    loss, gradients = module.value_and_grad(*given_)
+    product = np.linalg.multi_dot(given_)
+    assert loss == pytest.approx(np.sum(product**2))
+    np.testing.assert_allclose(gradients.W0, 2 * product @ np.linalg.multi_dot(given_[1:]).T)
