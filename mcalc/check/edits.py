@@ -74,6 +74,21 @@ def transposed(e: Expr) -> Expr:
     return e.args[0] if e.op == "T" else T(e)
 
 
+def turned(e: Expr, leaves: Collection[Expr]) -> Expr:
+    """E^T, with transposes at factors and terms only; E itself where it is a leaf."""
+    if e.is_scalar:
+        return e
+    if e in leaves or e.op not in _TURNED:
+        return transposed(e)
+    parts = [turned(a, leaves) for a in e.args]
+    if e.op == "mul":
+        parts = [a for a in parts if a.is_scalar] + [a for a in reversed(parts) if not a.is_scalar]
+    return app(e.op, *parts)
+
+
+_TURNED = frozenset(("mul", "add", "neg", "had", "hdiv", "div"))
+
+
 def scaled(e: Expr, factor: Fraction) -> Expr:
     """c E, with c put together with the number in front."""
     if e.op == "neg":

@@ -16,7 +16,7 @@ from mcalc.algebra.operators import add, app, d, div, had, inner, mul, neg, symb
 from mcalc.algebra.printing import ascii_text
 from mcalc.algebra.structure import close, structure
 from mcalc.calculus.gradient import differential
-from mcalc.check.edits import negative, scaled, transposed
+from mcalc.check.edits import negative, scaled, transposed, turned
 from mcalc.check.guess import Guess, Wrong
 from mcalc.check.numerics import Screen
 from mcalc.check.questions import Calculus, Question, has_differential
@@ -113,13 +113,14 @@ def _search(context: Context) -> Repair:
         found = _first(context, asked, screen, group)
         if found is not None:
             own = found.slip.startswith(_ANSWERED) and claim.kind == "grad"
-            return Repair(found.slip, answer if own and answer else context.text(found.right), _up_to(claim, found))
+            text = answer if own and answer else context.text(found.right)
+            return Repair(found.slip, text, _up_to(claim, found, context.proof))
     return _by_ratio(context, asked, screen) or Repair("", answer)
 
 
-def _up_to(claim: Claim, found: Guess) -> str:
+def _up_to(claim: Claim, found: Guess, proof: Proof) -> str:
     """What a claim is right up to, where the whole of it is off."""
-    if found.right is transposed(claim.right):
+    if found.right in (transposed(claim.right), turned(claim.right, proof.names)):
         return "equal up to a transpose: the other layout" if "layout" in found.slip else "equal up to a transpose"
     if found.right is negative(claim.right):
         return "equal up to the sign"

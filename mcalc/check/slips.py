@@ -13,9 +13,10 @@ from fractions import Fraction
 from mcalc.algebra.expr import Expr, postorder
 from mcalc.algebra.operators import T, add, app, dimension_number, div, had, inv, mul, number, pow_, total
 from mcalc.algebra.shape import ONE
-from mcalc.check.edits import at, negative, places, put, scaled, transposed
+from mcalc.check.edits import at, negative, places, put, scaled, transposed, turned
 from mcalc.check.guess import Guess, Wrong, moves
 from mcalc.check.product_slips import elementwise, hadamard, missing_terms, orders, symmetric
+from mcalc.check.softmax_slips import softmax_elementwise
 from mcalc.errors import McalcError
 
 _LINEAR = frozenset(
@@ -117,9 +118,10 @@ def _transposes(w: Wrong) -> Iterator[Guess]:
     found = places(w.right, w.leaves)
     parents = dict(found)
     for path, node in found:
-        if node.is_scalar or (path and parents[path[:-1]].op == "T"):
+        whole = all(parents[path[:k]].op == "neg" for k in range(len(path)))
+        if node.is_scalar or (path and (whole or parents[path[:-1]].op == "T")):
             continue
-        made = put(w.right, path, transposed(node))
+        made = put(w.right, path, transposed(node) if path else turned(node, w.leaves))
         if made is None:
             continue
         if not path and made.shape != w.right.shape:
@@ -129,6 +131,8 @@ def _transposes(w: Wrong) -> Iterator[Guess]:
             yield Guess("layout transposed", made)
         elif any(parents[path[:k]].op == "had" for k in range(len(path))) and w.claim.kind == "equality":
             yield Guess("Hadamard swap misused: a transpose lost", made)
+        elif not path and made is not transposed(node):
+            yield Guess("the whole right-hand side is transposed", made)
         else:
             yield Guess("a transpose too many" if node.op == "T" else "transpose lost", made)
 
@@ -220,8 +224,8 @@ def _symbols(w: Wrong) -> Iterator[Guess]:
 
 
 SLIPS: tuple[Callable[[Wrong], Iterator[Guess]], ...] = (
-    _signs, _factors, _transposes, missing_terms, elementwise, hadamard, orders, symmetric, _exponents, _inverses,
-    _scalar_factors, _extras, _inner_factors, _matrix_factors, _symbols,
+    _signs, _factors, _transposes, missing_terms, elementwise, softmax_elementwise, hadamard, orders, symmetric,
+    _exponents, _inverses, _scalar_factors, _extras, _inner_factors, _matrix_factors, _symbols,
 )  # fmt: skip
 
 

@@ -44,6 +44,8 @@ CLAIMS = [
     ("W: m x n; x: n; v: m",        "h = tanh(W x); f = v^T h", "grad_W = v x^T",                R, "elementwise"),
     ("x: n",                        "f = sum(x) / n",        "grad_x = ones(n)",              R, "factor n"),
     ("A: m x n; x: n; b: m",        "f = norm(A x - b)^2",   "grad_x = -6 A^T (A x - b)",     R, "sign lost, and"),
+    ("A: n x n; B: n x n; X: n x n", "f = tr(A X B)",         "grad_X = B A",                  R, "whole right-hand side"),
+    ("a: m; b: n; X: m x n",        "f = a^T X b",           "grad_X = b a^T",                R, "layout"),
 ]
 # fmt: on
 
@@ -55,6 +57,52 @@ def test_claims(where: str, definitions: str, claim: str, verdict: str, slip: st
     assert report.verdict == verdict, str(report)
     if verdict == R:
         assert slip in report[-1].slip, str(report)
+
+
+SOFTMAX = [
+    # declarations, definitions, claim, repair
+    ("z: n; a: n", "p = softmax(z); f = a^T p", "grad_z = p .* (1 - p) .* a", "p .* a - p^T a p"),
+    ("z: n; a: n", "f = a^T softmax(z)", "grad_z = softmax(z) .* (ones(n) - softmax(z)) .* a", ""),
+    ("z: n; a: n", "p = softmax(z); f = a^T p", "df = a^T diag(p .* (1 - p)) dz", "a^T (diag(p) - p p^T) dz"),
+    ("z: n", "p = softmax(z)", "dp = (p - p .* p) .* dz", "p .* dz - p^T dz p"),
+    ("z: n", "p = softmax(z)", "dp = p .* dz - p .* p .* dz", ""),
+    ("z: n", "p = softmax(z)", "jac_z = diag(p .* (1 - p))", "diag(p) - p p^T"),
+    ("z: n", "p = softmax(z)", "jac_z = diag(p) - diag(p)^2", "diag(p) - p p^T"),
+    ("z: n; y: n", "p = softmax(z); f = norm(p - y)^2", "grad_z = 2 (p - y) .* p .* (1 - p)", ""),
+    ("z: n; y: n", "p = softmax(z); f = norm(p - y)^2", "grad_z = 2 p .* (1 - p) .* (p - y)", ""),
+    ("Z: n x k; Y: n x k", "P = softmax(Z); f = norm(P - Y)^2", "grad_Z = 2 (P - Y) .* P .* (1 - P)", ""),
+    ("X: n x d; Y: n x k; W: d x k", "P = softmax(X W); f = norm(P - Y)^2", "grad_W = 2 X^T ((P - Y) .* P .* (1 - P))", ""),
+]
+
+
+@pytest.mark.parametrize(("where", "definitions", "claim", "repair"), SOFTMAX, ids=lambda c: str(c)[:40])
+def test_softmax_is_not_elementwise(where: str, definitions: str, claim: str, repair: str) -> None:
+    given = [f"where {where}", *(d.strip() for d in definitions.split(";"))]
+    report = check("\n".join([*given, claim]))
+    assert report.verdict == R
+    assert report[-1].slip == "softmax taken as elementwise: its Jacobian is diag(p) - p p^T"
+    assert not repair or report[-1].repair == repair
+    assert check("\n".join([*given, f"{claim.partition(' = ')[0]} = {report[-1].repair}"])).ok
+
+
+WHOLE = [
+    # declarations, definitions, claim, repair
+    ("A: n x n; B: n x n; X: n x n", "f = tr(A X B)", "grad_X = B A", "A^T B^T"),
+    ("X: n x d; y: n x d; W: d x d", "f = norm(y - X W)^2", "grad_W = 2 (X W - y)^T X", "2 X^T (X W - y)"),
+    ("X: n x n; A: n x n; c: n; d: n", "f = c^T X d + tr(A X)", "grad_X = d c^T + A", "c d^T + A^T"),
+    ("W: n x n; x: n; v: n", "h = tanh(W x); f = v^T h", "grad_W = x (v .* (1 - h .* h))^T", "(v .* (1 - h .* h)) x^T"),
+    ("A: n x n; X: n x n", "F = A X", "dF = dX^T A^T", "A dX"),
+    ("A: n x n; B: n x n", "", "(A B)^T = A B", "B^T A^T"),
+]
+
+
+@pytest.mark.parametrize(("where", "definitions", "claim", "repair"), WHOLE, ids=lambda c: str(c)[:40])
+def test_a_whole_side_transposed(where: str, definitions: str, claim: str, repair: str) -> None:
+    given = [f"where {where}", *(d.strip() for d in definitions.split(";") if d.strip())]
+    report = check("\n".join([*given, claim]))
+    assert (report.verdict, report[-1].repair) == (R, repair)
+    assert report[-1].slip == "the whole right-hand side is transposed"
+    assert check("\n".join([*given, f"{claim.partition(' = ')[0]} = {repair}"])).ok
 
 
 NOTATIONS = [
