@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mcalc.algebra.sharing import Sharing
-from mcalc.formats.notation import Latex, sharing, variables_of
+from mcalc.formats.notation import Latex, layout_of, sharing, variables_of
 
 if TYPE_CHECKING:
     from mcalc.derivation import Derivation
@@ -31,6 +31,8 @@ def remarks(results: Sequence[Derivation]) -> list[str]:
     found = []
     for result in results:
         label = _NOTATION.label(result.label, result.name, variables_of(results))
+        if layout := layout_of(result):
+            found.append(f"{layout.capitalize()}.")
         about = rf" (\({label}\))" if len(results) > 1 else ""
         if result.conditions:
             found.append(f"Holds where{about} {'; '.join(map(_NOTATION.phrase, result.conditions))}.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mcalc.formats.latex import aligned
-from mcalc.formats.notation import Latex, Unicode, title, variables_of
+from mcalc.formats.notation import Latex, Unicode, layout_of, title, variables_of
 
 if TYPE_CHECKING:
     from mcalc.derivation import Derivation
@@ -31,7 +31,8 @@ def render(results: Sequence[Derivation]) -> str:
     for result in results:
         label = _MATH.label(result.label, result.name, variables_of(results))
         text += [f"$${label} = {_MATH.formula(result.result)}$$", ""]
-        text += [f"Shape: ${_MATH.shape(result.shape)}$.", ""]
+        layout = layout_of(result)
+        text += [f"Shape: ${_MATH.shape(result.shape)}${f', {layout}' if layout else ''}.", ""]
         if len(result.forms) > 1:
             text += ["| form | |", "| --- | --- |"]
             text += [f"| {name} | ${_MATH.formula(form)}$ |" for name, form in result.forms.items()]

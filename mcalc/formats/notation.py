@@ -189,6 +189,11 @@ def _math(sign: str) -> str:
     return rf"\(^{{{mark}{exponent}}}\)"
 
 
+def layout_of(result: Derivation) -> str:
+    """The layout of a Jacobian in words; of other kinds nothing, since their shape says it."""
+    return f"{result.layout.partition(',')[0]} layout" if result.kind in ("jacobian", "vec-jacobian") else ""
+
+
 def variables_of(results: Sequence[Derivation]) -> tuple[str, ...]:
     """The names of the variables of differentiation."""
     return tuple(dict.fromkeys(x.name for a in results[0].derived.answers for x in a.variables))

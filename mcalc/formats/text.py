@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mcalc.algebra.sharing import Sharing
-from mcalc.formats.notation import Ascii, Notation, Unicode, sharing, variables_of
+from mcalc.formats.notation import Ascii, Notation, Unicode, layout_of, sharing, variables_of
 
 if TYPE_CHECKING:
     from mcalc.derivation import Derivation
@@ -112,6 +112,9 @@ def _answer(result: Derivation, notation: Notation, names: Sharing) -> list[Line
     shape = notation.shape(result.shape)
     last = lines[-1]
     reason = last.reason
+    layout = layout_of(result)
+    if layout and layout not in reason:
+        shape = f"{shape}, {layout}"
     if reason == "read off" and result.kind == "gradient":
         reason = f"read off from {_pairing(result, notation)}"
     return [*lines[:-1], Line(last.left, last.right, f"{shape}; {reason}" if reason else shape)]
