@@ -17,6 +17,12 @@ from mcalc.frontend.calls import FUNCTION_WORDS
 from mcalc.frontend.parser import tree
 from mcalc.frontend.words import Scope, key, suggest
 
+_OTHER_WORDS = {
+    "definite": "spd", "pd": "spd", "posdef": "spd", "PD": "spd", "SPD": "spd", "semidefinite": "psd", "PSD": "psd",
+    "diag": "diagonal", "antisymmetric": "skew", "triangular": "lower or upper", "tril": "lower", "triu": "upper",
+    "nonsingular": "invertible", "orthonormal": "orthogonal", "sym": "symmetric",
+}  # fmt: skip
+"""Properties by their names elsewhere."""
 _RENAME = "rename one of them"
 _SCALAR_WORD = (dim("scalar"), ONE)
 _SQUARE = frozenset(PROPERTIES) - {"positive"}
@@ -80,7 +86,9 @@ def _declare(declared: Declared, declaration: Any) -> None:
         declared.dimensions.setdefault(name)
     for token in declaration.properties:
         if token not in PROPERTIES:
-            hint = suggest(str(token), list(PROPERTIES)) or f"properties: {', '.join(PROPERTIES)}"
+            meant = _OTHER_WORDS.get(str(token))
+            hint = f"did you mean {meant}?" if meant else suggest(str(token), list(PROPERTIES))
+            hint = hint or f"properties: {', '.join(PROPERTIES)}"
             raise NameProblem(f"{token} is not a property", _span(token), hint=hint)
     for token in declaration.names:
         whole = key(str(token))

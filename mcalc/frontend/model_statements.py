@@ -345,6 +345,9 @@ def _function(piece: Piece) -> FunctionText:
 def _definition(piece: Piece, first: str) -> Definition:
     equals = _EQUALS.search(piece.text)
     if equals is None:
+        if first == "def":
+            hint = "an elementwise function is defined by f(t) = EXPRESSION"
+            raise ParseError("def begins no statement", piece.span, hint=hint)
         near = nearest(first, _STARTS, 1)
         if near and first not in _STARTS:
             raise ParseError(f"{first} begins no statement", piece.span, hint=f"did you mean {near[0]}?")

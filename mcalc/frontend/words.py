@@ -184,6 +184,9 @@ class Scope:
                 meant = "sigmoid"
             if meant:
                 return NameProblem(f"there is no function {shown}", span, hint=f"did you mean {meant}?")
+            if stem in MISSPELT:
+                hint = f"it is not a function of the language; one of a scalar is defined by {shown}(t) = …"
+                return NameProblem(f"there is no function {shown}", span, hint=hint)
         names = sorted({*self.symbols, *self.dimensions, *self.defined})
         near = nearest(spell(word), names)
         declare = f"declare it: input {shown} : SHAPE, or define it: {shown} = …"
