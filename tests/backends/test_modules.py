@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import inspect
 import os
 import subprocess
@@ -20,7 +21,7 @@ from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import ONE, SCALAR, dim
 from mcalc.backends.numpy import compile_value_and_grad, emit_function, emit_module
 from mcalc.backends.numpy.emit import module_of
-from mcalc.backends.numpy.module import compiled, formatted
+from mcalc.backends.numpy.module import compiled, formatted, formatted_text
 from mcalc.backends.numpy.whitelist import check_module
 from mcalc.errors import InternalError, NotSupported
 from mcalc.frontend import parse
@@ -352,3 +353,17 @@ def test_results_do_not_share_memory() -> None:
     _, grad = compile_value_and_grad(o.total(both), {x: both, y: both}, arguments=[x, y])(np.ones(2), np.ones(2))
     assert grad.x == pytest.approx(grad.y)
     assert not np.shares_memory(grad.x, grad.y)
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_formatting_leaves_the_garbage_collector_as_it_was(on: bool) -> None:
+    before = gc.isenabled()
+    (gc.enable if on else gc.disable)()
+    try:
+        assert formatted_text("x=(1)") == "x = 1\n"
+        assert gc.isenabled() == on
+        with pytest.raises(Exception, match="parse"):
+            formatted_text("x = (")
+        assert gc.isenabled() == on
+    finally:
+        (gc.enable if before else gc.disable)()

@@ -6,8 +6,10 @@ In: a `Module`, or the text of one; out: text that passed the whitelist, formatt
 from __future__ import annotations
 
 import ast
+import gc
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from types import ModuleType
 from typing import Any
@@ -52,11 +54,24 @@ def formatted_text(rough: str) -> str:
     """A text formatted by black, and checked."""
     import black
 
-    text: str = black.format_str(rough, mode=black.Mode(line_length=WIDTH))
+    with _uncollected():
+        text: str = black.format_str(rough, mode=black.Mode(line_length=WIDTH))
     if _code(text) != _code(rough):
         raise InternalError("formatting changed the generated code")
     check_module(text)
     return text
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection: black's trees all live until it is done, and each collection would walk them again."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def _code(text: str) -> str:
