@@ -19,6 +19,7 @@ from benchmarks.models import floors, tensor_networks
 from benchmarks.models.frameworks import to_numpy
 from benchmarks.models.numpy_naive import build
 from benchmarks.models.peers import tuned_builder
+from benchmarks.models.report import versions
 from benchmarks.models.runner import installed, interpreter
 from benchmarks.models.sizes import WORKLOADS, Workload, arguments, data, deep, recurrent
 from benchmarks.models.tape import MODELS as TAPES
@@ -124,6 +125,8 @@ def test_a_peer_has_an_interpreter_of_its_own() -> None:
     assert interpreter(f"tensorgrad={sys.executable}") == ("tensorgrad", str(Path(sys.executable).absolute()))
     assert installed("numpy", sys.executable) and installed("numpy", None)
     assert not installed("no_such_module", sys.executable) and not installed("no_such_module", None)
+    own = versions()
+    assert versions({"tensorgrad": sys.executable, "tape": sys.executable}) == f"{own}; tensorgrad and tape: {own}"
     for wrong in ("tensorgrad", "tensorgrad=/no/such/python", f"nothing={sys.executable}"):
         with pytest.raises(argparse.ArgumentTypeError):
             interpreter(wrong)

@@ -6,7 +6,8 @@ import json
 import math
 import platform
 import statistics
-from collections.abc import Iterable
+import subprocess
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -154,14 +155,21 @@ def tables(records: list[Record]) -> list[str]:
     return [*text, *problems(records), ""]
 
 
-def versions() -> str:
+def versions(pythons: Mapping[str, str] | None = None) -> str:
+    """Of this interpreter and its packages, then of those that some peers have."""
     found = [f"Python {platform.python_version()}"]
-    for package in ("numpy", "scipy", "jax", "torch", "pytensor", "autograd"):
+    for package in ("numpy", "scipy", "jax", "torch", "pytensor", "autograd", "tensorgrad"):
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             continue
-    return ", ".join(found)
+    told = [", ".join(found)]
+    look = "from benchmarks.models.report import versions; print(versions())"
+    for python in dict.fromkeys((pythons or {}).values()):
+        names = " and ".join(name for name, path in (pythons or {}).items() if path == python)
+        done = subprocess.run([python, "-c", look], cwd=FOLDER.parent, capture_output=True, text=True, check=True)
+        told.append(f"{names}: {done.stdout.strip()}")
+    return "; ".join(told)
 
 
 def section(figures: dict[str, Any]) -> str:
@@ -189,13 +197,16 @@ def insert(text: str, begin: str, end: str, path: Path = RESULTS) -> None:
     path.write_text(new, encoding="utf-8")
 
 
-def write(records: list[Record], dtype: str, threads: int, rounds: int) -> None:
-    """Merges a run into the figures: its workloads and sizes replace those of an earlier run."""
+def write(records: list[Record], dtype: str, threads: int, rounds: int, pythons: Mapping[str, str]) -> None:
+    """Merges a run into the figures: its workloads and sizes replace those of an earlier run.
+
+    `pythons`: the peers that have an interpreter of their own.
+    """
     figures = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
     run = figures.setdefault(f"{dtype}-{threads}", {"records": []})
     merged = {label(r): r for r in [*run["records"], *records]}
     order = {f"{w.name} ({size})": None for w in BY_NAME.values() for size in w.sizes}
-    run.update(rounds=rounds, versions=versions(), records=[merged[k] for k in order if k in merged])
+    run.update(rounds=rounds, versions=versions(pythons), records=[merged[k] for k in order if k in merged])
     FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     insert(section(figures), BEGIN, END)
     if "float64-1" in figures:

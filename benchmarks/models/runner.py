@@ -189,6 +189,6 @@ def main() -> None:
                 records.append(record)
                 progress(record, time.perf_counter() - start)
     if options.write:
-        report.write(records, options.dtype, options.threads, options.rounds)
+        report.write(records, options.dtype, options.threads, options.rounds, options.python)
     else:
         print("\n".join(report.tables(records)))
