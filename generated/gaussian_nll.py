@@ -198,16 +198,16 @@ def _forward(X, mu, Sigma, ws):
     Z = np.dot(Sigma_inv, RtR, out=ws.Z)
     # loss = -n sum(log(diag(L_inv))) + tr(Z) / 2
     loss = -n * np.log(np.diagonal(L_inv)).sum() + 0.5 * np.trace(Z)
-    return float(loss), (ws, n, d, dtype, R, L_inv, Sigma_inv, RtR, Z)
+    return float(loss), (ws, n, dtype, R, L_inv, Sigma_inv, RtR, Z)
 
 
 def _backward(cache, wrt):
-    ws, n, d, dtype, R, L_inv, Sigma_inv, RtR, Z = cache
+    ws, n, dtype, R, L_inv, Sigma_inv, RtR, Z = cache
     Sigma_bar = mu_bar = None
     if wrt is None or "Sigma" in wrt:
         # R2 = n I - Z^T : d x d
         R2 = np.negative(Z.T, out=RtR)
-        R2.flat[:: d + 1] += n
+        np.einsum("ii->i", R2)[...] += n
         # Sigma_bar = Sigma_inv R2 / 2 : d x d
         Sigma_bar = np.dot(Sigma_inv, R2, out=ws.Sigma_bar)
         Sigma_bar *= 0.5
@@ -294,7 +294,7 @@ def _by_rows(X, mu, Sigma, ws, wrt):
     if wrt is None or "Sigma" in wrt:
         # R2 = n I - Z^T : d x d
         R2 = np.negative(Z.T, out=L_inv)
-        R2.flat[:: d + 1] += n
+        np.einsum("ii->i", R2)[...] += n
         # Sigma_bar = Sigma_inv R2 / 2 : d x d
         Sigma_bar = np.dot(Sigma_inv, R2, out=Z)
         Sigma_bar *= 0.5

@@ -50,7 +50,7 @@ class Workspace(NamedTuple):
     K: np.ndarray = None
     K_inv: np.ndarray = None
     K_inv_y: np.ndarray = None
-    Z_bar: np.ndarray = None
+    K_bar: np.ndarray = None
 
 
 NO_WORKSPACE = Workspace()
@@ -121,7 +121,7 @@ def _buffers(n, dtype):
         K=np.empty((n, n), dtype),
         K_inv=np.empty((n, n), dtype),
         K_inv_y=np.empty((n,), dtype),
-        Z_bar=np.empty((n, n), dtype),
+        K_bar=np.empty((n, n), dtype),
     )
 
 
@@ -188,7 +188,7 @@ def _forward(D, y, a, l, c, ws):
     e2 = np.exp(c)
     # K = eK E + e2 I : n x n
     K = np.multiply(E, eK, out=ws.K)
-    K.flat[:: n + 1] += e2
+    np.einsum("ii->i", K)[...] += e2
     # L = L L^T = K, if it is positive definite : n x n
     L = cholesky_or_none(K)
     # K_inv = K^-1 : n x n
@@ -204,7 +204,7 @@ def _backward(cache, wrt):
     ws, D, dtype, eK, e, E, e2, K, K_inv, K_inv_y = cache
     c_bar = l_bar = a_bar = None
     # K_bar = (K_inv - K_inv_y K_inv_y^T) / 2 : n x n
-    K_bar = np.outer(K_inv_y, K_inv_y, out=K)
+    K_bar = np.dot(K_inv_y[:, None], K_inv_y[None], out=ws.K_bar)
     np.subtract(K_inv, K_bar, out=K_bar)
     K_bar *= 0.5
     if wrt is None or "c" in wrt:
@@ -212,7 +212,7 @@ def _backward(cache, wrt):
         c_bar = np.trace(K_bar) * e2
     if wrt is None or "l" in wrt:
         # Z_bar = -eK (K_bar .* E) : n x n
-        Z_bar = np.multiply(K_bar, E, out=ws.Z_bar)
+        Z_bar = np.multiply(K_bar, E, out=K)
         Z_bar *= -eK
         # l_bar = -tr(D^T Z_bar) / 2 / e
         l_bar = -0.5 * np.vdot(D, Z_bar) / e

@@ -25,7 +25,7 @@ contiguous for certain: what NumPy computes from transposed or foreign arrays ma
 OWNED = frozenset(["cholesky"])
 """Operations that cannot write into a buffer, but whose result is new memory with contiguous rows."""
 
-PRODUCTS = frozenset(["matmul", "lower_inverse", "lower_gram", "inv_from"])
+PRODUCTS = frozenset(["matmul", "chain", "outer", "lower_inverse", "lower_gram", "inv_from"])
 """Operations that want contiguous rows to write to."""
 
 
@@ -144,7 +144,7 @@ def _lies_by_rows(first: Array, by_rows: Collection[Array]) -> bool:
     return (
         first.rank < 2
         or first.op in PRODUCTS
-        or first.op in ("outer", "turned")
+        or first.op == "turned"
         or all(x.rank < 2 or x in by_rows or x.op in constants for x in first.args)
     )
 

@@ -25,7 +25,7 @@ MODULE_NAMES = frozenset(
 """Attributes of `np`."""
 
 LINALG_NAMES = frozenset(
-    ("LinAlgError", "cholesky", "det", "inv", "matrix_power", "norm", "pinv", "slogdet", "solve", "svd")
+    ("LinAlgError", "cholesky", "det", "inv", "matrix_power", "multi_dot", "norm", "pinv", "slogdet", "solve", "svd")
 )
 """Attributes of `np.linalg`."""
 
@@ -34,7 +34,7 @@ RANDOM_NAMES = frozenset(("default_rng",))
 
 ARRAY_NAMES = frozenset(
     (
-        "T", "_fields", "_replace", "append", "astype", "at", "char", "copy", "dtype", "flatten", "flat", "fromkeys",
+        "T", "_fields", "_replace", "append", "astype", "at", "char", "copy", "dtype", "flatten", "fromkeys",
         "items", "is_masked", "itemsize", "join", "kind", "max", "mean", "min", "nbytes", "ndim", "pop", "prod", "reshape",
         "setdefault", "shape", "sizes", "standard_normal", "sum", "type", "values",
     )
