@@ -84,6 +84,14 @@ def test_what_is_no_number_is_refused(bad: Any) -> None:
         least_squares()(X, bad, y)
 
 
+def test_ragged_rows_and_masked_entries_are_refused_by_name() -> None:
+    function = least_squares()
+    with pytest.raises(ValueError, match="X: the rows have different lengths"):
+        function([[1, 2], [3]], np.ones(2), np.ones(2))
+    with pytest.raises(ValueError, match="X: entries are masked"):
+        function(np.ma.masked_array(np.eye(2), np.eye(2) > 0), np.ones(2), np.ones(2))
+
+
 def test_square_matrices_and_fixed_lengths() -> None:
     function = build("tr(A) + x^T x", "A: n x n; x: 3", A="eye(n)")
     with pytest.raises(ValueError, match=r"A: expected shape n x n, n = 2; got \(2, 3\)"):

@@ -46,12 +46,18 @@ def value_and_grad(S, x, m):
 def checked(**arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not as `SHAPES` declares it.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not as `SHAPES` declares it, or
+    where entries are masked.
     """
-    arrays = {name: np.asarray(value) for name, value in arguments.items()}
-    sizes = {}
-    for name, array in arrays.items():
+    arrays, sizes = {}, {}
+    for name, value in arguments.items():
         declared = SHAPES[name]
+        try:
+            array = arrays[name] = np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name}: the rows have different lengths") from None
+        if np.ma.is_masked(value):
+            raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         expected = [
