@@ -92,10 +92,6 @@ class _Perceptron(NetworkEstimator):
         self.out_activation_ = {"squared_error": "identity"}.get(self._loss(), self._loss())
         return weights, biases
 
-    def _fits(self, X: Array, y: Array) -> bool:
-        units = self._units(X, y)
-        return [w.shape for w in self.coefs_] == list(pairwise(units))
-
 
 class MLPRegressor(RegressorMixin, _Perceptron):  # type: ignore[misc]
     """Regression by a multilayer perceptron: squared error / 2, the mean over the samples of a batch.

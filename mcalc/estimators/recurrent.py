@@ -153,9 +153,8 @@ class RNNRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         W = Q * np.sign(np.diag(R))
         return [glorot(rng, d, m, f), W, glorot(rng, m, k, f)], [np.zeros((1, m)), np.zeros((1, k))]
 
-    def _fits(self, X: Array, y: Array) -> bool:
-        U, _, V = self.coefs_
-        return bool(U.shape == (X.shape[2], self.hidden_size) and V.shape == (self.hidden_size, y.shape[-1]))
+    def _units(self, X: Array, y: Array) -> list[int]:
+        return [X.shape[2], self.hidden_size, y.shape[-1]]
 
     def _fed(self, data: Array) -> Array:
         return np.ascontiguousarray(data.transpose(1, 0, 2)) if data.ndim == 3 else data

@@ -94,8 +94,19 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         """Weights and biases to start from."""
 
     @abstractmethod
-    def _fits(self, X: Array, y: Array) -> bool:
-        """Whether the fitted parameters are for such data and the present hyperparameters."""
+    def _units(self, X: Array, y: Array) -> list[int]:
+        """The features of such data, the units of each hidden layer, the outputs."""
+
+    def _misfit(self, X: Array, y: Array) -> str:
+        """The sizes of the data and of the hyperparameters that the fitted parameters are not for; empty if none."""
+        fitted, now = [self.coefs_[0].shape[0], *(b.size for b in self.intercepts_)], self._units(X, y)
+        if len(now) != len(fitted):
+            return f"{len(now) - 2} hidden layers, fitted {len(fitted) - 2}"
+        hidden = [f"units in hidden layer {i}" for i in range(1, len(now) - 1)]
+        names = ["features in X", *hidden, "outputs in y"]
+        return ", ".join(
+            f"{size} {name}, fitted {old}" for size, name, old in zip(now, names, fitted, strict=True) if size != old
+        )
 
     @abstractmethod
     def _agreement(self, X: Array, y: Array) -> float:
@@ -132,8 +143,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         rng = check_random_state(self.random_state)
         if first:
             self._start(X, y, rng)
-        elif not self._fits(X, y):
-            raise ValueError("the fitted parameters are for other sizes; fit with warm_start=False")
+        elif misfit := self._misfit(X, y):
+            raise ValueError(f"the fitted parameters are for other sizes: {misfit}; fit with warm_start=False")
         X, y = (data.astype(self.coefs_[0].dtype, copy=False) for data in (X, y))
         if first or (self.validation_scores_ is not None) != self.early_stopping:
             self._new_records()

@@ -133,8 +133,13 @@ def test_warm_start() -> None:
     np.testing.assert_allclose(mine.loss_curve_, other.loss_curve_, rtol=1e-7)
     mine.set_params(early_stopping=True).fit(X, Y[:, 0])
     assert len(mine.validation_scores_) == 8
-    with pytest.raises(ValueError, match="other sizes"):
+    with pytest.raises(ValueError, match="other sizes: 6 units in hidden layer 1, fitted 5; fit with warm_start=False"):
         mine.set_params(hidden_layer_sizes=(6,)).fit(X, Y[:, 0])
+    with pytest.raises(ValueError, match="other sizes: 2 hidden layers, fitted 1; "):
+        mine.set_params(hidden_layer_sizes=(5, 5)).fit(X, Y[:, 0])
+    mine.set_params(hidden_layer_sizes=(5,), early_stopping=False)
+    with pytest.raises(ValueError, match="other sizes: 2 outputs in y, fitted 1; "):
+        mine.partial_fit(X, Y[:, :2])
 
 
 def test_early_stopping_keeps_the_best() -> None:

@@ -70,7 +70,7 @@ def test_early_stopping_warm_start_precision() -> None:
     epochs = len(network.loss_curve_)
     network.fit(X.astype(np.float32), y)
     assert len(network.loss_curve_) > epochs and network.coefs_[1].dtype == np.float32
-    with pytest.raises(ValueError, match="other sizes"):
+    with pytest.raises(ValueError, match="other sizes: 3 units in hidden layer 1, fitted "):
         network.set_params(hidden_size=3).fit(X, y)
 
 
