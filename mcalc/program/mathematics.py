@@ -270,7 +270,7 @@ _WRITERS: dict[str, Writer] = {
     "trace":    _unary("tr"),
     "row_dots": lambda a, args: o.app("diagv", _product(a, [args[0], transpose(args[1])])),
     "outer":    lambda a, args: _product(a, [args[0], transpose(args[1])]),
-    "matmul":   _product,          "solve":    _solve,
+    "matmul":   _product,          "solve":    _solve,          "chain":    _product,
     "diagonal": lambda a, args: args[1] if len(args) == 2 else _diag(args[0]),
     "diagonal_of": _unary("diagv"),
     "tril":     _unary("tril"),    "triu":     _unary("triu"),

@@ -102,6 +102,11 @@ def _matmul(shapes: Sequence[Axes], attrs: tuple[Any, ...]) -> Axes:
     return left[:-1] + right[1:]
 
 
+def _ends(shapes: Sequence[Axes], attrs: tuple[Any, ...]) -> Axes:
+    first, second, third = shapes
+    return _matmul((_matmul((first, second), ()), third), ())
+
+
 def _entry(shapes: Sequence[Axes], attrs: tuple[Any, ...]) -> Axes:
     return tuple(d for d, position in zip(shapes[0], attrs, strict=True) if position is None)
 
@@ -192,6 +197,13 @@ def _product(operands: Sequence[Lengths], result: Lengths) -> float:
     return CALL + 0.5 * ENTRY * max(_count(left), _count(right))
 
 
+def _chain(operands: Sequence[Lengths], result: Lengths) -> float:
+    first, second, third = operands
+    forward, backward = (first[0], second[1]), (second[0], third[1])
+    one = _product((first, second), forward) + _product((forward, third), result)
+    return min(one, _product((second, third), backward) + _product((first, backward), result))
+
+
 def _solve(operands: Sequence[Lengths], result: Lengths) -> float:
     n = operands[0][0]
     return 4 * CALL + 2 * FLOP * n**3 * 2 / 3 + 3 * FLOP * n * _count(result)
@@ -255,7 +267,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "trace":   _row(_none, lambda o, r: CALL + ENTRY * o[0][0]),
     "row_dots": _row(lambda s, a: s[0][:1], _pass(0.5)),
     "outer":   _row(lambda s, a: s[0] + s[1], _pass()),
-    "matmul":  _row(_matmul, _product),
+    "matmul":  _row(_matmul, _product),              "chain":    _row(_ends, _chain),
     "diagonal": _row(lambda s, a: s[0] + s[0], None, _meet, True),
     "diagonal_of": _row(lambda s, a: s[0][:1], _free),
     "tril":    _row(_same),                         "triu":     _row(_same),

@@ -12,7 +12,7 @@ products of entries.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mcalc.algebra.shape import ONE, Dim
@@ -242,7 +242,7 @@ def _steadier(b: Builder, pieces: Sequence[Piece], best: Piece) -> Piece:
     What an order loses is the time it takes beyond the best order, relative to the whole program with that one.
     """
     names = _dimensions(pieces)
-    scenes: list[dict[str, float]] = [{}, *({name: FLIPPED[habit(name) < SMALL]} for name in names)]
+    scenes = scenes_of(names)
     orders = {best.term: best}
     for scene in scenes[1:]:
         with b.sizes(scene):
@@ -262,6 +262,11 @@ def _steadier(b: Builder, pieces: Sequence[Piece], best: Piece) -> Piece:
             losses[term].append((cost - least) / whole)
     fair = [term for term in orders if losses[term][0] <= RISK]
     return orders[min(fair, key=lambda term: max(losses[term]))]
+
+
+def scenes_of(names: Iterable[str]) -> list[dict[str, float]]:
+    """Sizes that are not unusual: nominal ones, and those where one dimension is as small, or as large, as may be."""
+    return [{}, *({name: FLIPPED[habit(name) < SMALL]} for name in names)]
 
 
 def _dimensions(pieces: Sequence[Piece]) -> dict[str, None]:

@@ -17,6 +17,7 @@ from mcalc.backends.numpy.body import FunctionBody
 from mcalc.backends.numpy.helpers import USES
 from mcalc.backends.numpy.spelling import Names
 from mcalc.model.ir import Define
+from mcalc.program.chains import orders_left_open
 from mcalc.program.ir import Array
 from mcalc.program.names import Namer
 from mcalc.program.plan import plan
@@ -42,7 +43,9 @@ def buffered(
     others = [Define(targets[label], e) for label, e in outputs.items() if label in derivatives]
     procedure = lower_procedure({"value": values, "derivatives": others}, {}, list(targets.values()))
     cells = [cell for block in procedure.blocks for cell in block.cells]
-    for cell, a in zip(cells, scalars_placed(procedure.builder, [cell.array for cell in cells]), strict=True):
+    b = procedure.builder
+    placed = orders_left_open(b, scalars_placed(b, [cell.array for cell in cells]))
+    for cell, a in zip(cells, placed, strict=True):
         cell.array = a
     procedure.blocks = [Block(_PHASE, None, cells)]
     names = Names({**symbols, **{t: label for label, t in targets.items()}}, {}, dict(sizes), {}, frozenset(), taken)

@@ -264,6 +264,10 @@ def _matmul(place: Place, args: Sequence[Text]) -> Text:
     return Text(f"{left.code if left.level == MATMUL else left.within(POWER)} @ {right.within(POWER)}", MATMUL)
 
 
+def _chain(place: Place, args: Sequence[Text]) -> Text:
+    return Text(f"np.linalg.multi_dot([{', '.join(x.code for x in args)}])")
+
+
 def _float(place: Place, args: Sequence[Text]) -> Text:
     if place.array.rank == 0:
         return Text(f"dtype.type({args[0].code})")
@@ -375,6 +379,7 @@ TEXTS: Mapping[str, Row] = {
     "dot":      _matmul,                       "vdot":     _call("np.vdot"),
     "trace":    _call("np.trace"),             "row_dots": _row_dots,
     "outer":    _call("np.outer"),             "matmul":   _matmul,
+    "chain":    _chain,
     "diagonal": _call("np.diag"),              "diagonal_of": _call("np.diagonal"),
     "tril":     _call("np.tril"),              "triu":     _call("np.triu"),
     "kron":     _call("np.kron"),              "block":    _block,
