@@ -166,10 +166,13 @@ def predict(X, W1, g, b, W2, c):
         _, d = X.shape
         m = W1.shape[1]
         k = W2.shape[1]
+    dtype = X.dtype
     # H = X W1 : n x m
     H = np.dot(X, W1)
+    ones_m = np.ones(m, dtype)
     # means = mean(H, axis=1) : n
-    means = np.mean(H, axis=1)
+    means = np.dot(H, ones_m)
+    means /= m
     # C = H - means ones(m)^T : n x m
     C = np.subtract(H, means[:, None])
     # v = diag(C C^T) / m : n
@@ -431,11 +434,14 @@ def checked(arguments):
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)
-        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in pairs]
+        expected = [
+            d if isinstance(d, int) else sizes.setdefault(d, (s, name))[0] for d, s in pairs
+        ]
         if array.ndim != len(declared) or list(array.shape) != expected:
             wanted = " x ".join(map(str, declared)) or "scalar"
-            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
-            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+            known = {d: sizes[d] for d in declared if d in sizes and sizes[d][1] != name}
+            told = "".join(f", {d} = {size} in {place}" for d, (size, place) in known.items())
+            raise ValueError(f"{name}: expected shape {wanted}{told}; got {array.shape}")
     judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
     single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
     precision = np.float32 if single else np.float64

@@ -343,11 +343,14 @@ def checked(arguments):
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
         pairs = zip(declared, array.shape, strict=False)
-        expected = [d if isinstance(d, int) else sizes.setdefault(d, s) for d, s in pairs]
+        expected = [
+            d if isinstance(d, int) else sizes.setdefault(d, (s, name))[0] for d, s in pairs
+        ]
         if array.ndim != len(declared) or list(array.shape) != expected:
             wanted = " x ".join(map(str, declared)) or "scalar"
-            known = "".join(f", {d} = {sizes[d]}" for d in dict.fromkeys(declared) if d in sizes)
-            raise ValueError(f"{name}: expected shape {wanted}{known}; got {array.shape}")
+            known = {d: sizes[d] for d in declared if d in sizes and sizes[d][1] != name}
+            told = "".join(f", {d} = {size} in {place}" for d, (size, place) in known.items())
+            raise ValueError(f"{name}: expected shape {wanted}{told}; got {array.shape}")
     judged = [a.dtype for a in arrays.values() if a.ndim] or [a.dtype for a in arrays.values()]
     single = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in judged)
     precision = np.float32 if single else np.float64

@@ -67,9 +67,9 @@ def test_arguments_stand_in_reading_order() -> None:
     ("change", "message"),
     [
         (lambda X, w, y: (X[0], w, y), r"X: expected shape n x d.*got \(3,\)"),
-        (lambda X, w, y: (X, w[:2], y), r"w: expected shape d, d = 3; got \(2,\)"),
-        (lambda X, w, y: (X, w, y[:, None]), r"y: expected shape n, n = 5; got \(5, 1\)"),
-        (lambda X, w, y: (X, 1.0, y), r"w: expected shape d, d = 3; got \(\)"),
+        (lambda X, w, y: (X, w[:2], y), r"w: expected shape d, d = 3 in X; got \(2,\)"),
+        (lambda X, w, y: (X, w, y[:, None]), r"y: expected shape n, n = 5 in X; got \(5, 1\)"),
+        (lambda X, w, y: (X, 1.0, y), r"w: expected shape d, d = 3 in X; got \(\)"),
     ],
 )
 def test_a_wrong_shape_is_named(change: Callable[..., Any], message: str) -> None:
@@ -94,7 +94,7 @@ def test_ragged_rows_and_masked_entries_are_refused_by_name() -> None:
 
 def test_square_matrices_and_fixed_lengths() -> None:
     function = build("tr(A) + x^T x", "A: n x n; x: 3", A="eye(n)")
-    with pytest.raises(ValueError, match=r"A: expected shape n x n, n = 2; got \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"A: expected shape n x n; got \(2, 3\)"):
         function(np.ones((2, 3)), np.ones(3))
     with pytest.raises(ValueError, match=r"x: expected shape 3; got \(4,\)"):
         function(np.ones((2, 2)), np.ones(4))

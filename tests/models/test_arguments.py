@@ -143,15 +143,15 @@ def test_messages() -> None:
     values = draw(subject("mlp"))
     with pytest.raises(ValueError) as problem:
         module.forward(**{**values, "W2": np.zeros((7, 2))})
-    assert str(problem.value) == "W2: expected shape m x k, m = 5, k = 2; got (7, 2)"
+    assert str(problem.value) == "W2: expected shape m x k, m = 5 in W1, k = 2 in y; got (7, 2)"
     with pytest.raises(ValueError) as problem:
         module.forward(**{**values, "b1": np.zeros(5)})
-    assert str(problem.value) == "b1: expected shape 1 x m, m = 5; got (5,)"
+    assert str(problem.value) == "b1: expected shape 1 x m, m = 5 in W1; got (5,)"
     module = subject("rnn").module
     values = draw(subject("rnn"))
     with pytest.raises(ValueError) as problem:
         module.forward(**{**values, "y": np.zeros((2, 4, 2))})
-    assert str(problem.value) == "y: expected shape T x n x k, T = 3, n = 4, k = 2; got (2, 4, 2)"
+    assert str(problem.value) == "y: expected shape T x n x k, T = 3 in x, n = 4 in x; got (2, 4, 2)"
 
 
 @ALL

@@ -166,7 +166,7 @@ def test_errors_are_those_of_forward() -> None:
     module = subject("ridge").module
     X, y, w = np.ones((200000, 20)), np.ones(200000), np.ones(21)
     for call in (module.forward, module.value_and_grad):
-        with pytest.raises(ValueError, match=r"w: expected shape d, d = 20; got \(21,\)"):
+        with pytest.raises(ValueError, match=r"w: expected shape d, d = 20 in X; got \(21,\)"):
             call(X, y, 1.0, w)
     with pytest.raises(ValueError, match="the workspace is for"):
         module.value_and_grad(X, y, 1.0, np.ones(20), workspace=module.workspace(n=10, d=20))
