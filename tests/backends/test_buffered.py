@@ -139,3 +139,8 @@ def test_a_diagonal_is_added_where_it_is() -> None:
 
 def test_signs_of_outer_products_belong_to_vectors() -> None:
     assert "np.dot(v[:, None], p[None])" in text_of("logsumexp(z) - y^T z", "z, y: n", "z", "hessian")
+
+
+def test_sums_along_rows_are_products_with_ones() -> None:
+    code = text_of("-sum(Y .* log(softmax(X W)))", "X: n x d; W: d x k; Y: n x k", "W", "hvp")
+    assert "ones_k = np.ones(k, dtype)" in code and "sums = np.dot(Y, ones_k)" in code

@@ -194,12 +194,13 @@ class FunctionBody:
         return self._buffer(Buffer(name, True), a)
 
     def _ones(self, d: Dim) -> str:
-        """A vector of ones, which the workspace has."""
-        if not self.workspace:
-            return ""
+        """A vector of ones: that of the workspace, where there is one."""
         name = self.names.ones_of(d)
         if name not in self.ones:
             self.ones.add(name)
+            if not self.workspace:
+                self.views.append(f"{name} = np.ones({size(d, self.names.sizes)}, dtype)")
+                return name
             self.fields[name] = ((d,), "ones")
             self.views.append(f"{name} = ones(ws.{name}, {size(d, self.names.sizes)}, dtype)")
         return name
