@@ -560,9 +560,8 @@ def _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, ws):
 def _backward(cache, wrt, last=True):
     # where the cache is used for the last time, parts of it are overwritten
     ws, Ui, Uf, Uo, Ug, V, T, n, m, dtype, h, c, x_rows, i, f, o, g, a, R = cache
-    V_bar = Wi_bar = Ui_bar = bi_bar = Wf_bar = Uf_bar = bf_bar = Wo_bar = Uo_bar = bo_bar = (
-        Wg_bar
-    ) = Ug_bar = bg_bar = None
+    V_bar = Wi_bar = Ui_bar = bi_bar = Wf_bar = Uf_bar = bf_bar = Wo_bar = Uo_bar = bo_bar = None
+    Wg_bar = Ug_bar = bg_bar = None
     # P_bar = -2 R / n : n x k
     P_bar = np.multiply(R, -2 / n, out=ws.P_bar)
     if wrt is None or "V" in wrt:

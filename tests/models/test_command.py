@@ -12,8 +12,10 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import black
 import pytest
 
+import mcalc
 from mcalc.cli import run
 from tests.models.harness import SHIPPED, subject
 
@@ -253,6 +255,19 @@ def test_the_check_finds_a_wrong_gradient(folder: Path) -> None:
     done = subprocess.run([sys.executable, "wrong.py"], capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
     assert "a gradient differs" in done.stderr
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, "deep"])
+def test_texts_are_formatted_as_black_does(name: str) -> None:
+    made = mcalc.generate("deep_mlp", sizes={"L": 20}) if name == "deep" else subject(name).made
+    assert made.text == black.format_str(made.plain, mode=black.Mode(line_length=100))
+
+
+def test_names_that_are_none_fit_lines() -> None:
+    text = mcalc.generate("deep_mlp", sizes={"L": 30}).text
+    chains = [line for line in text.splitlines() if re.match(r" +\w+ = .*\bW_bar.* = None$", line)]
+    assert len(chains) > 1 and all(70 < len(line) <= 100 for line in chains[:-1])
+    assert len(re.findall(r"W_bar\d+ =", "".join(chains))) == 30
 
 
 def test_texts_are_formatted() -> None:

@@ -18,6 +18,7 @@ from mcalc.backends.numpy.buffers import tree
 from mcalc.backends.numpy.emit import viewed
 from mcalc.backends.numpy.guards import Guards, guards_of
 from mcalc.backends.numpy.identifiers import RESERVED, identifier
+from mcalc.backends.numpy.layout import none_of
 from mcalc.backends.numpy.model_arguments import Given, arguments_checked, axes_of, dimensions_of
 from mcalc.backends.numpy.model_frame import Case, Frame
 from mcalc.backends.numpy.model_outputs import is_read, output_symbols, statements_of_outputs
@@ -193,8 +194,7 @@ class ModelWriter:
         backward.stacked.update(forward.stacked)
         backward_lines = backward.write()
         returned = self._gradients(backward, results, names, guarded, _placed(found, names))
-        head = [f"{' = '.join(guarded)} = None"] if guarded else []
-        backward_lines = [*head, *backward_lines, f"return Gradients({', '.join(returned)})"]
+        backward_lines = [*none_of(guarded), *backward_lines, f"return Gradients({', '.join(returned)})"]
         used = self._free(backward_lines) - set(_assigned(backward_lines, (), {}))
         known = _assigned(forward_lines, [p.python for g in self.given for p in g.pieces], self.sizes)
         cache = [n for n in known if n in used and n != "ws"]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mcalc.algebra.expr import Expr
 from mcalc.backends.numpy.guards import LOSS, Guards, guards_of
+from mcalc.backends.numpy.layout import none_of
 from mcalc.backends.numpy.rows import Known, Rows, RowsWriter
 from mcalc.backends.numpy.spelling import Names
 from mcalc.model.ir import Range
@@ -75,7 +76,7 @@ def rows_of(
         f"if not {writer.length}:",
         f"    loss, cache = _forward({called}, ws)",
         "    return loss, _backward(cache, wrt)",
-        *([f"{' = '.join(undefined)} = None"] if undefined else []),
+        *none_of(undefined),
         *body,
         f"return float({value}), Gradients({gradients})",
     ]

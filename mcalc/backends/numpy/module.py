@@ -6,15 +6,14 @@ In: a `Module`, or the text of one; out: text that passed the whitelist, formatt
 from __future__ import annotations
 
 import ast
-import gc
 import linecache
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.resources import files
 from types import ModuleType
 from typing import Any
 
-from mcalc.backends.numpy.emit import WIDTH, Module
+from mcalc.backends.numpy.emit import Module
+from mcalc.backends.numpy.layout import laid_out
 from mcalc.backends.numpy.whitelist import check_module
 from mcalc.errors import InternalError
 
@@ -51,32 +50,16 @@ def framed(template: str, **context: object) -> str:
 
 
 def formatted_text(rough: str) -> str:
-    """A text formatted by black, and checked."""
-    import black
-
-    with _uncollected():
-        text: str = black.format_str(rough, mode=black.Mode(line_length=WIDTH))
-    if _code(text) != _code(rough):
+    """A text formatted as black formats it, and checked."""
+    before = ast.parse(rough)
+    text = laid_out(rough, before)
+    if _code(check_module(text)) != _code(before):
         raise InternalError("formatting changed the generated code")
-    check_module(text)
     return text
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No garbage collection: black's trees all live until it is done, and each collection would walk them again."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()
-
-
-def _code(text: str) -> str:
-    """The syntax tree without docstrings, whose indentation black may change."""
-    tree = ast.parse(text)
+def _code(tree: ast.Module) -> str:
+    """The text of a syntax tree without its docstrings, which it loses: black may change their indentation."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]
