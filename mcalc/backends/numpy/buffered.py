@@ -8,6 +8,7 @@ never written to, and what is given back is new memory.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import symbol
@@ -17,11 +18,12 @@ from mcalc.backends.numpy.body import FunctionBody
 from mcalc.backends.numpy.helpers import USES
 from mcalc.backends.numpy.spelling import Names
 from mcalc.model.ir import Define
+from mcalc.program.arrangement import arranged, paired
 from mcalc.program.chains import orders_left_open
 from mcalc.program.ir import Array
 from mcalc.program.names import Namer
 from mcalc.program.plan import plan
-from mcalc.program.procedure import Block, lower_procedure
+from mcalc.program.procedure import Block, Cell, Procedure, lower_procedure
 from mcalc.program.scalars import scalars_placed
 from mcalc.program.schedule import base
 
@@ -45,17 +47,41 @@ def buffered(
     cells = [cell for block in procedure.blocks for cell in block.cells]
     b = procedure.builder
     placed = orders_left_open(b, scalars_placed(b, [cell.array for cell in cells]))
-    for cell, a in zip(cells, placed, strict=True):
-        cell.array = a
-    procedure.blocks = [Block(_PHASE, None, cells)]
     names = Names({**symbols, **{t: label for label, t in targets.items()}}, {}, dict(sizes), {}, frozenset(), taken)
-    found = plan(procedure, {}, Namer(taken), lambda e, r: names.symbols[e])
-    arrays = {cell.target: cell.array for cell in cells}
-    results = {label: arrays[t] for label, t in targets.items()}
-    kept = {base(a) for a in results.values()}
-    body = FunctionBody(found, Memory(found, {}, set()), names, _PHASE, kept, workspace=False)
+    plain = _Arranged(procedure, names, [cell.target for cell in cells], placed)
+    found, pairs = paired(b, placed)
+    best = (
+        min(plain, _Arranged(procedure, names, plain.targets, found, pairs), key=lambda p: p.peak) if pairs else plain
+    )
+    results = {label: best.arrays[t] for label, t in targets.items()}
+    memory = Memory(best.plan, {}, set())
+    body = FunctionBody(best.plan, memory, names, _PHASE, best.kept, workspace=False)
     lines = body.write()
     return Body(lines, _returned(body, results), frozenset(USES.get(op, op) for op in body.statements.helpers))
+
+
+class _Arranged:
+    """The plan of arrays, its lines in an order that needs little memory, and how much that is.
+
+    `parts` are arrays below them that get a name.
+    """
+
+    def __init__(
+        self,
+        procedure: Procedure,
+        names: Names,
+        targets: Sequence[Expr | None],
+        found: Sequence[Array],
+        parts: Sequence[Array] = (),
+    ) -> None:
+        self.targets = targets
+        self.arrays = dict(zip(targets, found, strict=True))
+        self.kept = {base(a) for a in found}
+        cells = [*(Cell(a, t) for t, a in self.arrays.items()), *map(Cell, parts)]
+        blocks = [Block(_PHASE, None, cells)]
+        self.plan = plan(replace(procedure, blocks=blocks), {}, Namer(set(names.taken)), lambda e, r: names.symbols[e])
+        (section,) = self.plan.sections
+        section.lines, self.peak = arranged(section.lines, self.plan.names, self.kept, procedure.builder.typical)
 
 
 def _target(label: str, e: Expr, taken: Iterable[Expr]) -> Expr:
