@@ -215,3 +215,15 @@ def test_long_chains_have_one_order_and_are_written_at_once():
     product = np.linalg.multi_dot(given_)
     assert loss == pytest.approx(np.sum(product**2))
     np.testing.assert_allclose(gradients.W0, 2 * product @ np.linalg.multi_dot(given_[1:]).T)
+
+
+def test_each_cache_keeps_its_order(chain):
+    data = []
+    for smallest in (0, 2, 4):
+        sizes = [LARGE] * 5
+        sizes[smallest] = 2
+        data.append(matrices(sizes))
+    caches = [chain.forward(*given_)[1] for given_ in data]
+    for given_, cache in reversed(list(zip(data, caches, strict=True))):
+        for got, want in zip(chain.backward(cache), expected(*given_)[1], strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-10)
