@@ -28,6 +28,8 @@ _SMOOTH = frozenset({*FUNCTIONS, "softmax", "logsumexp", "max", "min", "maxall",
 _CURVED = frozenset({"norm", "norm1", "det", "logdet", "pow", "power", "hpow", "hpower"})
 """Operators whose argument is named where it holds a product."""
 _BILINEAR = frozenset({"mul", "had", "hdiv", "div", "kron"})
+_TOGETHER = frozenset([("log", "cosh")])
+"""A function of a function whose derivative is short: that of log(cosh(x)) is tanh(x)."""
 _CONSTANT = frozenset({"eq", "ge", "gt", "le", "lt", "sign"})
 
 
@@ -120,6 +122,8 @@ class Splitter:
         if arg not in self.moving or node.op in _CONSTANT or (node.op == "pow" and inside.op == "norm"):
             return
         if node.op == "expm" and self._is_multiple(arg):
+            return
+        if (node.op, inside.op) in _TOGETHER and self.count.get(inside, 0) == 1:
             return
         if self._simple(inside) or (node.op in _CURVED and inside not in self.heavy):
             return

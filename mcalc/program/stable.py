@@ -160,6 +160,9 @@ def _log(e: Expr) -> Expr | None:
             return app("logdet", x.args[0])
         case "abs" if x.args[0].op == "det":
             return app("logdet", x.args[0].args[0])
+        case "cosh":
+            u = x.args[0]
+            return add(app("softplus", mul(number(2), u)), neg(u), neg(app("log", number(2))))
         case "sum" if x.args[0].op == "exp":
             return app("logsumexp", x.args[0].args[0], attrs=x.attrs)
         case "add":

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, fold, make
-from mcalc.algebra.operators import T, add, app, eye, hdiv, inv, mul, neg, number, ones, sub
+from mcalc.algebra.operators import T, add, app, eye, had, hdiv, inv, mul, neg, number, ones, sub
 from mcalc.algebra.shape import ONE, SCALAR
 from mcalc.simplify.normal_form import Rewrite
 
@@ -74,10 +74,23 @@ def _sigmoid(e: Expr) -> Expr | None:
     top, bottom = e.args
     x = _one_plus_exp(bottom)
     if x is None:
+        return _tanh(top, bottom)
+    if top.op == "exp" and top.args[0] is x:
+        return app("sigmoid", x)
+    value = app("sigmoid", x.args[0] if x.op == "neg" else neg(x))
+    if _is(top, 1):
+        return value
+    return mul(top, value) if top.is_scalar or value.is_scalar else had(top, value)
+
+
+def _tanh(top: Expr, bottom: Expr) -> Expr | None:
+    """tanh(x) of (exp(x) - exp(-x)) ./ (exp(x) + exp(-x))."""
+    if top.op != "add" or bottom.op != "add" or len(top.args) != 2 or len(bottom.args) != 2:
         return None
-    if _is(top, 1) and x.op == "neg":
-        return app("sigmoid", x.args[0])
-    return app("sigmoid", x) if top.op == "exp" and top.args[0] is x else None
+    first, second = bottom.args
+    if top.args[0] is not first or top.args[1] is not neg(second) or first.op != "exp" or second.op != "exp":
+        return None
+    return app("tanh", first.args[0]) if second.args[0] is neg(first.args[0]) else None
 
 
 def _sigmoid_power(e: Expr) -> Expr | None:
@@ -239,6 +252,8 @@ IDENTITIES: tuple[Identity, ...] = (
     Identity("softplus",                "log(1 + exp(x))",       "softplus(x)",         "Dugas et al. 2001",                  ("log",), _softplus),
     Identity("softplus",                "log1p(exp(x))",         "softplus(x)",         "Dugas et al. 2001",                  ("log1p",), _softplus_log1p),
     Identity("sigmoid",                 "1 ./ (1 + exp(-x))",    "sigmoid(x)",          "McCullagh & Nelder",                 ("div", "hdiv"), _sigmoid),
+    Identity("sigmoid",                 "y ./ (1 + exp(-x))",    "y .* sigmoid(x)",     "McCullagh & Nelder",                 ("div", "hdiv"), _sigmoid),
+    Identity("hyperbolic tangent",      "(exp(x) - exp(-x)) ./ (exp(x) + exp(-x))", "tanh(x)", "definition",                  ("div", "hdiv"), _sigmoid),
     Identity("sigmoid",                 "(1 + exp(-x)).^-1",     "sigmoid(x)",          "McCullagh & Nelder",                 ("pow", "hpow"), _sigmoid_power),
     Identity("softmax",                 "exp(x) / sum(exp(x))",  "softmax(x)",          "Bishop, PRML (4.62)",                ("div",), _softmax),
     Identity("log of a sigmoid",        "log(sigmoid(x))",       "-softplus(-x)",       "log(1/(1 + exp(-x)))",               ("log",), _log_sigmoid),

@@ -182,6 +182,12 @@ VECTOR: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "minus log of sigmoid": ("loss = -sum(log(sigmoid(z)))", lambda z: -log(sigmoid(z)).sum()),
     "log of 1 - sigmoid": ("loss = -sum(log(1 - sigmoid(z)))", lambda z: -log(1 - sigmoid(z)).sum()),
     "sigmoid, spelled out": ("loss = sum(1 ./ (1 + exp(-z)))", lambda z: sigmoid(z).sum()),
+    "swish, spelled out": ("loss = sum(z ./ (1 + exp(-z)))", lambda z: (z * sigmoid(z)).sum()),
+    "a multiple of 1 - sigmoid": ("loss = sum(3 z ./ (1 + exp(z)))", lambda z: (3 * z * sigmoid(-z)).sum()),
+    "tanh, spelled out": (
+        "loss = sum((exp(z) - exp(-z)) ./ (exp(z) + exp(-z)))", lambda z: (2 * sigmoid(2 * z) - 1).sum()
+    ),
+    "log of cosh": ("loss = sum(log(cosh(z)))", lambda z: log((exp(z) + exp(-z)) / 2).sum()),
     "minus log of sigmoid, named": ("p = sigmoid(z)\nloss = -sum(log(p))", lambda z: -log(sigmoid(z)).sum()),
     "cross-entropy of two classes": (
         "p = sigmoid(X w)\nt = (1 + y) / 2\nloss = -sum(t .* log(p) + (1 - t) .* log(1 - p))",
