@@ -364,14 +364,19 @@ def test_results_do_not_share_memory() -> None:
 
 
 @pytest.mark.parametrize("on", [True, False])
-def test_formatting_leaves_the_garbage_collector_as_it_was(on: bool) -> None:
+def test_formatting_leaves_the_garbage_collector_as_it_was(on: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> str:
+        assert not gc.isenabled()
+        raise ValueError("cannot parse")
+
     before = gc.isenabled()
     (gc.enable if on else gc.disable)()
     try:
-        assert formatted_text("x=(1)") == "x = 1\n"
+        assert formatted_text("x=(1\n)") == "x = 1\n"
         assert gc.isenabled() == on
-        with pytest.raises(Exception, match="parse"):
-            formatted_text("x = (")
+        monkeypatch.setattr("black.format_str", fails)
+        with pytest.raises(ValueError, match="parse"):
+            formatted_text("x = (1\n)")
         assert gc.isenabled() == on
     finally:
         (gc.enable if before else gc.disable)()
