@@ -17,7 +17,7 @@ def derived(text: str, where: str, wrt: str, kind: str = "hvp") -> mcalc.Derivat
 
 
 def test_an_order_that_may_lose_much_is_chosen_at_the_call() -> None:
-    assert "np.linalg.multi_dot([D, W, W.T], out=XV1)" in derived(*NETWORK).python()
+    assert "np.linalg.multi_dot([D, W, W.T]" in derived(*NETWORK).python()
 
 
 def test_a_product_that_is_read_twice_is_no_part_of_one() -> None:
