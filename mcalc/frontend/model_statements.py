@@ -339,6 +339,10 @@ def _outputs(piece: Piece, kind: str) -> Outputs:
 def _function(piece: Piece) -> FunctionText:
     found = _FUNCTION.match(piece.text)
     assert found is not None
+    if "," in found[2]:
+        place = piece.part(found.start(2), found.end(2)).span
+        hint = "an elementwise function is defined by f(t) = EXPRESSION; other formulas are definitions, NAME = …"
+        raise ParseError(f"{found[1]} has one argument, a scalar", place, hint=hint)
     return FunctionText(_head(piece.part(found.start(1), found.end(1))), piece)
 
 

@@ -132,6 +132,7 @@ WRONG: dict[str, str] = {
     "an identity without size": "model m\nparam w : n\nloss = sum(I)\n",
     "a function of a later function": "model m\nparam w : n\nf(x)=g(x)\ng(x)=x\nloss=sum(f(w))\n",
     "a function of another system": "model m\nparam w : n\nloss = sum(loggamma(w))\n",
+    "a function of two arguments": "model m\nparam w : n\nf(s, t) = s t\nloss = sum(f(w, w))\n",
     "a function in the syntax of Python": "model m\nparam w : n\ndef f(t): return t\nloss = sum(f(w))\n",
     "a property by another name": "model m\nparam S : n x n positive definite\nloss = tr(S)\n",
     "a bias without its ones": "model m\ninput X : n x d\nparam W : d x k\nparam b : 1 x k\nloss = sum(X W + b)\n",
