@@ -61,9 +61,8 @@ class RowPlan:
     n: Dim
     plan: Plan
     kinds: Mapping[Array, str]
-    loss: Array
     results: Mapping[Expr, Array]
-    """The gradients by their symbols."""
+    """The loss and the gradients, or other results, by their symbols."""
     data: tuple[Array, ...]
     """The arguments that are read in blocks of rows."""
 
@@ -80,20 +79,19 @@ class RowPlan:
 
     @property
     def whole(self) -> set[Array]:
-        """The gradients that have a row for each row of the data."""
+        """The results that have a row for each row of the data."""
         return {a for a in self.results.values() if self.kinds[a] == ROW and a.op != "arg"}
 
 
 def row_plan(
     procedure: Procedure,
-    loss: tuple[Expr, Array],
     results: Mapping[Expr, Array],
     inputs: Collection[Expr],
     namer: Namer,
     named: Callable[[Expr, Range | None], str],
 ) -> RowPlan | None:
-    """The plan of the loss and the gradients as sums over the rows of the data, where they are."""
-    roots = [loss[1], *results.values()]
+    """The plan of the results as sums over the rows of the data, where they are; `inputs` are symbols of the data."""
+    roots = list(results.values())
     matrices = [a for a in arrays(*roots) if a.op == "arg" and a.rank == 2 and procedure.leaves[a] in inputs]
     lengths = {a.shape[0] for a in matrices if a.shape[0].number is None}
     for n in sorted(lengths, key=lambda d: (-nominal(d, procedure.builder.typical), str(d))):
@@ -102,14 +100,13 @@ def row_plan(
         data = [a for a in arrays(*pulled) if a.op == "arg" and kinds is not None and kinds[a] == ROW]
         if kinds is None or not _pays(pulled, kinds):
             continue
-        gradients = dict(zip(results, pulled[1:], strict=True))
-        cells = {loss[0]: pulled[0], **gradients}
+        cells = dict(zip(results, pulled, strict=True))
         blocks = _blocks(cells, kinds)
         if blocks is None:
             continue
         made = Procedure(procedure.builder, blocks, procedure.leaves, procedure.bound, {})
         found = plan(made, {}, namer, named)
-        return RowPlan(n, found, kinds, pulled[0], gradients, tuple(data))
+        return RowPlan(n, found, kinds, cells, tuple(data))
     return None
 
 

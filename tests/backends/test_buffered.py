@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -144,3 +145,38 @@ def test_signs_of_outer_products_belong_to_vectors() -> None:
 def test_sums_along_rows_are_products_with_ones() -> None:
     code = text_of("-sum(Y .* log(softmax(X W)))", "X: n x d; W: d x k; Y: n x k", "W", "hvp")
     assert "ones_k = np.ones(k, dtype)" in code and "sums = np.dot(Y, ones_k)" in code
+
+
+BY_ROWS = [
+    ("sum(softplus(X w)) - y^T X w", "X: n x d; w: d; y: n", "w", "hessian"),
+    ("sum(softplus(X w)) - y^T X w + t w^T w", "X: n x d; w: d; y: n; t: scalar", "w", "hvp"),
+    ("-sum(Y .* log(softmax(X W)))", "X: n x d; W: d x k; Y: n x k", "W", "hvp"),
+    ("sum(log(1 + (X w - y).^2)) / n", "X: n x d; w: d; y: n", "w", "hvp"),
+]
+
+
+@pytest.mark.parametrize("case", BY_ROWS, ids=lambda c: f"{c[3]} {c[0]}")
+def test_blocks_of_rows(case: tuple[str, str, str, str]) -> None:
+    symbols, made = functions(*case)
+    module = made[buffered].__globals__
+    assert "F_by_rows" in module
+    module["rows_of_block"] = lambda *sizes: 40
+    sizes = {**SIZES, "n": 93}
+    for dtype, tolerance in ((np.float64, 1e-11), (np.float32, 1e-3)):
+        given = values_of(symbols, dtype, sizes)
+        expected = made[formulas](*given)
+        for arguments in (given, [*map(spread_out, given)]):
+            result = made[buffered](*arguments)
+            assert result.dtype == dtype
+            np.testing.assert_allclose(result, expected, atol=tolerance * np.abs(expected).max())
+
+
+def test_large_data_leave_no_copy() -> None:
+    symbols, made = functions(*BY_ROWS[0])
+    X, w, y = values_of(symbols, np.float64, {"n": 20000, "d": 20})
+    made[buffered](X, w, y)
+    tracemalloc.start()
+    made[buffered](X, w, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < X.nbytes / 2

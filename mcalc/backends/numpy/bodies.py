@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mcalc.algebra.expr import Expr
+from mcalc.backends.numpy.statements import Statements
 from mcalc.program.ir import Array
 
 VIEWING = frozenset(["T", "flat", "row", "column", "entry", "diagonal_of"])
@@ -21,12 +22,30 @@ class Body:
     lines: Sequence[str]
     returned: Mapping[str, str]
     helpers: frozenset[str]
+    rows: RowPass | None = None
+    """The same in one pass over the data, for large data."""
 
     @property
     def names(self) -> set[str]:
         """The names that the lines and the returned texts read."""
         code = "\n".join(["pass", *self.lines, *self.returned.values()])
-        return {n.id for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Name)}
+        found = {n.id for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Name)}
+        return found if self.rows is None else {*found, *self.rows.body.names, *self.rows.sizes}
+
+
+@dataclass(frozen=True, slots=True)
+class RowPass:
+    """A body that takes the data in blocks of rows."""
+
+    body: Body
+    data: str
+    """The argument that is largest."""
+    length: str
+    """The name of the number of rows of a block."""
+    helper: str
+    """The function of the module that tells this number."""
+    sizes: tuple[str, ...]
+    """The dimensions that the helper reads."""
 
 
 class Writer(Protocol):
@@ -47,6 +66,19 @@ class Writer(Protocol):
         outputs that are derivatives (conventions at kinks); names in `taken` are not used for temporaries. Raises
         NotSupported where an operator has no NumPy form.
         """
+
+
+def returned(statements: Statements, results: Mapping[str, Array]) -> dict[str, str]:
+    """Names and short texts; a copy of what would share memory with an argument or with an output before."""
+    texts: dict[str, str] = {}
+    owners: set[Array] = set()
+    for label, a in results.items():
+        owner = viewed(a)
+        text = statements.text(a)
+        shared = a.rank and (owner.op == "arg" or owner in owners)
+        texts[label] = f"{text.atom}.copy()" if shared else text.code
+        owners.add(owner)
+    return texts
 
 
 def viewed(a: Array) -> Array:

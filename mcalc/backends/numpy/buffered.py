@@ -13,8 +13,9 @@ from dataclasses import replace
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import symbol
 from mcalc.backends.numpy.aliases import Memory
-from mcalc.backends.numpy.bodies import Body, viewed
+from mcalc.backends.numpy.bodies import Body, returned
 from mcalc.backends.numpy.body import FunctionBody
+from mcalc.backends.numpy.derivative_rows import row_pass
 from mcalc.backends.numpy.helpers import USES
 from mcalc.backends.numpy.spelling import Names
 from mcalc.model.ir import Define
@@ -46,18 +47,22 @@ def buffered(
     procedure = lower_procedure({"value": values, "derivatives": others}, {}, list(targets.values()))
     cells = [cell for block in procedure.blocks for cell in block.cells]
     b = procedure.builder
-    placed = orders_left_open(b, scalars_placed(b, [cell.array for cell in cells]))
+    scaled = scalars_placed(b, [cell.array for cell in cells])
+    placed = orders_left_open(b, scaled)
     names = Names({**symbols, **{t: label for label, t in targets.items()}}, {}, dict(sizes), {}, frozenset(), taken)
     plain = _Arranged(procedure, names, [cell.target for cell in cells], placed)
     found, pairs = paired(b, placed)
     best = (
         min(plain, _Arranged(procedure, names, plain.targets, found, pairs), key=lambda p: p.peak) if pairs else plain
     )
+    sums = {cell.target: a for cell, a in zip(cells, scaled, strict=True) if cell.target is not None}
+    rows = row_pass(procedure, names, sums, best.plan.names)
     results = {label: best.arrays[t] for label, t in targets.items()}
     memory = Memory(best.plan, {}, set())
     body = FunctionBody(best.plan, memory, names, _PHASE, best.kept, workspace=False)
     lines = body.write()
-    return Body(lines, _returned(body, results), frozenset(USES.get(op, op) for op in body.statements.helpers))
+    texts = returned(body.statements, results)
+    return Body(lines, texts, frozenset(USES.get(op, op) for op in body.statements.helpers), rows)
 
 
 class _Arranged:
@@ -90,16 +95,3 @@ def _target(label: str, e: Expr, taken: Iterable[Expr]) -> Expr:
     while name in others:
         name += "_"
     return symbol(name, e.shape)
-
-
-def _returned(body: FunctionBody, results: Mapping[str, Array]) -> dict[str, str]:
-    """Names and short texts; a copy of what would share memory with an argument or with an output before."""
-    texts: dict[str, str] = {}
-    owners: set[Array] = set()
-    for label, a in results.items():
-        owner = viewed(a)
-        text = body.statements.text(a)
-        shared = a.rank and (owner.op == "arg" or owner in owners)
-        texts[label] = f"{text.atom}.copy()" if shared else text.code
-        owners.add(owner)
-    return texts

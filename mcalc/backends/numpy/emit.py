@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import shape_text
 from mcalc.backends.numpy.arguments import Piece, convert, read_sizes, shapes_table
-from mcalc.backends.numpy.bodies import Body, Writer, viewed
+from mcalc.backends.numpy.bodies import Body, RowPass, Writer, viewed
 from mcalc.backends.numpy.buffered import buffered
 from mcalc.backends.numpy.comments import safe
 from mcalc.backends.numpy.formulas import WIDTH, formulas
@@ -22,6 +22,7 @@ from mcalc.backends.numpy.helpers import CHECKED, EXPECT, HELPERS, with_needs
 from mcalc.backends.numpy.identifiers import RESERVED, identifiers
 from mcalc.backends.numpy.model_arguments import pieces_checked
 from mcalc.backends.numpy.model_helpers import WITH_OUT
+from mcalc.backends.numpy.rows import NAMES as ROW_NAMES
 from mcalc.program.procedure import stored
 
 TUPLES = {
@@ -68,7 +69,7 @@ def module_of(
 
     `returns` says what it gives back: labels, or (label, labels) for a named tuple.
     """
-    taken: set[str] = {*outputs, name, "plain"}
+    taken: set[str] = {*outputs, name, f"{name}_by_rows", "plain", *ROW_NAMES}
     python = identifiers((s.name for s in arguments), taken)
     dims = dict.fromkeys(n for s in arguments for d in s.shape for n in d.names())
     for e in outputs.values():
@@ -76,16 +77,19 @@ def module_of(
     sizes = identifiers(dims, taken)
     named = [(python[s.name], s) for s in arguments]
     body = write(outputs, arguments=named, sizes=sizes, derivatives=derivatives, taken=taken | RESERVED | HELPER_NAMES)
-    imports, blocks = _brought(body.helpers, {} if write is formulas else WITH_OUT)
+    used = body.helpers | (body.rows.body.helpers if body.rows is not None else frozenset())
+    imports, blocks = _brought(used, {} if write is formulas else WITH_OUT)
     if any(not isinstance(r, str) for r in returns):
         imports.insert(0, "from typing import NamedTuple\n")
         blocks.append(_tuple_class(returns))
-    lines = _body(body, named, sizes, brief=write is formulas)
+    lines = _body(name, body, named, sizes, brief=write is formulas)
     function = [f"def {name}({', '.join(p for p, _ in named)}):"]
     function += _docstring(summary, named, sizes)
     function += [f"    {line}" if line else "" for line in lines]
     function.append(f"    return {', '.join(_given_back(r, body) for r in returns)}")
     blocks.append("\n".join(function))
+    if body.rows is not None:
+        blocks += [_by_rows(name, body.rows, named, sizes, returns), body.rows.helper.strip()]
     helpers = [CHECKED.strip()] if arguments else []
     helpers += [EXPECT.strip()] if any(line.lstrip().startswith("expect(") for line in lines) else []
     return Module(
@@ -104,15 +108,53 @@ def _brought(used: frozenset[str], own: Mapping[str, str]) -> tuple[list[str], l
     return ["import numpy as np", *(helper.imports for helper in others if helper.imports)], blocks
 
 
-def _body(body: Body, named: Sequence[tuple[str, Expr]], sizes: Mapping[str, str], brief: bool) -> list[str]:
+def _body(name: str, body: Body, named: Sequence[tuple[str, Expr]], sizes: Mapping[str, str], brief: bool) -> list[str]:
     """The lines between the docstring and the return, not indented; `brief` is how arguments are checked."""
     pieces = [Piece(name, name, stored(e)) for name, e in named]
     lines = _converted(body, named, pieces, sizes) if brief else _checked(body, named, pieces, sizes)
+    if body.rows is not None:
+        rows, length = body.rows, body.rows.length
+        call = ", ".join([*_read(rows, named, sizes), length])
+        lines.append(f"{length} = rows_of_block({', '.join([*rows.sizes, f'{rows.data}.itemsize'])})")
+        lines += [f"if {length}:", f"    return {name}_by_rows({call})"]
     if lines:
         lines.append("")
-    for line in body.lines:
-        lines += _wrapped(line, "") if line.startswith("#") else [line]
-    return lines
+    return [*lines, *_commented(body.lines)]
+
+
+def _commented(lines: Sequence[str]) -> list[str]:
+    """The lines, comments broken where they are long."""
+    found: list[str] = []
+    for line in lines:
+        text = line.lstrip()
+        found += _wrapped(text, line[: len(line) - len(text)]) if text.startswith("#") else [line]
+    return found
+
+
+def _read(rows: RowPass, named: Sequence[tuple[str, Expr]], sizes: Mapping[str, str]) -> list[str]:
+    """The arguments of the pass over rows: what it reads of the arguments and the dimensions."""
+    return [p for p in (*(p for p, _ in named), *sizes.values(), "dtype") if p in rows.body.names]
+
+
+def _by_rows(
+    name: str,
+    rows: RowPass,
+    named: Sequence[tuple[str, Expr]],
+    sizes: Mapping[str, str],
+    returns: Sequence[str | tuple[str, Sequence[str]]],
+) -> str:
+    """The function that takes the data in blocks of rows."""
+    lines = [
+        f'"""`{name}` in one pass over {rows.data}, a block of rows at a time.',
+        "",
+        "Each block is used by all products while it is in the cache: comments name whole matrices, the code has the",
+        "rows of a block.",
+        '"""',
+        *_commented(rows.body.lines),
+        f"return {', '.join(_given_back(r, rows.body) for r in returns)}",
+    ]
+    head = f"def {name}_by_rows({', '.join([*_read(rows, named, sizes), rows.length])}):"
+    return "\n".join([head, *(f"    {line}" if line else "" for line in lines)])
 
 
 def _converted(

@@ -51,17 +51,17 @@ def rows_of(
         return names.symbols[e]
 
     namer: Namer = Known(names.taken, found.names)
-    rows = row_plan(found.procedure, (loss[0], loss[1]), arrays, inputs, namer, named)
+    rows = row_plan(found.procedure, {loss[0]: loss[1], **arrays}, inputs, namer, named)
     if rows is None:
         return None
-    guards = _guards(rows, owners)
+    guards = _guards(rows, loss[0], owners)
     undefined = guards.undefined
     writer = RowsWriter(rows, names, guards.conditions, shared)
     data = writer.largest(arguments)
     if not data:
         return None
     body = writer.write()
-    value = writer.statements.text(rows.loss).code
+    value = writer.statements.text(rows.results[loss[0]]).code
     gradients = ", ".join(returned(writer, rows.results, undefined))
     block, sizes = writer.block_text()
     called = ", ".join(arguments)
@@ -86,12 +86,12 @@ def rows_of(
     return Rows(n, data, lines, block, sizes, writer.fields, whole, writer.statements.helpers)
 
 
-def _guards(found: RowPlan, owners: Mapping[Expr, str]) -> Guards:
+def _guards(found: RowPlan, loss: Expr, owners: Mapping[Expr, str]) -> Guards:
     parameters = list(dict.fromkeys(owners.values()))
-    needs: dict[Array, set[str]] = {base(found.loss): {*parameters, LOSS}}
+    needs: dict[Array, set[str]] = {base(found.results[loss]): {*parameters, LOSS}}
     finals = {base(a) for a in found.results.values()}
-    for e, a in found.results.items():
-        needs.setdefault(base(a), set()).add(owners[e])
+    for e, owner in owners.items():
+        needs.setdefault(base(found.results[e]), set()).add(owner)
     _, _, after = found.plan.sections
     lines = [line for section in found.plan.sections for line in section.lines]
     return guards_of(

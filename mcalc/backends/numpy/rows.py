@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from mcalc.algebra.shape import Dim
 from mcalc.backends.numpy.buffers import Buffer, buffers
@@ -104,9 +105,15 @@ class RowsWriter:
     """
 
     def __init__(
-        self, found: RowPlan, names: Names, guards: Mapping[int, str], shared: Mapping[str, tuple[Axes, str]]
+        self,
+        found: RowPlan,
+        names: Names,
+        guards: Mapping[int, str] = MappingProxyType({}),
+        shared: Mapping[str, tuple[Axes, str]] = MappingProxyType({}),
+        workspace: bool = True,
     ) -> None:
         self.found = found
+        self.workspace = workspace
         self.shared = shared
         self.sums, self.whole = found.sums, found.whole
         self.names = names
@@ -153,7 +160,7 @@ class RowsWriter:
             buffer = found.get(line.array)
             place = "" if buffer is None else buffer.name
             if buffer is not None and buffer.fresh:
-                place = f"ws.{self._field(place, line.array.shape, line.array.kind)}"
+                place = f"ws.{self._field(place, line.array.shape, line.array.kind)}" if self.workspace else ""
             code = self.statements.write(line.array, Target(line.name, place, scratch=self._scratch))
             written.append((self.guards.get(id(line), ""), [note(line, self.shown), *code]))
         return guarded(written)
@@ -221,6 +228,9 @@ class RowsWriter:
         if not a.rank:
             self.spaces.append(f"{line.name} = 0.0")
             return
+        if not self.workspace:
+            self.spaces.append(f"{line.name} = np.zeros({axes_text(a.shape, self.names.sizes)}, dtype)")
+            return
         self.spaces.append(f"{line.name} = {self._space(line.name, a)}")
         self.spaces.append(f"{line.name}[...] = 0")
 
@@ -244,7 +254,10 @@ class RowsWriter:
     def _space(self, name: str, a: Array, rows: str = "") -> str:
         kind = "bool" if a.kind == "bool" else "dtype"
         sizes = {**self.names.sizes, **({self.found.n.names()[0]: rows} if rows else {})}
-        return f"space(ws.{self._field(name, a.shape, a.kind)}, {axes_text(a.shape, sizes)}, {kind})"
+        shape = axes_text(a.shape, sizes)
+        if not self.workspace:
+            return f"np.empty({shape}, {kind})"
+        return f"space(ws.{self._field(name, a.shape, a.kind)}, {shape}, {kind})"
 
     def _block_space(self, name: str, a: Array) -> None:
         self.spaces.append(f"{name} = {self._space(name, a, self.length)}")
@@ -255,7 +268,8 @@ class RowsWriter:
         name = self.names.ones_of(d)
         if name not in self.ones:
             count = self.length if d is self.found.n else size(d, self.names.sizes)
-            self.ones[name] = f"{name} = ones(ws.{name}, {count}, dtype)"
+            made = f"ones(ws.{name}, {count}, dtype)" if self.workspace else f"np.ones({count}, dtype)"
+            self.ones[name] = f"{name} = {made}"
             self.fields[name] = ((d,), "ones")
             if d is self.found.n:
                 self.trimmed[name] = (d,)
