@@ -69,6 +69,13 @@ def test_latex_is_balanced(case: str) -> None:
 NOTE = "f is convex: the Hessian is positive semidefinite"
 
 
+def test_a_hessian_vector_product_is_labelled_with_its_directions() -> None:
+    alone = mcalc.derive("sum(tanh(X W) V)", wrt="W", kind="hvp")
+    assert "HW[V1] =" in alone.text() and "H_{W}[V_1] &=" in alone.latex()
+    joint = mcalc.derive("norm(A - U V^T)^2", wrt=("U", "V"), kind="hvp").text()
+    assert "HU[V_U, V_V] =" in joint and "HV[V_U, V_V] =" in joint
+
+
 @pytest.mark.parametrize("form", ["text", "latex", "markdown", "python", "json"])
 def test_every_format_says_what_is_known(form: str) -> None:
     """Conditions and notes are in all of them."""

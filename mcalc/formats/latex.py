@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mcalc.algebra.sharing import Sharing
@@ -57,7 +57,7 @@ def rows(results: Sequence[Derivation]) -> list[str]:
     return found
 
 
-def _chain(steps: Iterable[Step], function: str, variables: Collection[str], names: Sharing) -> list[str]:
+def _chain(steps: Iterable[Step], function: str, variables: Mapping[str, str], names: Sharing) -> list[str]:
     found: list[str] = []
     last = ""
     for step in steps:

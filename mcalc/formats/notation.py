@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from mcalc.algebra.expr import Expr
+from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.names import GREEK, latex_dimension, latex_name, unicode_name
 from mcalc.algebra.printing import ascii_text, latex_text, unicode_text
 from mcalc.algebra.sharing import Sharing, share
@@ -18,6 +18,7 @@ from mcalc.algebra.sharing import Sharing, share
 if TYPE_CHECKING:
     from mcalc.derivation import Derivation
 
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 _CLAIM = re.compile(r"(?P<above>vec(?:ht?)?)?(?P<kind>grad|jac|hess|hvp)(?P<below>(?:vec(?:ht?)?)*)_(?P<names>.+)")
 _STACK = re.compile("vec(?:ht?)?")
 _GREEK_WORD = re.compile(rf"\b({'|'.join(GREEK)})(?=[0-9_]|\b)")
@@ -73,8 +74,11 @@ class Notation(Protocol):
     def name(self, name: str) -> str:
         """A symbol's name."""
 
-    def label(self, left: str, function: str, variables: Collection[str] = ()) -> str:
-        """A left-hand side: "f", "df", "grad_X", …; the variables' names tell hess_x_y from hess_{x_y}."""
+    def label(self, left: str, function: str, variables: Mapping[str, str] = NO_VARIABLES) -> str:
+        """A left-hand side: "f", "df", "grad_X", …; the variables' names tell hess_x_y from hess_{x_y}.
+
+        `variables` maps them to the directions of a Hessian-vector product.
+        """
 
     def shape(self, shape: Sequence[str]) -> str:
         """A shape; a column vector is n × 1."""
@@ -92,7 +96,7 @@ class Ascii(NamedTuple):
     def name(self, name: str) -> str:
         return name
 
-    def label(self, left: str, function: str, variables: Collection[str] = ()) -> str:
+    def label(self, left: str, function: str, variables: Mapping[str, str] = NO_VARIABLES) -> str:
         return left
 
     def shape(self, shape: Sequence[str]) -> str:
@@ -111,7 +115,7 @@ class Unicode(NamedTuple):
     def name(self, name: str) -> str:
         return unicode_name(name)
 
-    def label(self, left: str, function: str, variables: Collection[str] = ()) -> str:
+    def label(self, left: str, function: str, variables: Mapping[str, str] = NO_VARIABLES) -> str:
         claim = _read(left, variables)
         if claim is None:
             return f"d²{left[2:]}" if left.startswith("d2") else left
@@ -121,7 +125,7 @@ class Unicode(NamedTuple):
             case "hess":
                 return f"∂²{function}/∂{'∂'.join(below)}" + ("²" if len(below) == 1 else "")
             case "hvp":
-                return f"H{names[0]}[V]"
+                return f"H{names[0]}[{', '.join(map(unicode_name, variables.values()))}]"
         return f"∂{_stacked(claim.above, function)}/∂{below[0]}"
 
     def shape(self, shape: Sequence[str]) -> str:
@@ -144,7 +148,7 @@ class Latex(NamedTuple):
     def name(self, name: str) -> str:
         return latex_name(name)
 
-    def label(self, left: str, function: str, variables: Collection[str] = ()) -> str:
+    def label(self, left: str, function: str, variables: Mapping[str, str] = NO_VARIABLES) -> str:
         claim = _read(left, variables)
         if claim is None:
             return (
@@ -163,7 +167,7 @@ class Latex(NamedTuple):
             case "hess":
                 return rf"\frac{{\partial^2 {function}}}{{\partial {below[0]} \, \partial {below[1]}}}"
             case "hvp":
-                return rf"H_{{{names[0]}}}[V]"
+                return rf"H_{{{names[0]}}}[{', '.join(map(latex_name, variables.values()))}]"
         return rf"\frac{{\partial {_stack(claim.above, function)}}}{{\partial {below[0]}}}"
 
     def shape(self, shape: Sequence[str]) -> str:
@@ -194,9 +198,14 @@ def layout_of(result: Derivation) -> str:
     return f"{result.layout.partition(',')[0]} layout" if result.kind in ("jacobian", "vec-jacobian") else ""
 
 
-def variables_of(results: Sequence[Derivation]) -> tuple[str, ...]:
-    """The names of the variables of differentiation."""
-    return tuple(dict.fromkeys(x.name for a in results[0].derived.answers for x in a.variables))
+def variables_of(results: Sequence[Derivation]) -> dict[str, str]:
+    """The names of the variables of differentiation, and those of their directions in a Hessian-vector product."""
+    from mcalc.kinds import direction
+
+    first = results[0]
+    variables = tuple(dict.fromkeys(x for a in first.derived.answers for x in a.variables))
+    taken = [s.name for s in (*symbols(first.expression), *variables)]
+    return {x.name: direction(x, taken, len(variables) == 1).name for x in variables}
 
 
 def title(kind: str) -> str:
