@@ -39,6 +39,10 @@ def product(context: Normaliser, args: Sequence[tuple[Expr, Fraction]], shape: S
         term = term_of(arg)
         if term.coefficient == 0:
             return zeros(*shape) if shape != SCALAR else number(0)
+        if exponent.denominator != 1 and not arg.is_scalar and not _is_plain(arg):
+            # a root of what has a coefficient is not taken apart
+            powers[arg] = powers.get(arg, Fraction(0)) + exponent
+            continue
         coefficient *= _rational_power(term.coefficient, exponent)
         scalars.append(raised(term.scalars, exponent))
         if arg.is_scalar or (arg.op == "ones"):
@@ -73,8 +77,8 @@ def product(context: Normaliser, args: Sequence[tuple[Expr, Fraction]], shape: S
     before = set(powers)
     _idempotents(context, powers)
     extra, flat = settle(merge(*scalars))
-    if any(a not in before and not _is_plain(a) for a in powers):
-        # a function that was absorbed leaves its argument, which may have a coefficient
+    if any((a not in before or e.denominator == 1) and not _is_plain(a) for a, e in powers.items()):
+        # a function that was absorbed leaves its argument, and roots a whole power: these may have a coefficient
         factors: tuple[Expr, ...] = (product(context, list(powers.items()), shape),)
     else:
         factors = _matrix(context, powers, shape)

@@ -76,8 +76,14 @@ def _read(e: Expr) -> Term:
             case "div":
                 pending.append((node.args[1], -sign))
                 pending.append((node.args[0], sign))
-            case "mul" if any(a.is_scalar for a in node.args):
+            case "mul" if any(a.is_scalar for a in node.args) and (sign > 0 or not node.is_scalar):
                 pending.extend((a, sign) for a in reversed(node.args))
+            case "mul" if any(a.is_scalar for a in node.args):
+                # 1 / (x^T s y): the product of the matrices is one scalar
+                matrices = [a for a in node.args if not a.is_scalar]
+                pending.extend((a, sign) for a in reversed(node.args) if a.is_scalar)
+                if matrices:
+                    pending.append((mul(*matrices), sign))
             case "mul" if not node.is_scalar:
                 factors.extend(node.args)
             case "pow" if node.is_scalar and node.args[0].op != "num":
