@@ -157,3 +157,12 @@ def test_the_answer_is_more_than_a_name(text: str, kind: str) -> None:
 def test_one_blank_line_at_a_time(steps: str) -> None:
     for kind in ("differential", "vec-jacobian"):
         assert "\n\n\n" not in mcalc.derive("X^-1", wrt="X", kind=kind, steps=steps).text()
+
+
+@pytest.mark.parametrize("kind", ["gradient", "hvp"])
+def test_a_size_that_no_argument_shows(kind: str) -> None:
+    found = mcalc.derive("trace(inv(t I))", wrt="t", kind=kind)
+    with pytest.raises(mcalc.McalcError, match="the size n is that of no argument"):
+        found.python()
+    assert found.json()["python"] is None
+    assert "/ t**3" in mcalc.derive("trace(inv(t I(3)))", wrt="t", kind="hvp").python()

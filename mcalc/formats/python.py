@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcalc import __version__
 from mcalc.algebra.expr import Expr
+from mcalc.errors import NotSupported
 from mcalc.formats.notation import title
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def module(results: Sequence[Derivation]) -> str:
     from mcalc.backends.numpy import emit_module
     from mcalc.backends.numpy.module import formatted
 
+    _check_sizes(results)
     first = results[0]
     header = [f"Written by mcalc {__version__}.", *_remarks(results)]
     if first.kind == "gradient":
@@ -37,10 +39,27 @@ def function(results: Sequence[Derivation]) -> Callable[..., Any]:
     from mcalc.backends.numpy import compile_value_and_grad
     from mcalc.backends.numpy.module import compiled
 
+    _check_sizes(results)
     first = results[0]
     if first.kind == "gradient":
         return compile_value_and_grad(first.expression, _gradients(results), arguments=_arguments(first))
     return compiled(_other(results, []), _function_name(first))
+
+
+def _check_sizes(results: Sequence[Derivation]) -> None:
+    """Raises NotSupported where a dimension is needed that no argument shows, as in tr(t I)."""
+    from mcalc.algebra.expr import postorder
+
+    first = results[0]
+    given = {n for s in first.parsed.symbols.values() for d in s.expr.shape for n in d.names()}
+    nodes = postorder(first.expression, *(r.result for r in results))
+    needed = [n for node in nodes for d in node.shape for n in d.names()]
+    missing = next((n for n in needed if n not in given), None)
+    if missing is not None:
+        raise NotSupported(
+            f"the size {missing} is that of no argument, so a function of the arguments does not know it",
+            hint="write a number for it: I(3), ones(3)",
+        )
 
 
 def _other(results: Sequence[Derivation], header: Sequence[str]) -> Module:
