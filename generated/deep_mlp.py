@@ -323,7 +323,7 @@ def _forward(X, Y, W, b, ws):
     Z = np.dot(A2, W3, out=ws.Z)
     Z += b3
     # tops = max of each row of Z : n
-    tops = np.maximum.reduce(Z, axis=1, out=ws.tops)
+    tops = largest_of_rows(Z, out=ws.tops)
     # E = exp(Z - tops ones(d[3])^T) : n x d[3]
     E = np.subtract(Z, tops[:, None], out=ws.E)
     np.exp(E, out=E)
@@ -377,6 +377,13 @@ def _backward(cache, wrt):
         # b_bar[1] = sum(ZA_bar[1], axis=0) : 1 x d[1]
         b_bar1 = np.dot(ones_n[None], ZA_bar1, out=ws.b_bar1)
     return Gradients([W_bar1, W_bar2, W_bar3], [b_bar1, b_bar2, b_bar3])
+
+
+def largest_of_rows(X, out=None):
+    """The largest entry of each row; NumPy is slow along short rows, and compares their columns instead."""
+    if X.shape[1] < 50:
+        return np.maximum.reduce(X.T.copy(), axis=0, out=out)
+    return np.maximum.reduce(X, axis=1, out=out)
 
 
 def ones(buffer, n, dtype):

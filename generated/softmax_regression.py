@@ -227,7 +227,7 @@ def _forward(X, Y, W, b, ws):
     Z = np.dot(X, W, out=ws.Z)
     Z += b
     # tops = max of each row of Z : n
-    tops = np.maximum.reduce(Z, axis=1, out=ws.tops)
+    tops = largest_of_rows(Z, out=ws.tops)
     # E = exp(Z - tops ones(k)^T) : n x k
     E = np.subtract(Z, tops[:, None], out=ws.E)
     np.exp(E, out=E)
@@ -326,7 +326,7 @@ def _by_rows(X, Y, W, b, ws, wrt):
         np.dot(X_b, W, out=Z)
         Z += b
         # tops = max of each row of Z : n
-        np.maximum.reduce(Z, axis=1, out=tops)
+        largest_of_rows(Z, out=tops)
         # E = exp(Z - tops ones(k)^T) : n x k
         np.subtract(Z, tops[:, None], out=E)
         np.exp(E, out=E)
@@ -359,11 +359,22 @@ def _by_rows(X, Y, W, b, ws, wrt):
     return float(loss), Gradients(W_bar, b_bar)
 
 
+def largest_of_rows(X, out=None):
+    """The largest entry of each row; NumPy is slow along short rows, and compares their columns instead."""
+    if X.shape[1] < 50:
+        return np.maximum.reduce(X.T.copy(), axis=0, out=out)
+    return np.maximum.reduce(X, axis=1, out=out)
+
+
 def softmax(X, axis=None, out=None):
     """exp(X) / sum(exp(X)), shifted by the maximum."""
-    out = np.subtract(X, X.max(axis=axis, keepdims=True), out=out)
+    top = largest_of_rows(X)[:, None] if axis == 1 else X.max(axis=axis, keepdims=True)
+    out = np.subtract(X, top, out=out)
     out = np.exp(out, out=out)
-    out /= out.sum(axis=axis, keepdims=True)
+    if axis == 1:  # BLAS adds faster than np.sum
+        out /= np.dot(out, np.ones((out.shape[1], 1), out.dtype))
+    else:
+        out /= out.sum(axis=axis, keepdims=True)
     return out
 
 

@@ -102,8 +102,9 @@ def module_of(
 
 def _brought(used: frozenset[str], own: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """The imports, and the functions that a module brings along, where there is one its own text of it."""
-    others = [HELPERS[name] for name in sorted(with_needs(used) - set(own)) if name in HELPERS]
-    blocks = [text.strip() for name, text in own.items() if name in used]
+    needed = with_needs(used)
+    others = [HELPERS[name] for name in sorted(needed - set(own)) if name in HELPERS]
+    blocks = [text.strip() for name, text in own.items() if name in needed]
     blocks += [helper.code.strip() for helper in others if helper.code]
     return ["import numpy as np", *(helper.imports for helper in others if helper.imports)], blocks
 

@@ -13,7 +13,8 @@ from mcalc.program.ir import Array
 
 
 class Helper(NamedTuple):
-    """A function of the module; `imports` is a line that it needs at the top, `needs` other functions that it calls."""
+    """A function of the module; `imports` is a line that it needs at the top, `needs` other functions that it calls
+    where it writes to buffers."""
 
     name: str
     code: str
@@ -157,8 +158,8 @@ HELPERS: Mapping[str, Helper] = {
     for helper in (
         Helper("sigmoid", _SIGMOID),
         Helper("softplus", _SOFTPLUS),
-        Helper("logsumexp", _LOGSUMEXP),
-        Helper("softmax", _SOFTMAX),
+        Helper("logsumexp", _LOGSUMEXP, needs=("largest_of_rows",)),
+        Helper("softmax", _SOFTMAX, needs=("largest_of_rows",)),
         Helper("first_max", _FIRST_MAX),
         Helper("adjugate", _ADJUGATE),
         Helper("commutation", _COMMUTATION),

@@ -42,7 +42,7 @@ FRAME_NAMES = frozenset(
         "Order", "ORDERS", "order", "smallest",
         "value_and_grad", "predict", "init", "workspace", "ws", "wrt", "cache", "seed", "dtype", "plain", "rng",
         "space", "ones", "checked", "listed", "expect", "fitting", "known_parameters", "check_gradients",
-        "KEPT", "KEPT_BYTES", "keep", "borrowed", "LIMITS", "sizes",
+        "KEPT", "KEPT_BYTES", "keep", "borrowed", "LIMITS", "sizes", "largest_of_rows",
         "sigmoid_from", "sigmoid_of_negative_from", "directions", "direction", "moved", "parts", "spd",
     )
 )  # fmt: skip

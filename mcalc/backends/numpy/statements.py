@@ -204,6 +204,9 @@ class Statements:
                 t.call("np.dot", *((args[0].code, ones) if a.attrs == (1,) else (row, args[0].code)))
                 if a.op == "mean":
                     t.update("/", length(a.args[0].shape[a.attrs[0]], self.sizes))
+            case "largest" if a.attrs == (1,):
+                self.helpers.add("largest_of_rows")
+                t.call("largest_of_rows", args[0].code)
             case "total" | "largest":
                 function = "np.add.reduce" if a.op == "total" else "np.maximum.reduce"
                 t.call(function, args[0].code, options=f"axis={a.attrs[0]}")
