@@ -2,7 +2,8 @@
 
 A gradient gives `value_and_grad`, which returns the value and the gradient (or all gradients, from one evaluation); any
 other kind gives one function named for the kind, which returns one array, or a named tuple where there are several
-variables. Differentials and directions are arguments: `differential(X, dX)`, `hvp(X, V)`.
+variables. Differentials and directions are arguments: `differential(X, dX)`, `hvp(X, V)`. Gradients are written as
+formulas, other kinds in buffers that are used again; arguments are never written to, and results are new arrays.
 """
 
 from __future__ import annotations
