@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from mcalc.program.builder import Builder
 from mcalc.program.ir import Array, arrays
-from mcalc.program.products import scenes_of
+from mcalc.program.parenthesisation import scenes_of
 from mcalc.program.share import substituted
 
 LOSS = 2.0

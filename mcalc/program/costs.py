@@ -49,7 +49,11 @@ class Costed(Graph):
 
     def work(self, a: Array) -> float:
         """The time of one operation, in ns at nominal sizes."""
-        return OPERATIONS[a.op].work([self._sizes(x.shape) for x in a.args], self._sizes(a.shape))
+        return self.work_of(a.op, [x.shape for x in a.args], a.shape)
+
+    def work_of(self, op: str, operands: Sequence[Axes], result: Axes) -> float:
+        """The time of an operation on operands of these shapes, in ns at nominal sizes."""
+        return OPERATIONS[op].work([self.lengths(axes) for axes in operands], self.lengths(result))
 
     def cost(self, root: Array, given: frozenset[Array] = frozenset()) -> float:
         """The time of everything below an array that is not computed yet, nor given."""
@@ -80,7 +84,8 @@ class Costed(Graph):
                 pending.extend(a.args)
         return seen
 
-    def _sizes(self, axes: Axes) -> tuple[float, ...]:
+    def lengths(self, axes: Axes) -> tuple[float, ...]:
+        """The nominal lengths of axes."""
         for d in axes:
             if d not in self._lengths:
                 self._lengths[d] = nominal(d, self._others)

@@ -18,7 +18,8 @@ from mcalc.program.builder import Term
 from mcalc.program.factors import PRODUCTS, Factor, Factors, factors_of, pieces_of, root_of_gram, scalars_of, split
 from mcalc.program.ir import Array
 from mcalc.program.lower import Lowering, Routine, rule
-from mcalc.program.products import Piece, chain, product, trace, trace_of, transposed
+from mcalc.program.parenthesisation import chain, trace
+from mcalc.program.products import Piece, product, trace_of, transposed
 
 SPECIAL = frozenset(["zeros", "eye", "diagonal", "outer", "rows", "columns", "ones", "commutation"])
 """Operations whose result products do not multiply entry by entry."""

@@ -16,7 +16,8 @@ from mcalc.program.factors import Factor, factors_of, pieces_of, scalars_of
 from mcalc.program.ir import Array
 from mcalc.program.lower import Lowering, Routine, axes, rule
 from mcalc.program.lower_products import GAIN
-from mcalc.program.products import Piece, chain, inner
+from mcalc.program.parenthesisation import chain
+from mcalc.program.products import Piece, inner
 
 ALL, NONE = "all", "none"
 

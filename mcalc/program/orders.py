@@ -18,9 +18,9 @@ from mcalc.program.procedure import Procedure
 
 LOSS = 4.0
 """An order that takes more than so many times the time of the best one is not kept for all sizes."""
-MOST = 8
+MOST = 12
 """Programs in which the order of products depends on more dimensions than this have one procedure: each dimension takes
-a lowering of its own, and a lowering takes time that grows with the third power of the length of a chain."""
+a lowering of its own."""
 LARGE = 10.0
 """How much larger than the smallest dimension the others are."""
 SMALLEST = 100.0

@@ -205,11 +205,11 @@ loss = norm(R)^2
 
 
 def test_long_chains_have_one_order_and_are_written_at_once():
-    names = [f"W{k}" for k in range(11)]
+    names = [f"W{k}" for k in range(13)]
     declared = "".join(f"param {name} : d{k} x d{k + 1}\n" for k, name in enumerate(names))
     made = mcalc.generate(f"model long\n{declared}P = {' '.join(names)}\nloss = tr(P^T P)\n")
     assert "ORDERS" not in made.plain
-    given_ = matrices([3, 5] * 6)
+    given_ = matrices([3, 5] * 7)
     module = made.module
     loss, gradients = module.value_and_grad(*given_)
     product = np.linalg.multi_dot(given_)
