@@ -16,7 +16,6 @@ if not (Path(__file__).parents[1] / "benchmarks" / "models").is_dir():
 pytest.importorskip("scipy")
 
 from benchmarks.models import floors, tensor_networks
-from benchmarks.models.frameworks import to_numpy
 from benchmarks.models.numpy_naive import build
 from benchmarks.models.peers import tuned_builder
 from benchmarks.models.report import versions
@@ -132,10 +131,6 @@ def test_a_peer_has_an_interpreter_of_its_own() -> None:
             interpreter(wrong)
 
 
-@pytest.mark.parametrize("w", WORKLOADS, ids=lambda w: w.name)
-def test_tensorgrad_is_naive(w: Workload) -> None:
-    pytest.importorskip("tensorgrad")
-    size = {"n": 100, "d": 30} if w.model in tensor_networks.SIMPLIFIED else dims(w)  # large enough to need it
-    args = data(w, size, "float64")
-    value, found = tensor_networks.build(w, size, args)()
-    same((value, to_numpy(found)), build(w)(*args), 1e-10)
+def test_tensorgrad_has_every_loss() -> None:
+    # what they come to is compared with naive code before they are timed
+    assert {w.model for w in WORKLOADS} <= set(tensor_networks.LOSSES)

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -81,9 +80,7 @@ BAD = {
 @pytest.mark.parametrize("what", BAD)
 def test_bad_input(capsys: pytest.CaptureFixture[str], what: str) -> None:
     args, code, word = BAD[what]
-    start = time.perf_counter()
     found, out, err = call(capsys, "derive", *args)
-    assert time.perf_counter() - start < 1
     assert (found, out) == (code, "")
     assert word in err
     assert err.startswith("error: ") and "│" in err and "^" in err

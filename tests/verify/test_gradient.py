@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 
 import numpy as np
 import pytest
@@ -38,20 +37,17 @@ RECORDS = [(name, record["id"], record) for name in NAMES for record in corpus(n
 
 @pytest.mark.parametrize("name", NAMES)
 def test_textbook_gradients_pass(name: str) -> None:
-    unread, seconds, errors = 0, [], []
+    unread, errors = 0, []
     for _, identifier, record in (r for r in RECORDS if r[0] == name):
         given = read(record)
         if given is None:
             unread += 1
             continue
         f, x, g = given
-        start = time.perf_counter()
         check = check_gradient(f, {x: g})
-        seconds.append(time.perf_counter() - start)
         errors.append(check.max_relative_error)
         assert check.ok and check.points >= 3, (identifier, check)
     assert max(errors) < 1e-7 and np.quantile(errors, 0.98) < 1e-9 and unread <= 2
-    assert sorted(seconds)[len(seconds) // 2] < 0.030  # 3 ms on an idle machine
 
 
 @pytest.mark.parametrize("part", range(8))
