@@ -26,9 +26,7 @@ GRADIENT = "gradient"
 """The name of the form that vanishes at the answer."""
 
 
-def derive_critical_points(
-    root: Expr, variables: Sequence[Expr], name: str = "f", detail: str = "brief"
-) -> Derived:
+def derive_critical_points(root: Expr, variables: Sequence[Expr], name: str = "f", detail: str = "brief") -> Derived:
     """For each variable the point at which its gradient vanishes. Raises NotSupported where there is no closed form."""
     if not root.is_scalar:
         raise NotSupported("a critical point is that of a scalar", code="shape")

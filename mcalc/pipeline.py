@@ -165,9 +165,11 @@ def _untwisted(e: Expr) -> Expr:
 
 
 def _same_but_sign(a: Expr, b: Expr) -> bool:
-    return a.length >= b.length and {n for n in postorder(a) if n.op == "sym"} == {
-        n for n in postorder(b) if n.op == "sym"
-    } and a.length - b.length <= 2
+    return (
+        a.length >= b.length
+        and {n for n in postorder(a) if n.op == "sym"} == {n for n in postorder(b) if n.op == "sym"}
+        and a.length - b.length <= 2
+    )
 
 
 def _independent(context: Normaliser, polish: Polisher, g: Expr) -> Expr:

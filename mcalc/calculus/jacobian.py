@@ -98,4 +98,3 @@ def _candidates(context: Normaliser, linear: Expr, x: Expr, frame: Frame, first:
                     if moved not in seen:
                         seen.add(moved)
                         yield moved
-

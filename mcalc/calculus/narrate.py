@@ -162,4 +162,3 @@ def _constants(names: list[str]) -> str:
     if len(names) == 1:
         return f"{names[0]} is constant"
     return f"{', '.join(names[:-1])} and {names[-1]} are constant"
-

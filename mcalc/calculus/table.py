@@ -112,7 +112,9 @@ def _power(e: Expr, moves: Moves) -> Expr:
     if k == -1:
         return neg(mul(inv(x), d(x), inv(x)))
     if abs(k) > LARGEST_POWER:
-        raise NotSupported(f"the differential of a matrix power beyond {LARGEST_POWER} is not written out", code="power")
+        raise NotSupported(
+            f"the differential of a matrix power beyond {LARGEST_POWER} is not written out", code="power"
+        )
     count = int(abs(k))
     if k > 0:
         return add(*(_sandwich(x, i, count - 1 - i) for i in range(count)))
@@ -303,4 +305,6 @@ def differential_of(e: Expr, moves: Moves) -> Expr:
     if e.op in CONSTANT or not any(moves(a) for a in e.args):
         return number(0) if e.shape == SCALAR else zeros(*e.shape)
     return DIFFERENTIALS[e.op].of(e, moves)
+
+
 # fmt: on

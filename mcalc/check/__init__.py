@@ -1,12 +1,12 @@
 """Checking hand derivations: is every line true, and if not, which is wrong, and why?
 
-    >>> import mcalc
-    >>> report = mcalc.check("f = x^T A x\\ndf = 2 x^T A dx")
-    >>> report.ok, report.wrong[0].line
-    (False, 2)
+>>> import mcalc
+>>> report = mcalc.check("f = x^T A x\\ndf = 2 x^T A dx")
+>>> report.ok, report.wrong[0].line
+(False, 2)
 
-    file ─ source ─▶ problems ─ statements ─▶ equations ─ reading ─▶ claims ─ judge ─▶ report ─ render ─▶ text, …
-                                                               questions, search (slips, edits)
+file ─ source ─▶ problems ─ statements ─▶ equations ─ reading ─▶ claims ─ judge ─▶ report ─ render ─▶ text, …
+                                                           questions, search (slips, edits)
 """
 
 from __future__ import annotations

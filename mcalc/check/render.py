@@ -1,10 +1,10 @@
 """Reports as text for a terminal, Markdown, LaTeX, and HTML for notebooks.
 
-    ✓  5  df = 2 tr(R^T dR)
-    ✗  6  df = tr((A .* B) dX)
-          Hadamard swap misused: a transpose lost; tr((A .* B^T) dX) would be right
-          at A = [1, 0; 2, 1], …: the left side is 3, the right side 1
-    ✓  7  df = tr((A .* B^T) dX)      true, but it does not follow from the line above
+✓  5  df = 2 tr(R^T dR)
+✗  6  df = tr((A .* B) dX)
+      Hadamard swap misused: a transpose lost; tr((A .* B^T) dX) would be right
+      at A = [1, 0; 2, 1], …: the left side is 3, the right side 1
+✓  7  df = tr((A .* B^T) dX)      true, but it does not follow from the line above
 """
 
 from __future__ import annotations

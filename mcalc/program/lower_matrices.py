@@ -36,9 +36,7 @@ def _logdet(low: Lowering, e: Expr) -> Routine:
         positive = holds(a, "spd") or (a.op == "diagm" and holds(a.args[0], "positive"))
         made = b.total(b.node("log", u if positive else b.node("abs", u)))
     elif holds(a, "spd"):
-        made = b.times_scalars(
-            b.term(b.node("log_diagonal", b.node("cholesky", core))), Term(b.one, Fraction(2))
-        )
+        made = b.times_scalars(b.term(b.node("log_diagonal", b.node("cholesky", core))), Term(b.one, Fraction(2)))
     else:
         made = b.term(b.node("logdet", core))
     if scale is None:

@@ -216,9 +216,7 @@ def _cubic(flops: float) -> Work:
     return work
 
 
-def _row(
-    shape: ShapeOf, work: Work | None = None, kind: KindOf = _float, symmetric: bool = False
-) -> Operation:
+def _row(shape: ShapeOf, work: Work | None = None, kind: KindOf = _float, symmetric: bool = False) -> Operation:
     return Operation(shape, work if work is not None else _pass(), kind, symmetric)
 
 

@@ -39,9 +39,7 @@ class _Part:
 
     __slots__ = ("_halves", "_piece", "cost", "is_leaf", "is_turned", "ordinary", "size")
 
-    def __init__(
-        self, b: Builder, cost: float, piece: Piece | None, halves: tuple[_Part, _Part] | None = None
-    ) -> None:
+    def __init__(self, b: Builder, cost: float, piece: Piece | None, halves: tuple[_Part, _Part] | None = None) -> None:
         self.cost = cost
         self._piece = piece
         self._halves = halves

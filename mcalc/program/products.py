@@ -42,9 +42,7 @@ def product(b: Builder, left: Piece, right: Piece) -> Piece:
     if left.is_scalar or right.is_scalar:
         scalar, other = (left, right) if left.is_scalar else (right, left)
         return Piece(rows, columns, b.times_scalars(other.term, scalar.term))
-    outside = b.times_scalars(
-        outside, Term(b.one, scalars=left.term.scalars), Term(b.one, scalars=right.term.scalars)
-    )
+    outside = b.times_scalars(outside, Term(b.one, scalars=left.term.scalars), Term(b.one, scalars=right.term.scalars))
     core = _core(b, left, right)
     return Piece(rows, columns, b.times_scalars(core, outside))
 

@@ -58,8 +58,10 @@ def relation(op: str, left: Expr, right: Expr) -> Expr:
 def positive_first(parts: list[Expr]) -> list[Expr]:
     """What is added before what is subtracted; of A^T + A the plain one first."""
     added = [p for p in parts if p.op != "neg"]
-    if len(added) == 2 and _transposes(added[0]) > _transposes(added[1]) and set(symbols(added[0])) == set(
-        symbols(added[1])
+    if (
+        len(added) == 2
+        and _transposes(added[0]) > _transposes(added[1])
+        and set(symbols(added[0])) == set(symbols(added[1]))
     ):
         added.reverse()
     return added + [p for p in parts if p.op == "neg"]

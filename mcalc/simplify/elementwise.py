@@ -58,8 +58,10 @@ def product(context: Normaliser, args: Sequence[tuple[Expr, Fraction]], shape: S
                 pending.append((factor.args[0], exponent))
             case "hpow" if exponent.denominator == 1 and _splits(factor.args[0], factor.attrs[0] * exponent):
                 pending.append((factor.args[0], factor.attrs[0] * exponent))
-            case "mul" if shape[0] is not ONE and shape[1] is not ONE and _scales(
-                context, factor, pending, rows, columns, exponent
+            case "mul" if (
+                shape[0] is not ONE
+                and shape[1] is not ONE
+                and _scales(context, factor, pending, rows, columns, exponent)
             ):
                 context.because("diagonal scaling")
             case "sqrt":

@@ -1,5 +1,4 @@
-"""Expanding: products, elementwise products, traces and sums of entries distributed over sums (bounded).
-"""
+"""Expanding: products, elementwise products, traces and sums of entries distributed over sums (bounded)."""
 
 from __future__ import annotations
 

@@ -140,9 +140,7 @@ def _shared_vector(context: Normaliser, terms: list[Term], worth: Callable[[Expr
     for _, first in chains[0]:
         v = first[0]
         picked = [next(((r, c) for r, c in versions if c[0] is v), None) for versions in chains]
-        parts = [
-            context.product([build(*r, SCALAR), *chain[1:]]) for r, chain in (p for p in picked if p is not None)
-        ]
+        parts = [context.product([build(*r, SCALAR), *chain[1:]]) for r, chain in (p for p in picked if p is not None)]
         if len(parts) < len(terms) or any(p.is_scalar for p in parts):
             continue
         inner = _factored(context, [term_of(p) for p in parts], parts[0].shape, worth)
@@ -204,9 +202,7 @@ def _with_factor(
     return context.product([outer, inner] if side == 0 else [inner, outer])
 
 
-def _hadamard_factor(
-    context: Normaliser, terms: list[Term], shape: Shape, worth: Callable[[Expr], int]
-) -> Expr | None:
+def _hadamard_factor(context: Normaliser, terms: list[Term], shape: Shape, worth: Callable[[Expr], int]) -> Expr | None:
     views = [hadamard_view(t, shape) for t in terms]
     shared: dict[Expr, Fraction] = {}
     for atom, exponent in views[0].items():

@@ -1,5 +1,4 @@
-"""One handler for each operator that has a normal form of its own, and the rule that it cites by default.
-"""
+"""One handler for each operator that has a normal form of its own, and the rule that it cites by default."""
 
 from __future__ import annotations
 

@@ -213,7 +213,9 @@ def _det_of_kron(e: Expr) -> Expr | None:
     (m, n), (a, b) = (k.args[0].shape[0], k.args[1].shape[0]), k.args
     if m.number is None or n.number is None:
         return None
-    return mul(*(make("pow", (app("det", x),), (number(p).attrs[0],), SCALAR) for x, p in ((a, n.number), (b, m.number))))
+    return mul(
+        *(make("pow", (app("det", x),), (number(p).attrs[0],), SCALAR) for x, p in ((a, n.number), (b, m.number)))
+    )
 
 
 def _logdet_of_kron(e: Expr) -> Expr | None:

@@ -285,9 +285,7 @@ class Normaliser:
                 return self.sum([self.transposed[a] if not a.is_scalar else a for a in node.args], _flip(node.shape))
             case "mul":
                 scalars = [a for a in node.args if a.is_scalar]
-                return self.product(
-                    scalars + [self.transposed[a] for a in reversed(node.args) if not a.is_scalar]
-                )
+                return self.product(scalars + [self.transposed[a] for a in reversed(node.args) if not a.is_scalar])
             case "neg" | "div":
                 term = term_of(node)
                 inner = [self.transposed.get(f) or self.transpose(f) for f in reversed(term.factors)]
@@ -333,4 +331,3 @@ def _lone_sum(term: Term) -> Expr | None:
         if atom.op == "add" and exponent == 1:
             return atom
     return None
-

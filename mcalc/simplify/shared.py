@@ -1,5 +1,4 @@
-"""What the terms of a sum share: scalars, the first or last factor, elementwise factors.
-"""
+"""What the terms of a sum share: scalars, the first or last factor, elementwise factors."""
 
 from __future__ import annotations
 

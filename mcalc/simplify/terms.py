@@ -160,8 +160,10 @@ def settle(scalars: Scalars) -> tuple[Fraction, Scalars]:
             term = term_of(atom)
             coefficient *= term.coefficient ** int(exponent)
             parts.append(raised(term.scalars, exponent))
-        elif atom.op in ("pow", "sqrt") and atom.args[0].op != "num" and (
-            exponent.denominator == 1 or holds_nonnegative(atom.args[0])
+        elif (
+            atom.op in ("pow", "sqrt")
+            and atom.args[0].op != "num"
+            and (exponent.denominator == 1 or holds_nonnegative(atom.args[0]))
         ):
             inner = atom.attrs[0] if atom.op == "pow" else HALF
             parts.append(((atom.args[0], inner * exponent),))

@@ -45,7 +45,9 @@ def test_gradient(entry: dict[str, Any]) -> None:
     arguments = list(dict.fromkeys([*symbols(parsed.expression, gradient), x]))
     function = compiled(value_and_grad_module(parsed.expression, {x: gradient}, arguments=arguments), "value_and_grad")
     for seed in range(8):
-        values, _ = rig.samples([parsed.expression, gradient, x], seed, entry.get("dims"), entry.get("positive_domain", ()))
+        values, _ = rig.samples(
+            [parsed.expression, gradient, x], seed, entry.get("dims"), entry.get("positive_domain", ())
+        )
 
         def at(step: float, values: dict[str, Any] = values, direction: Any = None) -> Any:
             moved = {**values, x.name: values[x.name] + (0 if direction is None else step * direction)}

@@ -190,7 +190,12 @@ def test_precision_in_is_precision_out(dtype: Any) -> None:
 
 
 def test_a_scalar_argument_does_not_raise_the_precision() -> None:
-    function = build("norm(w)^2 / lambda + pi sum(w)", "w: d; lambda: scalar", w="2 w / lambda + pi", **{"lambda": "-norm(w)^2 / lambda^2"})
+    function = build(
+        "norm(w)^2 / lambda + pi sum(w)",
+        "w: d; lambda: scalar",
+        w="2 w / lambda + pi",
+        **{"lambda": "-norm(w)^2 / lambda^2"},
+    )
     for scalar in (2.0, np.float64(2.0), np.float32(2.0), 2):
         value, grad = function(np.ones(3, np.float32), scalar)
         assert value.dtype == grad[0].dtype == grad[1].dtype == np.float32
@@ -230,7 +235,22 @@ def test_a_row_vector_keeps_two_axes() -> None:
 
 
 def test_names_that_python_or_the_module_needs() -> None:
-    names = ["lambda", "np", "sum", "W_{hh}", "W_hh", "value", "sigmoid", "dtype", "e", "I", "r", "checked", "grad_e", "T"]
+    names = [
+        "lambda",
+        "np",
+        "sum",
+        "W_{hh}",
+        "W_hh",
+        "value",
+        "sigmoid",
+        "dtype",
+        "e",
+        "I",
+        "r",
+        "checked",
+        "grad_e",
+        "T",
+    ]
     found = [o.symbol(name, (N, ONE)) for name in names]
     f = o.total(o.add(*(o.app("sigmoid", o.sub(x, y)) for x, y in pairwise(found))))
     gradients = {found[8]: o.app("sigmoid", found[8]), found[0]: o.neg(found[0])}
@@ -302,7 +322,13 @@ def test_the_whitelist_refuses(code: str) -> None:
 
 def test_nothing_is_printed_and_nothing_but_numpy_is_imported(tmp_path: Path) -> None:
     path = tmp_path / "ridge.py"
-    path.write_text(source("norm(X w - y)^2 + lambda norm(w)^2", "X: n x d; w: d; y: n; lambda: scalar", w="2 X^T (X w - y) + 2 lambda w"))
+    path.write_text(
+        source(
+            "norm(X w - y)^2 + lambda norm(w)^2",
+            "X: n x d; w: d; y: n; lambda: scalar",
+            w="2 X^T (X w - y) + 2 lambda w",
+        )
+    )
     code = (
         "import ridge, sys, numpy as np\n"
         "assert not any(m.split('.')[0] in ('mcalc', 'scipy', 'jinja2', 'black') for m in sys.modules)\n"
@@ -341,7 +367,9 @@ def test_the_text_does_not_depend_on_hashes() -> None:
 
 def test_other_derivatives_are_the_same_emitter() -> None:
     x, A = o.symbol("x", (N, ONE)), o.symbol("A", (M, N))
-    module = module_of("jacobian", {"J": A}, arguments=[A, x], returns=["J"], summary=["d(A x)/dx."], derivatives=frozenset("J"))
+    module = module_of(
+        "jacobian", {"J": A}, arguments=[A, x], returns=["J"], summary=["d(A x)/dx."], derivatives=frozenset("J")
+    )
     assert compiled(module, "jacobian")(np.ones((2, 3)), np.ones(3)).shape == (2, 3)
     assert "def jacobian(A, x):" in formatted(module)
 
@@ -354,7 +382,9 @@ def test_a_scalar_constant() -> None:
 
 
 def test_results_do_not_share_memory() -> None:
-    _, grad = build("tr(A X B)", "A: k x n; X: n x m; B: m x k", X="(B A)^T", B="(A X)^T")(*map(np.ones, ((2, 3), (3, 4), (4, 2))))
+    _, grad = build("tr(A X B)", "A: k x n; X: n x m; B: m x k", X="(B A)^T", B="(A X)^T")(
+        *map(np.ones, ((2, 3), (3, 4), (4, 2)))
+    )
     assert not np.shares_memory(grad.X, grad.B)
     x, y = o.symbol("x", (N, ONE)), o.symbol("y", (N, ONE))
     both = o.app("exp", o.add(x, y))

@@ -98,7 +98,9 @@ def test_log_sum_exp_of_a_vector(f: str, gradient: str, shift: float) -> None:
 
 def test_log_sum_exp_of_rows() -> None:
     where = "Z: n x k; Y: n x k"
-    function = build("sum(log(sum(exp(Z), axis=1))) - sum(Y .* Z)", "exp(Z) ./ (sum(exp(Z), axis=1) ones(1,k)) - Y", "Z", where)
+    function = build(
+        "sum(log(sum(exp(Z), axis=1))) - sum(Y .* Z)", "exp(Z) ./ (sum(exp(Z), axis=1) ones(1,k)) - Y", "Z", where
+    )
     Z = np.array([[1000.0, 0.0, -1000.0], [3.0, 3.0, 3.0]])
     Y = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
     value, grad = quiet(function, Z, Y)

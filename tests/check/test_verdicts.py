@@ -71,7 +71,12 @@ SOFTMAX = [
     ("z: n; y: n", "p = softmax(z); f = norm(p - y)^2", "grad_z = 2 (p - y) .* p .* (1 - p)", ""),
     ("z: n; y: n", "p = softmax(z); f = norm(p - y)^2", "grad_z = 2 p .* (1 - p) .* (p - y)", ""),
     ("Z: n x k; Y: n x k", "P = softmax(Z); f = norm(P - Y)^2", "grad_Z = 2 (P - Y) .* P .* (1 - P)", ""),
-    ("X: n x d; Y: n x k; W: d x k", "P = softmax(X W); f = norm(P - Y)^2", "grad_W = 2 X^T ((P - Y) .* P .* (1 - P))", ""),
+    (
+        "X: n x d; Y: n x k; W: d x k",
+        "P = softmax(X W); f = norm(P - Y)^2",
+        "grad_W = 2 X^T ((P - Y) .* P .* (1 - P))",
+        "",
+    ),
 ]
 
 
@@ -145,7 +150,8 @@ f = \lambda x^T A x
 
 
 def test_a_markdown_file_with_several_problems() -> None:
-    reports = check_all("""# Homework
+    reports = check_all(
+        """# Homework
 
 ## Problem 1
 Some words, and a = b in them.
@@ -165,7 +171,9 @@ $$
 ```python
 f = 3
 ```
-""", markdown=True)
+""",
+        markdown=True,
+    )
     assert [r.title for r in reports] == ["Problem 1", "Problem 2"]
     assert [r.verdict for r in reports] == [P, R]
     assert [line.line for line in reports[1].wrong] == [16]

@@ -58,7 +58,12 @@ def test_standard_output_is_the_module(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_dash_is_standard_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    calls = (["generate", "mlp"], ["derive", "--model", "ridge"], ["derive", "x^2", "--wrt", "x", "--format", "json"], ["graph", "mlp"])
+    calls = (
+        ["generate", "mlp"],
+        ["derive", "--model", "ridge"],
+        ["derive", "x^2", "--wrt", "x", "--format", "json"],
+        ["graph", "mlp"],
+    )
     for call in calls:
         assert run(call) == 0
         expected = capsys.readouterr().out

@@ -43,7 +43,9 @@ loss = e^T (log(R exp(h)) - h)
 
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_what_is_no_number_does_not_agree_with_differences() -> None:
-    with pytest.raises(AssertionError, match="the loss is nan at random data; declare what is positive, spd or invertible"):
+    with pytest.raises(
+        AssertionError, match="the loss is nan at random data; declare what is positive, spd or invertible"
+    ):
         mcalc.generate(COX.format("")).module.check_gradients()
     assert mcalc.generate(COX.format("positive")).module.check_gradients() < 1e-5
 

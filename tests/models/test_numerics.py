@@ -185,7 +185,8 @@ VECTOR: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "swish, spelled out": ("loss = sum(z ./ (1 + exp(-z)))", lambda z: (z * sigmoid(z)).sum()),
     "a multiple of 1 - sigmoid": ("loss = sum(3 z ./ (1 + exp(z)))", lambda z: (3 * z * sigmoid(-z)).sum()),
     "tanh, spelled out": (
-        "loss = sum((exp(z) - exp(-z)) ./ (exp(z) + exp(-z)))", lambda z: (2 * sigmoid(2 * z) - 1).sum()
+        "loss = sum((exp(z) - exp(-z)) ./ (exp(z) + exp(-z)))",
+        lambda z: (2 * sigmoid(2 * z) - 1).sum(),
     ),
     "log of cosh": ("loss = sum(log(cosh(z)))", lambda z: log((exp(z) + exp(-z)) / 2).sum()),
     "minus log of sigmoid, named": ("p = sigmoid(z)\nloss = -sum(log(p))", lambda z: -log(sigmoid(z)).sum()),

@@ -73,7 +73,9 @@ def test_values_whatever_is_the_smallest(chain, smallest, dtype):
     value, cache = chain.forward(*given_)
     for _ in range(2):
         found = chain.backward(cache)
-        np.testing.assert_allclose(found.C, gradients[2], rtol=tolerance * 10, atol=tolerance * np.abs(gradients[2]).max())
+        np.testing.assert_allclose(
+            found.C, gradients[2], rtol=tolerance * 10, atol=tolerance * np.abs(gradients[2]).max()
+        )
 
 
 def test_data_of_other_sizes_follow_each_other(chain):
@@ -126,7 +128,9 @@ def test_told_sizes_leave_one_order():
     assert "ORDERS" not in mcalc.generate(CHAIN, typical=told).plain
 
 
-@pytest.mark.parametrize("name", ["mlp", "lstm", "attention", "gaussian_nll", "gp_marginal_likelihood", "metric_learning"])
+@pytest.mark.parametrize(
+    "name", ["mlp", "lstm", "attention", "gaussian_nll", "gp_marginal_likelihood", "metric_learning"]
+)
 def test_one_order_where_it_does_for_all_sizes(name):
     assert "ORDERS" not in mcalc.generate(name).plain
 

@@ -118,7 +118,12 @@ def test_a_second_name_of_a_kind_gets_a_digit() -> None:
 
 def test_the_same_expressions_give_the_same_program() -> None:
     texts = {
-        str([(d.name, repr(d.array)) for d in lowered("tr(A B C D) + norm(A B)^2", "A, C: n x m; B, D: m x n").definitions])
+        str(
+            [
+                (d.name, repr(d.array))
+                for d in lowered("tr(A B C D) + norm(A B)^2", "A, C: n x m; B, D: m x n").definitions
+            ]
+        )
         for _ in range(3)
     }
     assert len(texts) == 1
