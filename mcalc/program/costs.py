@@ -23,6 +23,7 @@ class Costed(Graph):
         """What an earlier lowering found necessary."""
         self.own: Array | None = None
         """What the earlier lowering made of the expression that is lowered now."""
+        self._works: _Works | None = None
         self._paid: set[Array] = set()
         self._lengths: dict[Dim, float] = {}
         self._others = dict(self.typical)
@@ -36,6 +37,7 @@ class Costed(Graph):
         """Begin again, knowing that these outputs were chosen."""
         self._paid = set()
         self.settled = Settled(outputs)
+        self._works = None
 
     def paid(self, a: Array) -> bool:
         """Whether the array is computed in any case."""
@@ -54,6 +56,21 @@ class Costed(Graph):
     def work_of(self, op: str, operands: Sequence[Axes], result: Axes) -> float:
         """The time of an operation on operands of these shapes, in ns at nominal sizes."""
         return OPERATIONS[op].work([self.lengths(axes) for axes in operands], self.lengths(result))
+
+    def elsewhere(self, others: Mapping[str, float]) -> float:
+        """The time of what was settled, but for what hangs on the expression that is lowered now.
+
+        `others` are the sizes that now are not the nominal ones.
+        """
+        if self._works is None:
+            self._works = _Works(self.settled, Costed(self.typical))
+        first, last = (0, 0) if self.own is None else self.settled.span(self.own)
+        return self._works.outside(first, last) + sum(
+            self.work(a) - known
+            for name in others
+            for place, a, known in self._works.by_name.get(name, ())
+            if not first <= place < last
+        )
 
     def cost(self, root: Array, given: frozenset[Array] = frozenset()) -> float:
         """The time of everything below an array that is not computed yet, nor given."""
@@ -97,3 +114,21 @@ class Costed(Graph):
         self._lengths, self._others = {}, {**others, **self.typical}
         yield
         self._lengths, self._others = {}, dict(self.typical)
+
+
+class _Works:
+    """The times of settled arrays at nominal sizes: of all outside an interval, and of those with a dimension."""
+
+    def __init__(self, settled: Settled, judge: Costed) -> None:
+        self.sums = [0.0]
+        self.by_name: dict[str, list[tuple[int, Array, float]]] = {}
+        for place, a in enumerate(settled):
+            work = judge.work(a)
+            self.sums.append(self.sums[-1] + work)
+            names = {n for axes in (a.shape, *(x.shape for x in a.args)) for d in axes for n in d.names()}
+            for name in names:
+                self.by_name.setdefault(name, []).append((place, a, work))
+
+    def outside(self, first: int, last: int) -> float:
+        """The time of all but those from the place `first` to before the place `last`."""
+        return self.sums[-1] - (self.sums[last] - self.sums[first])

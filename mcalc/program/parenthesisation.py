@@ -98,13 +98,12 @@ def _steadier(b: Builder, pieces: Sequence[Piece], best: Piece) -> Piece:
     if len(orders) == 1:
         return best
     b.contested.update(names)
-    elsewhere = [a for a in b.settled if b.own is None or not b.settled.hangs_on(a, b.own)]
     losses: dict[Term, list[float]] = {term: [] for term in orders}
     for scene in scenes:
         with b.sizes(scene):
             costs = {term: b.cost(b.array(term)) for term in orders}
             least = min(costs.values())
-            whole = least + sum(map(b.work, elsewhere))
+            whole = least + b.elsewhere(scene)
         for term, cost in costs.items():
             losses[term].append((cost - least) / whole)
     fair = [term for term in orders if losses[term][0] <= RISK]

@@ -25,7 +25,7 @@ class Settled:
                 parent[x] = _meet(parent, depth, parent[x], a) if x in parent else a
                 above = parent[x]
                 depth[x] = 0 if above is None else depth[above] + 1
-        self._span = _spans(order, parent)
+        self._span = dict(sorted(_spans(order, parent).items(), key=lambda item: item[1]))
 
     def __iter__(self) -> Iterator[Array]:
         return iter(self._span)
@@ -40,8 +40,12 @@ class Settled:
         """Whether every way from an output to `a` leads through `top`."""
         if top not in self._span:
             return False
-        first, last = self._span[top]
+        first, last = self.span(top)
         return first <= self._span[a][0] < last
+
+    def span(self, top: Array) -> tuple[int, int]:
+        """The places, in the order of iteration, of what hangs on an array; none where it is not there."""
+        return self._span.get(top, (0, 0))
 
 
 def _meet(parent: dict[Array, Array | None], depth: dict[Array, int], x: Array | None, y: Array | None) -> Array | None:

@@ -20,6 +20,7 @@ from mcalc.program.orders import orders, work
 from mcalc.program.procedure import Procedure, lower_procedure
 from tests.models.harness import examine
 from tests.models.test_rows import blocks
+from tests.work import calls
 
 CHAIN = """model chain
 param A : a x b
@@ -231,3 +232,13 @@ def test_each_cache_keeps_its_order(chain):
     for given_, cache in reversed(list(zip(data, caches, strict=True))):
         for got, want in zip(chain.backward(cache), expected(*given_)[1], strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-10)
+
+
+def test_generating_is_linear_in_factors():
+    def chain_of(count):
+        names = [f"W{k}" for k in range(count)]
+        declared = "".join(f"param {name} : d{k} x d{k + 1}\n" for k, name in enumerate(names))
+        return f"model long\n{declared}P = {' '.join(names)}\nloss = tr(P^T P)\n"
+
+    mcalc.generate(chain_of(2))
+    assert calls(lambda: mcalc.generate(chain_of(64))) < 2.5 * calls(lambda: mcalc.generate(chain_of(32)))
