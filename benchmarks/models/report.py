@@ -32,8 +32,8 @@ kernel). `floor` is the BLAS, LAPACK and transcendental calls of `tuned` alone. 
 keeps up to 64 MB of other memory between calls, `mcalc_ws` has a workspace, `mcalc_typical` also was told the
 dimensions when the module was generated, as a just-in-time compiler knows them. The compiler's optimisations were
 developed on the workloads of the first table; of those held out, gaussian_nll and student_nll were looked at once
-(a sum of a product, and shared Cholesky factors, came of it). Columns after `tuned` are ratios to `tuned`: above 1
-is slower."""
+(a sum of a product, and shared Cholesky factors, came of it), and so were layernorm_mlp and softmax_regression (sums
+along rows and columns as products with ones). Columns after `tuned` are ratios to `tuned`: above 1 is slower."""
 MEMORY = """\
 Megabytes: what one warmed call adds at its peak, + what stays between calls (buffers, a workspace, the last result), by
 tracemalloc, which sees NumPy's arrays but not those of jax, torch and PyTensor."""
