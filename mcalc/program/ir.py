@@ -13,10 +13,10 @@ indicator), "weak" (a Python number, which takes the precision of what it meets)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import Dim
@@ -97,6 +97,9 @@ def _key(op: str, args: tuple[Array, ...], attrs: tuple[Any, ...]) -> Key:
     return op, args, tuple((type(a), a) for a in attrs)
 
 
+T = TypeVar("T")
+
+
 def arrays(*roots: Array, seen: set[Array] | None = None) -> Iterator[Array]:
     """Every distinct array below the roots, operands first; not what has been `seen`, nor what only that reads."""
     seen = set() if seen is None else seen
@@ -110,6 +113,26 @@ def arrays(*roots: Array, seen: set[Array] | None = None) -> Iterator[Array]:
                 seen.add(node)
                 stack.append((node, True))
                 stack.extend((a, False) for a in reversed(node.args) if a not in seen)
+
+
+def folded(root: Array, known: Callable[[Array], T | None], combine: Callable[[Array, list[T]], T]) -> T:
+    """The value of an array, made of those of its operands, but for arrays whose value is known (None: it is not)."""
+    memo: dict[Array, T] = {}
+    stack = [root]
+    while stack:
+        a = stack[-1]
+        if a in memo:
+            stack.pop()
+            continue
+        value = known(a)
+        if value is None:
+            missing = [x for x in a.args if x not in memo]
+            if missing:
+                stack.extend(missing)
+                continue
+            value = combine(a, [memo[x] for x in a.args])
+        memo[a] = value
+    return memo[root]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from mcalc.algebra import operators as o
 from mcalc.algebra.expr import Expr, make
 from mcalc.algebra.functions import FUNCTIONS
 from mcalc.algebra.shape import ONE, SCALAR, Shape
-from mcalc.program.ir import Array
+from mcalc.program.ir import Array, folded
 
 Writer: TypeAlias = Callable[[Array, list[Expr]], Expr]
 
@@ -36,22 +36,11 @@ def symbol_of(a: Array, name: str) -> Expr:
 
 def expression_of(root: Array, names: Mapping[Array, str], by_name: bool = False) -> Expr:
     """The expression of an array in the named arrays below it, or as its own name."""
-    memo: dict[Array, Expr] = {}
-    stack = [root]
-    while stack:
-        a = stack[-1]
-        if a in memo:
-            stack.pop()
-            continue
-        if a in names and (by_name or a is not root):
-            memo[a] = symbol_of(a, names[a])
-            continue
-        missing = [x for x in a.args if x not in memo]
-        if missing:
-            stack.extend(missing)
-            continue
-        memo[a] = _write(a, [memo[x] for x in a.args])
-    return memo[root]
+
+    def known(a: Array) -> Expr | None:
+        return symbol_of(a, names[a]) if a in names and (by_name or a is not root) else None
+
+    return folded(root, known, _write)
 
 
 def _write(a: Array, args: list[Expr]) -> Expr:

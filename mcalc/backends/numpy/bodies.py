@@ -73,12 +73,17 @@ def returned(statements: Statements, results: Mapping[str, Array]) -> dict[str, 
     texts: dict[str, str] = {}
     owners: set[Array] = set()
     for label, a in results.items():
-        owner = viewed(a)
         text = statements.text(a)
-        shared = a.rank and (owner.op == "arg" or owner in owners)
-        texts[label] = f"{text.atom}.copy()" if shared else text.code
-        owners.add(owner)
+        texts[label] = f"{text.atom}.copy()" if shares(a, owners) else text.code
     return texts
+
+
+def shares(a: Array, owners: set[Array]) -> bool:
+    """Whether a result would share memory with an argument or with one before it, whose `owners` these are."""
+    owner = viewed(a)
+    shared = bool(a.rank) and (owner.op == "arg" or owner in owners)
+    owners.add(owner)
+    return shared
 
 
 def viewed(a: Array) -> Array:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mcalc.algebra.expr import Expr
-from mcalc.backends.numpy.bodies import Body, viewed
+from mcalc.backends.numpy.bodies import Body, shares
 from mcalc.backends.numpy.comments import mathematics
 from mcalc.backends.numpy.helpers import called
 from mcalc.backends.numpy.text import TEXTS, Place, Text
 from mcalc.program import Array, Program, program_of
-from mcalc.program.ir import arrays
+from mcalc.program.ir import arrays, folded
 from mcalc.program.operations import ATOMS, VIEWS
 
 WIDTH = 100
@@ -49,11 +49,7 @@ class _Formulas:
         self.copied: set[str] = set()
         """Outputs that would share memory with an argument or with an output before them."""
         owners: set[Array] = set()
-        for label, a in program.outputs:
-            owner = viewed(a)
-            if a.rank and (owner.op == "arg" or owner in owners):
-                self.copied.add(label)
-            owners.add(owner)
+        self.copied.update(label for label, a in program.outputs if shares(a, owners))
 
     def lines(self) -> list[str]:
         """The lines, not indented."""
@@ -72,26 +68,12 @@ class _Formulas:
         return f"{name} = {code}", mathematics(a, self.names)
 
     def _text(self, root: Array) -> Text:
-        memo: dict[Array, Text] = {}
-        stack = [root]
-        while stack:
-            a = stack[-1]
-            if a in memo:
-                stack.pop()
-                continue
+        def known(a: Array) -> Text | None:
             if a.op == "arg":
-                memo[a] = Text(self.python[a.attrs[0]])
-                continue
-            if a in self.names and a is not root:
-                memo[a] = Text(self.names[a])
-                continue
-            missing = [x for x in a.args if x not in memo]
-            if missing:
-                stack.extend(missing)
-                continue
-            args = [memo[x] for x in a.args]
-            if a.op == "diagonal" and len(args) == 2:
-                memo[a] = args[1]
-            else:
-                memo[a] = TEXTS[a.op](Place(a, self.program.sizes), args)
-        return memo[root]
+                return Text(self.python[a.attrs[0]])
+            return Text(self.names[a]) if a in self.names and a is not root else None
+
+        def combine(a: Array, args: list[Text]) -> Text:
+            return args[1] if a.op == "diagonal" and len(args) == 2 else TEXTS[a.op](Place(a, self.program.sizes), args)
+
+        return folded(root, known, combine)

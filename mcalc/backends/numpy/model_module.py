@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from mcalc.algebra.expr import Expr, symbols
 from mcalc.backends.numpy.aliases import Memory
 from mcalc.backends.numpy.arguments import Piece
+from mcalc.backends.numpy.bodies import shares, viewed
 from mcalc.backends.numpy.body import FunctionBody
 from mcalc.backends.numpy.buffers import tree
-from mcalc.backends.numpy.emit import viewed
 from mcalc.backends.numpy.guards import Guards, guards_of
 from mcalc.backends.numpy.identifiers import RESERVED, identifier
 from mcalc.backends.numpy.layout import none_of
@@ -229,7 +229,7 @@ class ModelWriter:
     ) -> list[str]:
         """The gradients as they are returned: copies of what lies in arguments, in each other or in sequences."""
         returned = []
-        owners: set[Array] = set()
+        owners = set(placed)
         for argument in self.original.parameters:
             texts = []
             for e in self.program.gradients[argument.name]:
@@ -238,9 +238,7 @@ class ModelWriter:
                     texts.append(self._stored(e, names))
                     continue
                 text = body.statements.text(a)
-                owner = viewed(a)
-                copy = a.rank and (owner.op == "arg" or owner in owners or owner in placed)
-                owners.add(owner)
+                copy = shares(a, owners)
                 if not a.rank:
                     text = Text(f"dtype.type({text.code})")
                 code = f"{text.atom}.copy()" if copy else text.code

@@ -15,7 +15,7 @@ from mcalc.algebra.shape import ONE, Dim
 from mcalc.backends.numpy.helpers import called
 from mcalc.backends.numpy.text import TEXTS, Place, Text, length, number, product
 from mcalc.program.builder import Builder
-from mcalc.program.ir import Array
+from mcalc.program.ir import Array, folded
 from mcalc.program.operations import VIEWS
 from mcalc.program.plan import added_on_diagonal, computed, inplace, single, twice
 
@@ -113,29 +113,19 @@ class Statements:
 
     def text(self, root: Array, by_name: bool = True) -> Text:
         """An operand: names, views, numbers, scalars."""
-        memo: dict[Array, Text] = {}
-        stack = [root]
-        while stack:
-            a = stack[-1]
-            if a in memo:
-                stack.pop()
-                continue
+
+        def known(a: Array) -> Text | None:
             if a.op == "arg":
-                memo[a] = Text(self.leaf(a))
-                continue
-            if a in self.names and (by_name or a is not root):
-                memo[a] = Text(self.names[a])
-                continue
-            missing = [x for x in a.args if x not in memo]
-            if missing:
-                stack.extend(missing)
-                continue
-            args = [memo[x] for x in a.args]
-            if a.op in _HELPERS:
-                args = [_decimal(x, memo[x]) for x in a.args]
-            self.helpers |= {a.op, *called(a)}
-            memo[a] = args[1] if a.op == "diagonal" and len(args) == 2 else TEXTS[a.op](Place(a, self.sizes), args)
-        return memo[root]
+                return Text(self.leaf(a))
+            return Text(self.names[a]) if a in self.names and (by_name or a is not root) else None
+
+        return folded(root, known, self._combined)
+
+    def _combined(self, a: Array, args: list[Text]) -> Text:
+        if a.op in _HELPERS:
+            args = [_decimal(x, text) for x, text in zip(a.args, args, strict=True)]
+        self.helpers |= {a.op, *called(a)}
+        return args[1] if a.op == "diagonal" and len(args) == 2 else TEXTS[a.op](Place(a, self.sizes), args)
 
     # --- lines --------------------------------------------------------------------------------------------------------
 
