@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import shape_text
 from mcalc.backends.numpy.arguments import Piece, convert, read_sizes, shapes_table
-from mcalc.backends.numpy.bodies import Body, RowPass, Writer, viewed
+from mcalc.backends.numpy.bodies import Body, RowPass, Writer
 from mcalc.backends.numpy.buffered import buffered
 from mcalc.backends.numpy.comments import safe
 from mcalc.backends.numpy.formulas import WIDTH, formulas
@@ -216,4 +216,4 @@ def _docstring(summary: Sequence[str], named: Sequence[tuple[str, Expr]], sizes:
     return [f"    {line}" if line else "" for line in [*lines, '"""']]
 
 
-__all__ = ["WIDTH", "Module", "module_of", "safe", "viewed"]
+__all__ = ["Module", "module_of"]

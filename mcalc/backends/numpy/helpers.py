@@ -199,16 +199,15 @@ def with_needs(names: Iterable[str]) -> set[str]:
     return found | {need for name in found if name in HELPERS for need in HELPERS[name].needs}
 
 
-CHECKED = '''
-def checked(**arguments):
+_CHECKED = '''
+def checked(PARAMETERS):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not as `SHAPES` declares it, or
-    where entries are masked.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
-    for name, value in arguments.items():
-        declared = SHAPES[name]
+    for ITEMS
         try:
             array = arrays[name] = np.asarray(value)
         except ValueError:
@@ -217,7 +216,7 @@ def checked(**arguments):
             raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
-        pairs = zip(declared, array.shape)
+        pairs = zip(declared, array.shape, strict=False)
         expected = [d if isinstance(d, int) else sizes.setdefault(d, (s, name))[0] for d, s in pairs]
         if array.ndim != len(declared) or list(array.shape) != expected:
             wanted = " x ".join(map(str, declared)) or "scalar"
@@ -229,6 +228,16 @@ def checked(**arguments):
     precision = np.float32 if single else np.float64
     return [a.astype(precision, copy=False)[()] for a in arrays.values()]
 '''
+
+
+def _checked(parameters: str, items: str) -> str:
+    return _CHECKED.replace("PARAMETERS", parameters).replace("ITEMS", items)
+
+
+CHECKED = _checked("**arguments", "name, value in arguments.items():\n        declared = SHAPES[name]")
+"""The shapes are those of the table SHAPES."""
+CHECKED_WITH_SHAPES = _checked("arguments", "name, (value, declared) in arguments.items():")
+"""The shapes come with the arguments."""
 
 EXPECT = '''
 def expect(name, array, *shape):

@@ -13,8 +13,8 @@ from mcalc.algebra.expr import Expr, postorder
 from mcalc.algebra.names import base_and_index
 from mcalc.backends.numpy import model_helpers as texts
 from mcalc.backends.numpy.arguments import Piece
-from mcalc.backends.numpy.emit import safe
-from mcalc.backends.numpy.helpers import HELPERS, USES, with_needs
+from mcalc.backends.numpy.comments import safe
+from mcalc.backends.numpy.helpers import CHECKED_WITH_SHAPES, HELPERS, USES, with_needs
 from mcalc.backends.numpy.model_arguments import Given, declared
 from mcalc.backends.numpy.model_check import CHECK, SPD, sample_lines
 from mcalc.backends.numpy.rows import Rows
@@ -190,7 +190,7 @@ class Frame:
             blocks.append(texts.EXPECT.strip())
         if self.rows is not None:
             blocks.append(self.rows.block.strip())
-        blocks += [texts.FITTING.strip(), texts.KNOWN.strip(), texts.CHECKED.strip()]
+        blocks += [texts.FITTING.strip(), texts.KNOWN.strip(), CHECKED_WITH_SHAPES.strip()]
         inputs = [g for g in self.given if g.argument.kind == "input"]
         lines = sample_lines(self.model, [*inputs, *parameters], self.sizes)
         called = ", ".join(f'"{g.python}": {g.python}' for g in self.given)

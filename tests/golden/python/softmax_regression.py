@@ -40,8 +40,8 @@ def value_and_grad(X, W, Y):
 def checked(**arguments):
     """The arguments as arrays of one precision: float32 if all arrays are, else float64.
 
-    Raises TypeError where one is not made of real numbers, ValueError where a shape is not as `SHAPES` declares it, or
-    where entries are masked.
+    Raises TypeError where one is not made of real numbers, ValueError where a shape is not the declared one, or where
+    entries are masked.
     """
     arrays, sizes = {}, {}
     for name, value in arguments.items():
@@ -54,7 +54,7 @@ def checked(**arguments):
             raise ValueError(f"{name}: entries are masked")
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name}: real numbers expected, got {array.dtype}")
-        pairs = zip(declared, array.shape)
+        pairs = zip(declared, array.shape, strict=False)
         expected = [
             d if isinstance(d, int) else sizes.setdefault(d, (s, name))[0] for d, s in pairs
         ]
