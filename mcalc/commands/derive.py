@@ -98,13 +98,10 @@ def command(expression: str | None, **options: Any) -> None:
 
 def _run(expression: str, options: dict[str, Any]) -> None:
     if not options["wrt"]:
-        from mcalc.model.library import names
-
-        hint = f"--wrt X; of the shipped model: --model {expression}" if expression in names() else "--wrt X"
-        raise UsageError("by which variable?", hint=hint)
+        raise UsageError("by which variable?", hint="; ".join(["--wrt X", *_shipped(expression)]))
     from mcalc.derivation import derive
 
-    with _timed(options["debug"]):
+    with _timed(options["debug"]), _told(expression):
         found = derive(
             expression,
             options["wrt"],
@@ -119,6 +116,23 @@ def _run(expression: str, options: dict[str, Any]) -> None:
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
     _put_out(found, options)
+
+
+@contextmanager
+def _told(expression: str) -> Iterator[None]:
+    """An error in what is the name of a shipped model, too, says so."""
+    try:
+        yield
+    except McalcError as error:
+        error.notes = (*error.notes, *_shipped(expression))
+        raise
+
+
+def _shipped(expression: str) -> list[str]:
+    """What to write for the shipped model of this name, if there is one."""
+    from mcalc.model.library import names
+
+    return [f"of the shipped model: --model {expression}"] if expression in names() else []
 
 
 _OF_EXPRESSIONS = ("where", "define", "kind", "solve", "vech")

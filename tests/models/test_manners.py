@@ -106,6 +106,8 @@ def test_no_such_model(name: str, hint: str, tmp_path: Path, monkeypatch: pytest
 def test_the_name_of_a_model_is_no_expression(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["derive", "mlp"]) == 2
     assert "--wrt X; of the shipped model: --model mlp" in capsys.readouterr().err
+    assert run(["derive", "mlp", "--wrt", "W1"]) == 2
+    assert "of the shipped model: --model mlp" in capsys.readouterr().err
 
 
 def test_the_list_of_models_fits_a_terminal() -> None:
