@@ -283,7 +283,7 @@ def _backward(cache, wrt):
         # Z2 = P_bar V^T : n x n
         Z2 = np.dot(P_bar, V.T, out=ws.Z2)
         # dots = diag(Z2 A^T) : n
-        dots = np.einsum("ij,ij->i", Z2, A, out=ws.dots)
+        dots = np.vecdot(Z2, A, out=ws.dots)
         # Z_bar = Z2 .* A - diag(dots) A : n x n
         Z_bar = np.multiply(Z2, A, out=Z2)
         Z_bar -= np.multiply(A, dots[:, None], out=ws.scratch)

@@ -176,7 +176,7 @@ def predict(X, W1, g, b, W2, c):
     # C = H - means ones(m)^T : n x m
     C = np.subtract(H, means[:, None])
     # v = diag(C C^T) / m : n
-    v = np.einsum("ij,ij->i", C, C, out=means)
+    v = np.vecdot(C, C, out=means)
     v *= 1 / m
     # root = sqrt(v + 0.00001) : n
     root = np.add(v, 1e-5)
@@ -318,7 +318,7 @@ def _forward(X, y, W1, g, b, W2, c, ws):
     # C = H - means ones(m)^T : n x m
     C = np.subtract(H, means[:, None], out=H)
     # v = diag(C C^T) / m : n
-    v = np.einsum("ij,ij->i", C, C, out=means)
+    v = np.vecdot(C, C, out=means)
     v *= 1 / m
     # AN = sqrt(v + 0.00001) : n
     AN = np.add(v, 1e-5, out=v)
@@ -372,7 +372,7 @@ def _backward(cache, wrt):
         # squares = AN.^2 : n
         squares = np.square(AN, out=ws.squares)
         # v2 = diag(N_bar C^T) ./ squares ./ AN / m : n
-        v2 = np.einsum("ij,ij->i", N_bar, C, out=ws.v2)
+        v2 = np.vecdot(N_bar, C, out=ws.v2)
         v2 /= squares
         v2 /= AN
         v2 *= 1 / m

@@ -136,7 +136,7 @@ def predict(A, B, L):
     # E = R L^T : n x k
     E = np.dot(R, L.T)
     # q = diag(E E^T) : n
-    q = np.einsum("ij,ij->i", E, E)
+    q = np.vecdot(E, E)
     return q
 
 
@@ -234,7 +234,7 @@ def _forward(A, B, y, L, b, ws):
     # E = R L^T : n x k
     E = np.dot(R, L.T, out=ws.E)
     # q = diag(E E^T) : n
-    q = np.einsum("ij,ij->i", E, E, out=ws.q)
+    q = np.vecdot(E, E, out=ws.q)
     # z = y .* (q - b) : n
     z = np.subtract(q, b, out=q)
     z *= y
@@ -343,7 +343,7 @@ def _by_rows(A, B, y, L, b, ws, wrt):
         # E = R L^T : n x k
         np.dot(R, L.T, out=E)
         # z = y .* (diag(E E^T) - b) : n
-        np.einsum("ij,ij->i", E, E, out=z)
+        np.vecdot(E, E, out=z)
         z -= b
         z *= y_b
         # e = exp(-abs(z)) : n

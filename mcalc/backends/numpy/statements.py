@@ -207,7 +207,7 @@ class Statements:
             case "total_row":
                 t.call("np.add.reduce", args[0].code, options="axis=0, keepdims=True")
             case "row_dots":
-                t.call("np.einsum", '"ij,ij->i"', args[0].code, args[1].code)
+                t.call("np.vecdot", args[0].code, args[1].code)
             case "softmax" | "logsumexp":
                 self.helpers.add(a.op)
                 t.call(a.op, args[0].code, options="" if a.attrs[0] is None else f"axis={a.attrs[0]}")

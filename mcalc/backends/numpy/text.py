@@ -252,13 +252,6 @@ def _over_axis(name: str) -> Row:
     return row
 
 
-def _row_dots(place: Place, args: Sequence[Text]) -> Text:
-    right = place.array.args[1]
-    if right.op == "T" and args[1].code.endswith(".T"):
-        return Text(f'np.einsum("ij,ji->i", {args[0].code}, {args[1].code[:-2]})')
-    return Text(f'np.einsum("ij,ij->i", {args[0].code}, {args[1].code})')
-
-
 def _matmul(place: Place, args: Sequence[Text]) -> Text:
     left, right = args
     return Text(f"{left.code if left.level == MATMUL else left.within(POWER)} @ {right.within(POWER)}", MATMUL)
@@ -377,7 +370,7 @@ TEXTS: Mapping[str, Row] = {
     "norm":     _call("np.linalg.norm"),
     "reciprocal_or_zero": _reciprocal_or_zero,
     "dot":      _matmul,                       "vdot":     _call("np.vdot"),
-    "trace":    _call("np.trace"),             "row_dots": _row_dots,
+    "trace":    _call("np.trace"),             "row_dots": _call("np.vecdot"),
     "outer":    _call("np.outer"),             "matmul":   _matmul,
     "chain":    _chain,
     "diagonal": _call("np.diag"),              "diagonal_of": _call("np.diagonal"),
