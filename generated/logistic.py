@@ -320,9 +320,9 @@ def sigmoid(X, out=None):
 
 
 def sigmoid_of_negative_from(Z, small, out=None):
-    """sigmoid(-Z), where small = exp(-|Z|)."""
-    out = np.asarray(np.add(small, 1, out=out))
-    return np.divide(np.where(Z >= 0, small, 1), out, out=out)[()]
+    """sigmoid(-Z), where small = exp(-|Z|); `out` may be either of them."""
+    above = np.maximum(small, Z <= 0)  # exp(min(-Z, 0)): the indicator counts as 1
+    return np.divide(above, np.add(small, 1, out=out), out=out)
 
 
 def space(buffer, shape, dtype):

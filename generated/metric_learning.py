@@ -380,9 +380,9 @@ def _by_rows(A, B, y, L, b, ws, wrt):
 
 
 def sigmoid_from(Z, small, out=None):
-    """sigmoid(Z), where small = exp(-|Z|)."""
-    out = np.asarray(np.add(small, 1, out=out))
-    return np.divide(np.where(Z >= 0, 1, small), out, out=out)[()]
+    """sigmoid(Z), where small = exp(-|Z|); `out` may be either of them."""
+    above = np.maximum(small, Z >= 0)  # exp(min(Z, 0)): the indicator counts as 1
+    return np.divide(above, np.add(small, 1, out=out), out=out)
 
 
 def space(buffer, shape, dtype):

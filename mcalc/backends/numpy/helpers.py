@@ -26,7 +26,7 @@ _SIGMOID = '''
 def sigmoid(x):
     """1 / (1 + exp(-x)), accurate in both tails: exp never sees a positive number."""
     small = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, small) / (1 + small)
+    return np.maximum(small, x >= 0) / (1 + small)
 '''
 
 _SOFTPLUS = '''

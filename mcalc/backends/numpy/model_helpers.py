@@ -67,16 +67,16 @@ def softmax(X, axis=None, out=None):
 
 SIGMOID_FROM = '''
 def sigmoid_from(Z, small, out=None):
-    """sigmoid(Z), where small = exp(-|Z|)."""
-    out = np.asarray(np.add(small, 1, out=out))
-    return np.divide(np.where(Z >= 0, 1, small), out, out=out)[()]
+    """sigmoid(Z), where small = exp(-|Z|); `out` may be either of them."""
+    above = np.maximum(small, Z >= 0)  # exp(min(Z, 0)): the indicator counts as 1
+    return np.divide(above, np.add(small, 1, out=out), out=out)
 '''
 
 SIGMOID_OF_NEGATIVE_FROM = '''
 def sigmoid_of_negative_from(Z, small, out=None):
-    """sigmoid(-Z), where small = exp(-|Z|)."""
-    out = np.asarray(np.add(small, 1, out=out))
-    return np.divide(np.where(Z >= 0, small, 1), out, out=out)[()]
+    """sigmoid(-Z), where small = exp(-|Z|); `out` may be either of them."""
+    above = np.maximum(small, Z <= 0)  # exp(min(-Z, 0)): the indicator counts as 1
+    return np.divide(above, np.add(small, 1, out=out), out=out)
 '''
 
 WITH_OUT: Mapping[str, str] = {

@@ -170,12 +170,12 @@ def _quotient(place: Place, args: Sequence[Text]) -> Text:
     return Text(f"{_dividend(args[0])} / {_factor(args[1])}", TIMES)
 
 
-def _two_sided(choice: str) -> Row:
-    """The logistic function from exp(-|z|)."""
+def _two_sided(sign: str) -> Row:
+    """The logistic function from exp(-|z|): exp(min(z, 0)) / (1 + exp(-|z|)), an indicator counting as 1."""
 
     def row(place: Place, args: Sequence[Text]) -> Text:
         z, e = args[0].within(SUM), args[1].code
-        return Text(f"np.where({choice.format(z=z, e=e)}) / (1 + {e})", TIMES)
+        return Text(f"np.maximum({e}, {z} {sign} 0) / (1 + {e})", TIMES)
 
     return row
 
@@ -347,8 +347,8 @@ TEXTS: Mapping[str, Row] = {
     "power":    _power,                        "powers":   _powers,
     **{name: _call(_FUNCTION_NAMES.get(name, f"np.{name}")) for name in FUNCTIONS},
     "relu":     _call("np.maximum", "0"),
-    "sigmoid_from": _two_sided("{z} >= 0, 1, {e}"),
-    "sigmoid_of_negative_from": _two_sided("{z} >= 0, {e}, 1"),
+    "sigmoid_from": _two_sided(">="),
+    "sigmoid_of_negative_from": _two_sided("<="),
     "softplus_from": lambda place, args: Text(f"np.maximum({args[0].code}, 0) + {args[1].code}", SUM),
     "softmax":  _over_axis("softmax"),         "logsumexp": _over_axis("logsumexp"),
     "T":        lambda place, args: Text(f"{args[0].atom}.T"),

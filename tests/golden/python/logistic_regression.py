@@ -26,7 +26,7 @@ def value_and_grad(X, w, y):
     Xw = X @ w  # X w : n
     e = np.exp(-np.abs(Xw))  # exp(-abs(Xw)) : n
     value = np.sum(np.maximum(Xw, 0) + np.log1p(e)) - y @ Xw  # sum(softplus(Xw)) - y^T Xw
-    p = np.where(Xw >= 0, 1, e) / (1 + e)  # sigmoid(Xw) : n
+    p = np.maximum(e, Xw >= 0) / (1 + e)  # sigmoid(Xw) : n
     grad_w = X.T @ (p - y)  # X^T (p - y) : d
     return value, grad_w
 
