@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from mcalc import __version__
+from mcalc.collector import uncollected
 from mcalc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def test_gradients(seed):
 '''
 
 
+@uncollected()
 def generate(
     model: str | os.PathLike[str] | Model,
     *,

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = [
     # each imports from those before it only (and from its own)
-    {"errors"},
+    {"errors", "collector"},
     {"algebra"},
     {"model.ir"},
     {"frontend", "rewrite"},

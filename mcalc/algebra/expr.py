@@ -123,15 +123,22 @@ def postorder(*roots: Expr) -> Iterator[Expr]:
     """Every distinct node below the roots, operands before operators."""
     seen: set[Expr] = set()
     for root in roots:
-        stack: list[tuple[Expr, bool]] = [(root, False)]
+        if root in seen:
+            continue
+        seen.add(root)
+        stack = [(root, iter(root.args))]
         while stack:
-            node, ready = stack.pop()
-            if ready:
+            node, rest = stack[-1]
+            for arg in rest:
+                if arg not in seen:
+                    seen.add(arg)
+                    if arg.args:
+                        stack.append((arg, iter(arg.args)))
+                        break
+                    yield arg
+            else:
+                stack.pop()
                 yield node
-            elif node not in seen:
-                seen.add(node)
-                stack.append((node, True))
-                stack.extend((arg, False) for arg in reversed(node.args) if arg not in seen)
 
 
 def fold(root: Expr, combine: Callable[[Expr, list[T]], T], memo: dict[Expr, T] | None = None) -> T:
@@ -139,22 +146,23 @@ def fold(root: Expr, combine: Callable[[Expr, list[T]], T], memo: dict[Expr, T] 
     values: dict[Expr, T] = {} if memo is None else memo
     if root in values:
         return values[root]
-    stack: list[tuple[Expr, bool]] = [(root, False)]
+    stack = [(root, iter(root.args))]
     while stack:
-        node, ready = stack.pop()
-        if ready:
-            if node not in values:
-                values[node] = combine(node, [values[a] for a in node.args])
-        elif node not in values:
-            stack.append((node, True))
-            stack.extend((arg, False) for arg in reversed(node.args) if arg not in values)
+        node, rest = stack[-1]
+        for arg in rest:
+            if arg not in values:
+                stack.append((arg, iter(arg.args)))
+                break
+        else:
+            stack.pop()
+            values[node] = combine(node, [values[a] for a in node.args])
     return values[root]
 
 
 def rebuild(node: Expr, args: Iterable[Expr]) -> Expr:
     """The node with other operands of the same shapes."""
     new = tuple(args)
-    if all(a is b for a, b in zip(new, node.args, strict=True)):
+    if new == node.args:
         return node
     return make(node.op, new, node.attrs, node.shape)
 

@@ -24,9 +24,10 @@ _MOST_CASES = 4096
 class Dim:
     """A dimension; make one with `dim`."""
 
-    __slots__ = ("terms", "text")
+    __slots__ = ("_names", "terms", "text")
     terms: tuple[tuple[Monomial, Coefficient], ...]
     text: str
+    _names: tuple[str, ...]
 
     def __add__(self, other: Dim) -> Dim:
         total = dict(self.terms)
@@ -47,12 +48,15 @@ class Dim:
 
     def names(self) -> tuple[str, ...]:
         """The names that occur, in order of first occurrence."""
-        return tuple(dict.fromkeys(name for monomial, _ in self.terms for name in monomial))
+        return self._names
 
     def put(self, values: Mapping[str, Dim | int]) -> Dim:
         """The dimension with others, or numbers, in the place of names."""
-        if not any(name in values for name in self.names()):
+        if not any(name in values for name in self._names):
             return self
+        if self is _NAMED.get(self.text):
+            named = values[self.text]
+            return named if isinstance(named, Dim) else dim(named)
         total = dim(0)
         for monomial, coefficient in self.terms:
             product = dim(coefficient)
@@ -120,6 +124,8 @@ class Dim:
 Shape: TypeAlias = tuple[Dim, Dim]
 
 _DIMS: dict[tuple[tuple[Monomial, Coefficient], ...], Dim] = {}
+_NAMED: dict[str, Dim] = {}
+"""The dimensions that are one name."""
 
 
 def _intern(total: Mapping[Monomial, Coefficient]) -> Dim:
@@ -130,6 +136,7 @@ def _intern(total: Mapping[Monomial, Coefficient]) -> Dim:
         known = Dim()
         known.terms = terms
         known.text = _write(terms)
+        known._names = tuple(dict.fromkeys(name for monomial, _ in terms for name in monomial))
         known = _DIMS.setdefault(terms, known)
     return known
 
@@ -156,7 +163,10 @@ def _sum(terms: Iterable[tuple[Monomial, Coefficient]]) -> str:
 def dim(value: str | Coefficient) -> Dim:
     """The dimension with this name, or this nonnegative number (a fraction as a factor of others)."""
     if isinstance(value, str):
-        return _intern({(value,): 1})
+        known = _NAMED.get(value)
+        if known is None:
+            known = _NAMED[value] = _intern({(value,): 1})
+        return known
     return _intern({(): value} if value else {})
 
 

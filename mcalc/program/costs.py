@@ -111,9 +111,10 @@ class Costed(Graph):
     @contextmanager
     def sizes(self, others: Mapping[str, float]) -> Iterator[None]:
         """Costs at other sizes of some dimensions."""
+        usual = self._lengths, self._others
         self._lengths, self._others = {}, {**others, **self.typical}
         yield
-        self._lengths, self._others = {}, dict(self.typical)
+        self._lengths, self._others = usual
 
 
 class _Works:

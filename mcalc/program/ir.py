@@ -104,15 +104,22 @@ def arrays(*roots: Array, seen: set[Array] | None = None) -> Iterator[Array]:
     """Every distinct array below the roots, operands first; not what has been `seen`, nor what only that reads."""
     seen = set() if seen is None else seen
     for root in roots:
-        stack: list[tuple[Array, bool]] = [(root, False)]
+        if root in seen:
+            continue
+        seen.add(root)
+        stack = [(root, iter(root.args))]
         while stack:
-            node, ready = stack.pop()
-            if ready:
+            node, rest = stack[-1]
+            for a in rest:
+                if a not in seen:
+                    seen.add(a)
+                    if a.args:
+                        stack.append((a, iter(a.args)))
+                        break
+                    yield a
+            else:
+                stack.pop()
                 yield node
-            elif node not in seen:
-                seen.add(node)
-                stack.append((node, True))
-                stack.extend((a, False) for a in reversed(node.args) if a not in seen)
 
 
 def folded(root: Array, known: Callable[[Array], T | None], combine: Callable[[Array, list[T]], T]) -> T:

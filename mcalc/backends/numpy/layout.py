@@ -7,12 +7,11 @@ it takes seconds. A test holds that black leaves the whole as it is.
 from __future__ import annotations
 
 import ast
-import gc
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 
 from mcalc.backends.numpy.formulas import WIDTH
+from mcalc.collector import uncollected
 
 INDENT = "    "
 _TRAILING_COMMA = re.compile(r",\s*[)\]}]")
@@ -23,7 +22,7 @@ def laid_out(text: str, tree: ast.Module) -> str:
     lines = text.splitlines()
     made: list[str] = []
     done = 0
-    with _uncollected():
+    with uncollected():
         for first, last in _statements(tree.body, lines):
             statement = lines[first:last]
             if len(statement) > 1 or len(statement[0]) > WIDTH or _TRAILING_COMMA.search(statement[0]):
@@ -77,15 +76,3 @@ def none_of(names: Iterable[str]) -> list[str]:
         else:
             lines.append(f"{name} = None")
     return lines
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No garbage collection: black's trees all live until it is done, and each collection would walk them again."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()

@@ -6,7 +6,6 @@ needs it), checked against the whitelist and formatted.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +24,7 @@ from mcalc.backends.numpy.model_outputs import is_read, output_symbols, statemen
 from mcalc.backends.numpy.model_rows import rows_of
 from mcalc.backends.numpy.rows import NAMES as ROW_NAMES
 from mcalc.backends.numpy.rows import Rows, RowsWriter
+from mcalc.backends.numpy.scopes import scope_of
 from mcalc.backends.numpy.spelling import Names, part_of
 from mcalc.backends.numpy.text import Text
 from mcalc.model.ir import Argument, Element, Loop, Model, Range, Statement, definitions, variable_of
@@ -195,9 +195,10 @@ class ModelWriter:
         backward_lines = backward.write()
         returned = self._gradients(backward, results, names, guarded, _placed(found, names))
         backward_lines = [*none_of(guarded), *backward_lines, f"return Gradients({', '.join(returned)})"]
-        used = self._free(backward_lines) - set(_assigned(backward_lines, (), {}))
-        known = _assigned(forward_lines, [p.python for g in self.given for p in g.pieces], self.sizes)
-        cache = [n for n in known if n in used and n != "ws"]
+        used = scope_of(backward_lines).read
+        given = [p.python for g in self.given for p in g.pieces]
+        known = [*given, *self.sizes.values(), *(["dtype"] if given else []), *scope_of(forward_lines).defined]
+        cache = [n for n in dict.fromkeys(known) if n in used and n != "ws"]
         value = forward.statements.text(loss).code if loss is not None else names.symbols[p.model.loss]
         packed = f"({', '.join(['ws', *cache])}{',' if not cache else ''})"
         forward_lines = [*forward_lines, f"return float({value}), {packed}"]
@@ -313,7 +314,7 @@ class ModelWriter:
             ]
             texts.append(f"[{', '.join(parts)}]" if output in model.ragged else parts[0])
         lines.append(f"return {', '.join(texts)}")
-        free = self._free(lines)
+        free = scope_of(lines).read
         given = [g for g in self.given if is_read(model, g.argument, used)]
         read = {g.python for g in given}
         shown, wanted_sizes = dimensions_of(given, alone=True), dimensions_of(given)
@@ -326,22 +327,6 @@ class ModelWriter:
         check = arguments_checked(given, self.sizes, [n for n in self.sizes if n in shown], free)
         self.helpers |= body.statements.helpers
         return [*check, *lines], [g.python for g in given]
-
-    def _free(self, lines: Sequence[str]) -> set[str]:
-        return {n.id for n in ast.walk(ast.parse("\n".join(_wrapped(lines)))) if isinstance(n, ast.Name)}
-
-
-def _wrapped(lines: Sequence[str]) -> list[str]:
-    return ["def f():", *(f"    {line}" for line in lines), "    pass"]
-
-
-def _assigned(lines: Sequence[str], arguments: Sequence[str], sizes: Mapping[str, str]) -> list[str]:
-    """Names in the order in which they are defined: arguments, dimensions, assignments."""
-    tree = ast.parse("\n".join(_wrapped(lines)))
-    stores = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
-    stores.sort(key=lambda n: (n.lineno, n.col_offset))
-    known = ["dtype"] if arguments else []
-    return list(dict.fromkeys([*arguments, *sizes.values(), *known, *(n.id for n in stores)]))
 
 
 def _target_name(
