@@ -396,6 +396,10 @@ BLOCK_BYTES = 400_000
 LEAST_BLOCKS = 4
 """Data of fewer blocks are taken at once: they stay in a cache in any case."""
 
+SMALL_PRODUCT = 1_000_000
+"""OpenBLAS multiplies (m x k) (k x n) a fourth faster where m k n is at most this: blocks are made so small, unless
+that leaves them few rows."""
+
 LEAST_ROWS = 64
 """Products with fewer rows are slow, and every block adds to all sums."""
 
@@ -407,6 +411,8 @@ def rows_of_block(n, d, k, itemsize):
     """
     entries = max(3 * d + k + 5, 1)  # of a row, and of what is computed of it
     rows = max(LEAST_ROWS, BLOCK_BYTES // (itemsize * entries))
+    small = SMALL_PRODUCT // max(d * k, 1)
+    rows = min(rows, small) if small >= 2 * LEAST_ROWS else rows
     if n < LEAST_BLOCKS * rows or 2 * (d * k + 2) > rows * entries:
         return 0
     count = -(-n // rows)

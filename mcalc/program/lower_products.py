@@ -220,7 +220,7 @@ def _diagonal(low: Lowering, e: Expr) -> Routine:
     if len(pieces) == 1:
         return b.times_scalars(Term(_diagonal_of(low, pieces[0].term.core)), Term(b.one, pieces[0].term.coefficient,
                                pieces[0].term.scalars), outside)  # fmt: skip
-    best: tuple[float, Term] | None = None
+    best: tuple[tuple[float, int], Term] | None = None
     for cut in range(1, len(pieces)):
         left, right = chain(b, pieces[:cut]), chain(b, pieces[cut:])
         outer = b.times_scalars(Term(b.one, left.term.coefficient * right.term.coefficient, left.term.scalars),
@@ -233,11 +233,16 @@ def _diagonal(low: Lowering, e: Expr) -> Routine:
         else:
             core = b.node("row_dots", x, b.transpose(y))
         made = b.times_scalars(Term(core), outer)
-        cost = b.cost(b.array(made))
+        cost = b.cost(b.array(made)), _turned_factors(core)
         if best is None or cost < best[0]:
             best = cost, made
     assert best is not None
     return b.times_scalars(best[1], outside)
+
+
+def _turned_factors(a: Array) -> int:
+    """How many products among the operands are A B^T: OpenBLAS multiplies small matrices A B faster."""
+    return sum(x.op == "matmul" and x.args[1].op == "T" for x in a.args)
 
 
 def _diagonal_of(low: Lowering, core: Array) -> Array:

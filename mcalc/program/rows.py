@@ -29,6 +29,7 @@ from mcalc.program.names import Namer
 from mcalc.program.operations import ATOMS, VIEWS, Axes, nominal
 from mcalc.program.plan import Plan, plan
 from mcalc.program.procedure import Block, Cell, Procedure
+from mcalc.program.scalars import is_gram
 from mcalc.program.schedule import base
 
 FIXED, ROW, TURNED, SUM, AFTER = "fixed", "row", "turned", "sum", "after"
@@ -76,6 +77,21 @@ class RowPlan:
         """Whether a matrix with a row for each row of the data is multiplied by a matrix, not by vectors only."""
         products = [a for a in self.kinds if a.op == "matmul" and self.kinds[a] in (ROW, TURNED, SUM)]
         return any(a.rank == 2 for a in products)
+
+    @property
+    def products(self) -> tuple[Dim, ...]:
+        """For products of matrices in the pass, m k where one is (rows x m) (m x k); none where one is A^T A.
+
+        NumPy computes A^T A by a function that is the faster the more rows A has.
+        """
+        found: dict[Dim, None] = {}
+        for a in (a for a, kind in self.kinds.items() if a.op == "matmul" and kind in (ROW, SUM)):
+            if is_gram(a):
+                return ()
+            if all(x.rank == 2 for x in a.args):
+                others = [d for x in (*a.args, a) for d in x.shape if d is not self.n]
+                found[others[0] * others[-1]] = None
+        return tuple(found)
 
     @property
     def whole(self) -> set[Array]:

@@ -90,7 +90,7 @@ class _Placing:
         """How long the scalar takes, and what makes the array multiplied by it."""
         cost: float = self._work(a)
         made: Callable[[], Array] = partial(self._scaled, a, scale)
-        if self.uses[a] > 1 or depth > DEEPEST or _is_gram(a):
+        if self.uses[a] > 1 or depth > DEEPEST or is_gram(a):
             return cost, made
         for k in range(len(a.args)) if a.op == "times" else LINEAR.get(a.op, ()):
             if a.args[k].kind != "float" or not a.args[k].rank:
@@ -123,7 +123,7 @@ class _Placing:
         return prod(nominal(d, self.b.typical) for d in a.shape)
 
 
-def _is_gram(a: Array) -> bool:
+def is_gram(a: Array) -> bool:
     """A^T A, which NumPy computes in half the time."""
     if a.op != "matmul":
         return False

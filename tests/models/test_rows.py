@@ -162,6 +162,14 @@ def test_a_workspace_holds_a_block_of_rows() -> None:
     assert sum(a.nbytes for a in ws if isinstance(a, np.ndarray)) < 500_000
 
 
+def test_blocks_keep_products_small() -> None:
+    """Below the size at which OpenBLAS changes to its functions for large matrices, where that leaves enough rows."""
+    module = subject("metric_learning").module
+    limit = module.SMALL_PRODUCT
+    assert 0.9 * limit < module.rows_of_block(100_000, 60, 60, 4) * 60 * 60 <= limit
+    assert module.rows_of_block(100_000, 120, 80, 4) > 2 * module.LEAST_ROWS
+
+
 def test_errors_are_those_of_forward() -> None:
     module = subject("ridge").module
     X, y, w = np.ones((200000, 20)), np.ones(200000), np.ones(21)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from mcalc.algebra.shape import Dim
+from mcalc.algebra.shape import ONE, Dim
 from mcalc.backends.numpy.buffers import Buffer, buffers
 from mcalc.backends.numpy.comments import note
 from mcalc.backends.numpy.guards import guarded
@@ -24,7 +24,7 @@ from mcalc.program.plan import Line
 from mcalc.program.rows import FIXED, TURNED, RowPlan, width
 from mcalc.program.schedule import base
 
-NAMES = frozenset(("BLOCK_BYTES", "LEAST_BLOCKS", "LEAST_ROWS", "block_rows", "rows_of_block"))
+NAMES = frozenset(("BLOCK_BYTES", "LEAST_BLOCKS", "LEAST_ROWS", "SMALL_PRODUCT", "block_rows", "rows_of_block"))
 """Names of the module that belong to the pass over rows."""
 
 MATRICES = '''
@@ -44,6 +44,12 @@ LEAST_BLOCKS = 16
 """Data of fewer blocks are taken at once: they stay in the last cache, which is as fast for a vector."""
 '''
 
+SMALL = '''
+SMALL_PRODUCT = 1_000_000
+"""OpenBLAS multiplies (m x k) (k x n) a fourth faster where m k n is at most this: blocks are made so small, unless
+that leaves them few rows."""
+'''
+
 ROWS_OF_BLOCK = '''
 LEAST_ROWS = 64
 """Products with fewer rows are slow, and every block adds to all sums."""
@@ -56,11 +62,17 @@ def rows_of_block(SIZES, itemsize):
     """
     entries = max(ENTRIES, 1)  # of a row, and of what is computed of it
     rows = max(LEAST_ROWS, BLOCK_BYTES // (itemsize * entries))
-    if N < LEAST_BLOCKS * rows or 2 * (SUMS) > rows * entries:
+LIMIT    if N < LEAST_BLOCKS * rows or 2 * (SUMS) > rows * entries:
         return 0
     count = -(-N // rows)
     return -(-N // count)
 '''
+
+
+LIMIT = """\
+    small = SMALL_PRODUCT // max(LARGEST)
+    rows = min(rows, small) if small >= 2 * LEAST_ROWS else rows
+"""
 
 
 class Known(Namer):
@@ -294,11 +306,13 @@ class RowsWriter:
         f, sizes = self.found, self.names.sizes
         inner = [a.shape[1:] for a in (*f.data, *self.whole)] + [axes[1:] for axes in self.trimmed.values()]
         entries, sums = width(inner), width(a.shape for a in self.sums)
-        used = [n for n in sizes if n in {*f.n.names(), *entries.names(), *sums.names()}]
+        products = f.products
+        used = [n for n in sizes if n in {*f.n.names(), *(x for d in (entries, sums, *products) for x in d.names())}]
         n = sizes[f.n.names()[0]]
-        text = ((MATRICES if f.by_matrices else VECTORS) + ROWS_OF_BLOCK).replace(
-            "SIZES", ", ".join(sizes[x] for x in used)
-        )
+        text = (MATRICES if f.by_matrices else VECTORS) + (SMALL if products else "") + ROWS_OF_BLOCK
+        text = text.replace("SIZES", ", ".join(sizes[x] for x in used))
+        text = text.replace("LIMIT", LIMIT if products else "")
+        text = text.replace("LARGEST", ", ".join(size(d, sizes) for d in (*products, ONE)))
         text = text.replace("ENTRIES", size(entries, sizes)).replace("SUMS", size(sums, sizes))
         return text.replace("N < L", f"{n} < L").replace("-(-N", f"-(-{n}"), [sizes[x] for x in used]
 
