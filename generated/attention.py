@@ -49,6 +49,7 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     Q: np.ndarray = None
     K: np.ndarray = None
     V: np.ndarray = None
@@ -192,29 +193,29 @@ def _buffers(n, d, m, k, dtype):
     )
 
 
-def borrowed(n, d, m, k, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
-
-    Gradients are not written to them.
-    """
-    try:
-        ws = KEPT.pop()
-    except IndexError:
-        ws = NO_WORKSPACE
-    if ws.sizes == (n, d, m, k, dtype):
-        return ws
+def fresh(n, d, m, k, dtype):
+    """New buffers; gradients are not written to them."""
     ws = _buffers(n, d, m, k, dtype)._replace(
         Wk_bar=None,
         Wq_bar=None,
         Wv_bar=None,
     )
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
+
+
+def borrowed(n, d, m, k, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    return ws if ws.sizes == (n, d, m, k, dtype) else fresh(n, d, m, k, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -250,7 +251,9 @@ def _forward(X, Y, Wq, Wk, Wv, ws):
     dtype = X.dtype
     if ws is None:
         ws = borrowed(n, d, m, k, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(n, d, m, k, dtype)
+    else:
         fitting(ws, (n, d, m, k, dtype))
     # Q = X Wq : n x k
     Q = np.dot(X, Wq, out=ws.Q)

@@ -45,6 +45,7 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     block_rows: int = 0
     Z: np.ndarray = None
     H: np.ndarray = None
@@ -164,9 +165,9 @@ def workspace(*, n, d, m, dtype=np.float64):
     return _buffers(n, d, m, np.dtype(dtype))
 
 
-def _buffers(n, d, m, dtype):
-    """A workspace."""
-    block_rows = rows_of_block(n, d, m, dtype.itemsize)
+def _buffers(n, d, m, dtype, whole=False):
+    """A workspace; for all rows at once where it is `whole`."""
+    block_rows = 0 if whole else rows_of_block(n, d, m, dtype.itemsize)
     return Workspace(
         sizes=(n, d, m, dtype),
         block_rows=block_rows,
@@ -191,29 +192,29 @@ def _buffers(n, d, m, dtype):
     )
 
 
-def borrowed(n, d, m, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
-
-    Gradients are not written to them.
-    """
-    try:
-        ws = KEPT.pop()
-    except IndexError:
-        ws = NO_WORKSPACE
-    if ws.sizes == (n, d, m, dtype):
-        return ws
-    ws = _buffers(n, d, m, dtype)._replace(
+def fresh(n, d, m, dtype):
+    """New buffers; gradients are not written to them."""
+    ws = _buffers(n, d, m, dtype, whole=True)._replace(
         W_bar=None,
         b_bar=None,
         c_bar=None,
     )
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES and not ws.block_rows else NO_WORKSPACE
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
+
+
+def borrowed(n, d, m, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    return ws if ws.sizes == (n, d, m, dtype) else fresh(n, d, m, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -240,7 +241,9 @@ def _forward(X, W, b, c, ws):
     dtype = X.dtype
     if ws is None:
         ws = borrowed(n, d, m, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(n, d, m, dtype)
+    else:
         fitting(ws, (n, d, m, dtype))
     # Z = X W + ones(n) b : n x m
     Z = np.dot(X, W, out=ws.Z)
@@ -254,15 +257,15 @@ def _forward(X, W, b, c, ws):
     R2 = np.subtract(X, R, out=R)
     # loss = norm(R2)^2 / n
     loss = np.vdot(R2, R2) / n
-    return float(loss), (ws, X, W, n, dtype, Z, H, R2)
+    return float(loss), (ws, X, W, n, Z, H, R2)
 
 
 def _backward(cache, wrt):
-    ws, X, W, n, dtype, Z, H, R2 = cache
+    ws, X, W, n, Z, H, R2 = cache
     c_bar = W_bar = b_bar = None
     # R_bar = -2 R2 / n : n x d
     R_bar = np.multiply(R2, -2 / n, out=ws.R_bar)
-    ones_n = ones(ws.ones_n, n, dtype)
+    ones_n = ws.ones_n
     if wrt is None or "c" in wrt:
         # c_bar = sum(R_bar, axis=0) : 1 x d
         c_bar = np.dot(ones_n[None], R_bar, out=ws.c_bar)
@@ -309,9 +312,7 @@ def _by_rows(X, W, b, c, ws, wrt):
         n, d = X.shape
         m = W.shape[1]
     dtype = X.dtype
-    if ws is None:
-        ws = borrowed(n, d, m, dtype)
-    elif ws is not NO_WORKSPACE:
+    if ws is not NO_WORKSPACE:
         fitting(ws, (n, d, m, dtype))
     rows = ws.block_rows or rows_of_block(n, d, m, dtype.itemsize)
     if not rows:

@@ -74,6 +74,7 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     h: np.ndarray = None
     scratch: np.ndarray = None
     g: np.ndarray = None
@@ -94,6 +95,24 @@ class Workspace(NamedTuple):
     S3: np.ndarray = None
     U_bar: np.ndarray = None
     b_bar: np.ndarray = None
+    zh_in_rows: np.ndarray = None
+    h_steps: list = None
+    zg_in_rows: np.ndarray = None
+    g_steps: list = None
+    q_rows: np.ndarray = None
+    g_part: np.ndarray = None
+    h_part: np.ndarray = None
+    p_rows: np.ndarray = None
+    p_bar_rows: np.ndarray = None
+    q_bar_rows: np.ndarray = None
+    g_bar_in_rows: np.ndarray = None
+    zg_bar_steps: list = None
+    zg_bar_part: np.ndarray = None
+    g_part2: np.ndarray = None
+    h_bar_in_rows: np.ndarray = None
+    zh_bar_steps: list = None
+    zh_bar_part: np.ndarray = None
+    h_part2: np.ndarray = None
 
 
 NO_WORKSPACE = Workspace()
@@ -241,42 +260,81 @@ def workspace(*, T, n, d, k, m, dtype=np.float64):
 
 def _buffers(T, n, d, k, m, dtype):
     """A workspace."""
+    h = np.empty((T + 1, n, m), dtype)
+    g = np.empty((T + 1, n, m), dtype)
+    q = np.empty((T, n, 2 * m), dtype)
+    p = np.empty((T, n, k), dtype)
+    p_bar = np.empty((T, n, k), dtype)
+    q_bar = np.empty((T, n, 2 * m), dtype)
+    zg_bar = np.empty((T + 1, n, m), dtype)
+    zh_bar = np.empty((T + 1, n, m), dtype)
+    zh_in = h[1:]
+    zh_in_rows = zh_in.reshape(T * n, m)
+    h_steps = list(h)
+    zg_in = g[:-1]
+    zg_in_rows = zg_in.reshape(T * n, m)
+    g_steps = list(g)
+    q_rows = q.reshape(T * n, 2 * m)
+    g_part = g[:-1].reshape(T * n, m)
+    h_part = h[1:].reshape(T * n, m)
+    p_rows = p.reshape(T * n, k)
+    p_bar_rows = p_bar.reshape(T * n, k)
+    q_bar_rows = q_bar.reshape(T * n, 2 * m)
+    g_bar_in = zg_bar[1:]
+    g_bar_in_rows = g_bar_in.reshape(T * n, m)
+    zg_bar_steps = list(zg_bar)
+    zg_bar_part = zg_bar[1:].reshape(T * n, m)
+    g_part2 = g[1:].reshape(T * n, m)
+    h_bar_in = zh_bar[:-1]
+    h_bar_in_rows = h_bar_in.reshape(T * n, m)
+    zh_bar_steps = list(zh_bar)
+    zh_bar_part = zh_bar[:-1].reshape(T * n, m)
+    h_part2 = h[:-1].reshape(T * n, m)
     return Workspace(
         sizes=(T, n, d, k, m, dtype),
-        h=np.empty((T + 1, n, m), dtype),
+        h=h,
         scratch=np.empty((n, m), dtype),
-        g=np.empty((T + 1, n, m), dtype),
-        q=np.empty((T, n, 2 * m), dtype),
-        p=np.empty((T, n, k), dtype),
-        p_bar=np.empty((T, n, k), dtype),
-        q_bar=np.empty((T, n, 2 * m), dtype),
+        g=g,
+        q=q,
+        p=p,
+        p_bar=p_bar,
+        q_bar=q_bar,
         V_bar=np.empty((2 * m, k), dtype),
-        zg_bar=np.empty((T + 1, n, m), dtype),
+        zg_bar=zg_bar,
         S_T=np.empty((m, m), dtype),
         S2=np.empty((n, m), dtype),
         scratch2=np.empty((n, m), dtype),
         R_bar=np.empty((d, m), dtype),
         c_bar=np.empty((1, m), dtype),
         ones_=np.ones((T * n,), dtype),
-        zh_bar=np.empty((T + 1, n, m), dtype),
+        zh_bar=zh_bar,
         W_T=np.empty((m, m), dtype),
         S3=np.empty((n, m), dtype),
         U_bar=np.empty((d, m), dtype),
         b_bar=np.empty((1, m), dtype),
+        zh_in_rows=zh_in_rows,
+        h_steps=h_steps,
+        zg_in_rows=zg_in_rows,
+        g_steps=g_steps,
+        q_rows=q_rows,
+        g_part=g_part,
+        h_part=h_part,
+        p_rows=p_rows,
+        p_bar_rows=p_bar_rows,
+        q_bar_rows=q_bar_rows,
+        g_bar_in_rows=g_bar_in_rows,
+        zg_bar_steps=zg_bar_steps,
+        zg_bar_part=zg_bar_part,
+        g_part2=g_part2,
+        h_bar_in_rows=h_bar_in_rows,
+        zh_bar_steps=zh_bar_steps,
+        zh_bar_part=zh_bar_part,
+        h_part2=h_part2,
     )
 
 
-def borrowed(T, n, d, k, m, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
-
-    Gradients are not written to them.
-    """
-    try:
-        ws = KEPT.pop()
-    except IndexError:
-        ws = NO_WORKSPACE
-    if ws.sizes == (T, n, d, k, m, dtype):
-        return ws
+def fresh(T, n, d, k, m, dtype):
+    """New buffers; gradients are not written to them."""
     ws = _buffers(T, n, d, k, m, dtype)._replace(
         R_bar=None,
         S_T=None,
@@ -286,13 +344,22 @@ def borrowed(T, n, d, k, m, dtype):
         b_bar=None,
         c_bar=None,
     )
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
+
+
+def borrowed(T, n, d, k, m, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    return ws if ws.sizes == (T, n, d, k, m, dtype) else fresh(T, n, d, k, m, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -354,44 +421,42 @@ def _forward(x, y, U, W, b, R, S, c, V, ws):
     dtype = x.dtype
     if ws is None:
         ws = borrowed(T, n, d, k, m, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(T, n, d, k, m, dtype)
+    else:
         fitting(ws, (T, n, d, k, m, dtype))
     # h[0] = zeros(n,m) : n x m
-    h = space(ws.h, (T + 1, n, m), dtype)
+    h = ws.h
     h[0] = 0
     x_rows = x.reshape(T * n, d)
     # zh_in[1..T] = x[1..T] U + ones(T*n) b : T*n x m
-    zh_in = h[1:]
-    zh_in_rows = zh_in.reshape(T * n, m)
+    zh_in_rows = ws.zh_in_rows
     np.dot(x_rows, U, out=zh_in_rows)
     zh_in_rows += b
-    scratch = space(ws.scratch, (n, m), dtype)
-    for h_t, h_prev in zip(h[1:], h[:-1], strict=True):
+    scratch = ws.scratch
+    for h_t, h_prev in zip(ws.h_steps[1:], ws.h_steps[:-1], strict=True):
         # h[t] = tanh(zh_in[t] + h[t-1] W) : n x m
         h_t += np.dot(h_prev, W, out=scratch)
         np.tanh(h_t, out=h_t)
     # g[T+1] = zeros(n,m) : n x m
-    g = space(ws.g, (T + 1, n, m), dtype)
+    g = ws.g
     g[-1] = 0
     # zg_in[1..T] = x[1..T] R + ones(T*n) c : T*n x m
-    zg_in = g[:-1]
-    zg_in_rows = zg_in.reshape(T * n, m)
+    zg_in_rows = ws.zg_in_rows
     np.dot(x_rows, R, out=zg_in_rows)
     zg_in_rows += c
-    scratch = space(ws.scratch, (n, m), dtype)
-    for g_t, g_next in zip(g[:-1][::-1], g[1:][::-1], strict=True):
+    scratch = ws.scratch
+    for g_t, g_next in zip(ws.g_steps[:-1][::-1], ws.g_steps[1:][::-1], strict=True):
         # g[t] = tanh(zg_in[t] + g[t+1] S) : n x m
         g_t += np.dot(g_next, S, out=scratch)
         np.tanh(g_t, out=g_t)
-    g_part = g[:-1].reshape(T * n, m)
-    h_part = h[1:].reshape(T * n, m)
+    g_part = ws.g_part
+    h_part = ws.h_part
     # q[1..T] = [h[1..T], g[1..T]] : T*n x 2*m
-    q = space(ws.q, (T, n, 2 * m), dtype)
-    q_rows = q.reshape(T * n, 2 * m)
+    q_rows = ws.q_rows
     q_rows[...] = np.block([[h_part, g_part]])
     # p[1..T] = q[1..T] V : T*n x k
-    p = space(ws.p, (T, n, k), dtype)
-    p_rows = p.reshape(T * n, k)
+    p_rows = ws.p_rows
     np.dot(q_rows, V, out=p_rows)
     y_rows = y.reshape(T * n, k)
     # R2 = y[1..T] - p[1..T] : T*n x k
@@ -400,70 +465,68 @@ def _forward(x, y, U, W, b, R, S, c, V, ws):
     loss_sum = np.vdot(R2, R2)
     # loss = loss_sum / (n T)
     loss = loss_sum / (n * T)
-    return float(loss), (ws, W, S, V, T, n, k, m, dtype, h, x_rows, g, q_rows, R2)
+    return float(loss), (ws, W, S, V, T, n, m, dtype, x_rows, q_rows, R2)
 
 
 def _backward(cache, wrt):
-    ws, W, S, V, T, n, k, m, dtype, h, x_rows, g, q_rows, R2 = cache
+    ws, W, S, V, T, n, m, dtype, x_rows, q_rows, R2 = cache
     V_bar = R_bar = S_bar = c_bar = U_bar = W_bar = b_bar = None
     # p_bar[1..T] = -2 R2 / (n T) : T*n x k
-    p_bar = space(ws.p_bar, (T, n, k), dtype)
-    p_bar_rows = p_bar.reshape(T * n, k)
+    p_bar_rows = ws.p_bar_rows
     np.multiply(R2, -2 / (n * T), out=p_bar_rows)
     # q_bar[1..T] = p_bar[1..T] V^T : T*n x 2*m
-    q_bar = space(ws.q_bar, (T, n, 2 * m), dtype)
-    q_bar_rows = q_bar.reshape(T * n, 2 * m)
+    q_bar_rows = ws.q_bar_rows
     np.dot(p_bar_rows, V.T, out=q_bar_rows)
     if wrt is None or "V" in wrt:
         # V_bar = q_rows^T p_bar[1..T] : 2*m x k
         V_bar = np.dot(q_rows.T, p_bar_rows, out=ws.V_bar)
     # zg_bar[0] = zeros(n,m) : n x m
-    zg_bar = space(ws.zg_bar, (T + 1, n, m), dtype)
+    zg_bar = ws.zg_bar
     zg_bar[0] = 0
     # B = [zeros(m,m); I(m)] : 2*m x m
     B = np.block([[np.zeros((m, m), dtype=dtype)], [np.eye(m, dtype=dtype)]])
     # g_bar_in[1..T] = q_bar[1..T] B : T*n x m
-    g_bar_in = zg_bar[1:]
-    g_bar_in_rows = g_bar_in.reshape(T * n, m)
+    g_bar_in_rows = ws.g_bar_in_rows
     np.dot(q_bar_rows, B, out=g_bar_in_rows)
     # S_T = S^T : m x m
     S_T = np.positive(S.T, order="C", out=ws.S_T)
-    S2 = space(ws.S2, (n, m), dtype)
-    scratch2 = space(ws.scratch2, (n, m), dtype)
-    for g_t, zg_bar_t, zg_bar_prev in zip(g[:-1], zg_bar[1:], zg_bar[:-1], strict=True):
+    S2 = ws.S2
+    scratch2 = ws.scratch2
+    for g_t, zg_bar_t, zg_bar_prev in zip(
+        ws.g_steps[:-1], ws.zg_bar_steps[1:], ws.zg_bar_steps[:-1], strict=True
+    ):
         # S2 = 1 - g[t].^2 : n x m
         np.square(g_t, out=S2)
         np.subtract(1, S2, out=S2)
         # zg_bar[t] = (g_bar_in[t] + zg_bar[t-1] S_T) .* S2 : n x m
         zg_bar_t += np.dot(zg_bar_prev, S_T, out=scratch2)
         zg_bar_t *= S2
-    zg_bar_part = zg_bar[1:].reshape(T * n, m)
+    zg_bar_part = ws.zg_bar_part
     if wrt is None or "R" in wrt:
         # R_bar = x[1..T]^T zg_bar[1..T] : d x m
         R_bar = np.dot(x_rows.T, zg_bar_part, out=ws.R_bar)
-    g_part2 = g[1:].reshape(T * n, m)
+    g_part2 = ws.g_part2
     if wrt is None or "S" in wrt:
         # S_bar = g[2..T+1]^T zg_bar[1..T] : m x m
         S_bar = np.dot(g_part2.T, zg_bar_part, out=S_T)
-    ones_ = ones(ws.ones_, T * n, dtype)
+    ones_ = ws.ones_
     if wrt is None or "c" in wrt:
         # c_bar = sum(zg_bar[1..T], axis=0) : 1 x m
         c_bar = np.dot(ones_[None], zg_bar_part, out=ws.c_bar)
     # zh_bar[T+1] = zeros(n,m) : n x m
-    zh_bar = space(ws.zh_bar, (T + 1, n, m), dtype)
+    zh_bar = ws.zh_bar
     zh_bar[-1] = 0
     # B2 = [I(m); zeros(m,m)] : 2*m x m
     B2 = np.block([[np.eye(m, dtype=dtype)], [np.zeros((m, m), dtype=dtype)]])
     # h_bar_in[1..T] = q_bar[1..T] B2 : T*n x m
-    h_bar_in = zh_bar[:-1]
-    h_bar_in_rows = h_bar_in.reshape(T * n, m)
+    h_bar_in_rows = ws.h_bar_in_rows
     np.dot(q_bar_rows, B2, out=h_bar_in_rows)
     # W_T = W^T : m x m
     W_T = np.positive(W.T, order="C", out=ws.W_T)
-    S3 = space(ws.S3, (n, m), dtype)
-    scratch2 = space(ws.scratch2, (n, m), dtype)
+    S3 = ws.S3
+    scratch2 = ws.scratch2
     for h_t, zh_bar_t, zh_bar_next in zip(
-        h[1:][::-1], zh_bar[:-1][::-1], zh_bar[1:][::-1], strict=True
+        ws.h_steps[1:][::-1], ws.zh_bar_steps[:-1][::-1], ws.zh_bar_steps[1:][::-1], strict=True
     ):
         # S3 = 1 - h[t].^2 : n x m
         np.square(h_t, out=S3)
@@ -471,11 +534,11 @@ def _backward(cache, wrt):
         # zh_bar[t] = (h_bar_in[t] + zh_bar[t+1] W_T) .* S3 : n x m
         zh_bar_t += np.dot(zh_bar_next, W_T, out=scratch2)
         zh_bar_t *= S3
-    zh_bar_part = zh_bar[:-1].reshape(T * n, m)
+    zh_bar_part = ws.zh_bar_part
     if wrt is None or "U" in wrt:
         # U_bar = x[1..T]^T zh_bar[1..T] : d x m
         U_bar = np.dot(x_rows.T, zh_bar_part, out=ws.U_bar)
-    h_part2 = h[:-1].reshape(T * n, m)
+    h_part2 = ws.h_part2
     if wrt is None or "W" in wrt:
         # W_bar = h[0..T-1]^T zh_bar[1..T] : m x m
         W_bar = np.dot(h_part2.T, zh_bar_part, out=W_T)
@@ -483,16 +546,6 @@ def _backward(cache, wrt):
         # b_bar = sum(zh_bar[1..T], axis=0) : 1 x m
         b_bar = np.dot(ones_[None], zh_bar_part, out=ws.b_bar)
     return Gradients(U_bar, W_bar, b_bar, R_bar, S_bar, c_bar, V_bar)
-
-
-def space(buffer, shape, dtype):
-    """The buffer, or new memory where there is none."""
-    return np.empty(shape, dtype) if buffer is None else buffer
-
-
-def ones(buffer, n, dtype):
-    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
-    return np.ones(n, dtype) if buffer is None else buffer
 
 
 def expect(name, array, *shape):

@@ -51,6 +51,7 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     ZA1: np.ndarray = None
     ZA2: np.ndarray = None
     Z: np.ndarray = None
@@ -221,17 +222,8 @@ def _buffers(n, d0, d3, d1, d2, dtype):
     )
 
 
-def borrowed(n, d0, d3, d1, d2, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
-
-    Gradients are not written to them.
-    """
-    try:
-        ws = KEPT.pop()
-    except IndexError:
-        ws = NO_WORKSPACE
-    if ws.sizes == (n, d0, d3, d1, d2, dtype):
-        return ws
+def fresh(n, d0, d3, d1, d2, dtype):
+    """New buffers; gradients are not written to them."""
     ws = _buffers(n, d0, d3, d1, d2, dtype)._replace(
         W_bar1=None,
         W_bar2=None,
@@ -240,13 +232,22 @@ def borrowed(n, d0, d3, d1, d2, dtype):
         b_bar2=None,
         b_bar3=None,
     )
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
+
+
+def borrowed(n, d0, d3, d1, d2, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    return ws if ws.sizes == (n, d0, d3, d1, d2, dtype) else fresh(n, d0, d3, d1, d2, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -307,7 +308,9 @@ def _forward(X, Y, W, b, ws):
     dtype = X.dtype
     if ws is None:
         ws = borrowed(n, d0, d3, d1, d2, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(n, d0, d3, d1, d2, dtype)
+    else:
         fitting(ws, (n, d0, d3, d1, d2, dtype))
     # ZA[1] = X W[1] + ones(n) b[1] : n x d[1]
     ZA1 = np.dot(X, W1, out=ws.ZA1)
@@ -327,7 +330,7 @@ def _forward(X, Y, W, b, ws):
     # E = exp(Z - tops ones(d[3])^T) : n x d[3]
     E = np.subtract(Z, tops[:, None], out=ws.E)
     np.exp(E, out=E)
-    ones_d3 = ones(ws.ones_d3, d3, dtype)
+    ones_d3 = ws.ones_d3
     # sums = sum(E, axis=1) : n
     sums = np.dot(E, ones_d3, out=ws.sums)
     # s = tops + log(sums) : n
@@ -335,11 +338,11 @@ def _forward(X, Y, W, b, ws):
     s += tops
     # loss = (sum(s) - tr(Y^T Z)) / n
     loss = (s.sum() - np.vdot(Y, Z)) / n
-    return float(loss), (ws, X, Y, W2, W3, n, dtype, A1, A2, Z, E, sums)
+    return float(loss), (ws, X, Y, W2, W3, n, A1, A2, Z, E, sums)
 
 
 def _backward(cache, wrt):
-    ws, X, Y, W2, W3, n, dtype, A1, A2, Z, E, sums = cache
+    ws, X, Y, W2, W3, n, A1, A2, Z, E, sums = cache
     W_bar3 = b_bar3 = W_bar2 = b_bar2 = W_bar1 = b_bar1 = None
     # Z_bar = (E ./ (sums ones(d[3])^T) - Y) / n : n x d[3]
     Z_bar = np.divide(E, sums[:, None], out=Z)
@@ -348,7 +351,7 @@ def _backward(cache, wrt):
     if wrt is None or "W" in wrt:
         # W_bar[3] = A2^T Z_bar : d[2] x d[3]
         W_bar3 = np.dot(A2.T, Z_bar, out=ws.W_bar3)
-    ones_n = ones(ws.ones_n, n, dtype)
+    ones_n = ws.ones_n
     if wrt is None or "b" in wrt:
         # b_bar[3] = sum(Z_bar, axis=0) : 1 x d[3]
         b_bar3 = np.dot(ones_n[None], Z_bar, out=ws.b_bar3)
@@ -384,11 +387,6 @@ def largest_of_rows(X, out=None):
     if X.shape[1] < 50:
         return np.maximum.reduce(X.T.copy(), axis=0, out=out)
     return np.maximum.reduce(X, axis=1, out=out)
-
-
-def ones(buffer, n, dtype):
-    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
-    return np.ones(n, dtype) if buffer is None else buffer
 
 
 def listed(name, value, count, of="arrays"):

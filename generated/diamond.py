@@ -49,6 +49,7 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
 
 
 NO_WORKSPACE = Workspace()
@@ -127,25 +128,25 @@ def _buffers(dtype):
     return Workspace(sizes=(dtype,))
 
 
-def borrowed(dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+def fresh(dtype):
+    """New buffers; gradients are not written to them."""
+    ws = _buffers(dtype)
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
 
-    Gradients are not written to them.
-    """
+
+def borrowed(dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
     try:
         ws = KEPT.pop()
     except IndexError:
         ws = NO_WORKSPACE
-    if ws.sizes == (dtype,):
-        return ws
-    ws = _buffers(dtype)
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+    return ws if ws.sizes == (dtype,) else fresh(dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -156,7 +157,9 @@ def _forward(a, w1, w2, w3, w4, ws):
     dtype = a.dtype
     if ws is None:
         ws = borrowed(dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(dtype)
+    else:
         fitting(ws, (dtype,))
     # d = w3 (w1 a) + w4 (w2 a)
     d = w3 * (w1 * a) + w4 * (w2 * a)

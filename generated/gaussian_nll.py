@@ -41,6 +41,7 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     block_rows: int = 0
     R: np.ndarray = None
     Sigma_inv: np.ndarray = None
@@ -118,9 +119,9 @@ def workspace(*, n, d, dtype=np.float64):
     return _buffers(n, d, np.dtype(dtype))
 
 
-def _buffers(n, d, dtype):
-    """A workspace."""
-    block_rows = rows_of_block(n, d, dtype.itemsize)
+def _buffers(n, d, dtype, whole=False):
+    """A workspace; for all rows at once where it is `whole`."""
+    block_rows = 0 if whole else rows_of_block(n, d, dtype.itemsize)
     return Workspace(
         sizes=(n, d, dtype),
         block_rows=block_rows,
@@ -137,28 +138,28 @@ def _buffers(n, d, dtype):
     )
 
 
-def borrowed(n, d, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+def fresh(n, d, dtype):
+    """New buffers; gradients are not written to them."""
+    ws = _buffers(n, d, dtype, whole=True)._replace(
+        Sigma_bar=None,
+        sums=None,
+    )
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
 
-    Gradients are not written to them.
-    """
+
+def borrowed(n, d, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
     try:
         ws = KEPT.pop()
     except IndexError:
         ws = NO_WORKSPACE
-    if ws.sizes == (n, d, dtype):
-        return ws
-    ws = _buffers(n, d, dtype)._replace(
-        Sigma_bar=None,
-        sums=None,
-    )
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES and not ws.block_rows else NO_WORKSPACE
+    return ws if ws.sizes == (n, d, dtype) else fresh(n, d, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -182,7 +183,9 @@ def _forward(X, mu, Sigma, ws):
     dtype = X.dtype
     if ws is None:
         ws = borrowed(n, d, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(n, d, dtype)
+    else:
         fitting(ws, (n, d, dtype))
     # R = X - ones(n) mu^T : n x d
     R = np.subtract(X, mu, out=ws.R)
@@ -198,11 +201,11 @@ def _forward(X, mu, Sigma, ws):
     Z = np.dot(Sigma_inv, RtR, out=ws.Z)
     # loss = -n sum(log(diag(L_inv))) + tr(Z) / 2
     loss = -n * np.log(np.diagonal(L_inv)).sum() + 0.5 * np.trace(Z)
-    return float(loss), (ws, n, dtype, R, L_inv, Sigma_inv, RtR, Z)
+    return float(loss), (ws, n, R, L_inv, Sigma_inv, RtR, Z)
 
 
 def _backward(cache, wrt):
-    ws, n, dtype, R, L_inv, Sigma_inv, RtR, Z = cache
+    ws, n, R, L_inv, Sigma_inv, RtR, Z = cache
     Sigma_bar = mu_bar = None
     if wrt is None or "Sigma" in wrt:
         # R2 = n I - Z^T : d x d
@@ -211,7 +214,7 @@ def _backward(cache, wrt):
         # Sigma_bar = Sigma_inv R2 / 2 : d x d
         Sigma_bar = np.dot(Sigma_inv, R2, out=ws.Sigma_bar)
         Sigma_bar *= 0.5
-    ones_n = ones(ws.ones_n, n, dtype)
+    ones_n = ws.ones_n
     if wrt is None or "mu" in wrt:
         # sums = sum(R, axis=0)^T : d
         sums = np.dot(ones_n, R, out=ws.sums)
@@ -246,9 +249,7 @@ def _by_rows(X, mu, Sigma, ws, wrt):
         )
         n, d = X.shape
     dtype = X.dtype
-    if ws is None:
-        ws = borrowed(n, d, dtype)
-    elif ws is not NO_WORKSPACE:
+    if ws is not NO_WORKSPACE:
         fitting(ws, (n, d, dtype))
     rows = ws.block_rows or rows_of_block(n, d, dtype.itemsize)
     if not rows:

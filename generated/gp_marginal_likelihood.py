@@ -46,6 +46,7 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     Z: np.ndarray = None
     K: np.ndarray = None
     K_inv: np.ndarray = None
@@ -125,25 +126,25 @@ def _buffers(n, dtype):
     )
 
 
-def borrowed(n, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+def fresh(n, dtype):
+    """New buffers; gradients are not written to them."""
+    ws = _buffers(n, dtype)
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
 
-    Gradients are not written to them.
-    """
+
+def borrowed(n, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
     try:
         ws = KEPT.pop()
     except IndexError:
         ws = NO_WORKSPACE
-    if ws.sizes == (n, dtype):
-        return ws
-    ws = _buffers(n, dtype)
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+    return ws if ws.sizes == (n, dtype) else fresh(n, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -173,7 +174,9 @@ def _forward(D, y, a, l, c, ws):
     c = dtype.type(c)
     if ws is None:
         ws = borrowed(n, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(n, dtype)
+    else:
         fitting(ws, (n, dtype))
     # eK = exp(a)
     eK = np.exp(a)

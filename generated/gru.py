@@ -86,6 +86,7 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     h: np.ndarray = None
     z: np.ndarray = None
     r: np.ndarray = None
@@ -113,6 +114,23 @@ class Workspace(NamedTuple):
     br_bar: np.ndarray = None
     Ws_bar: np.ndarray = None
     bs_bar: np.ndarray = None
+    zz_in_rows: np.ndarray = None
+    zr_in_rows: np.ndarray = None
+    zs_in_rows: np.ndarray = None
+    z_steps: list = None
+    h_steps: list = None
+    r_steps: list = None
+    q_steps: list = None
+    s_steps: list = None
+    zs_bar_steps: list = None
+    h_bar_steps: list = None
+    zr_bar_steps: list = None
+    zz_bar_steps: list = None
+    zz_bar_rows: np.ndarray = None
+    h_part: np.ndarray = None
+    zr_bar_rows: np.ndarray = None
+    zs_bar_rows: np.ndarray = None
+    q_rows: np.ndarray = None
 
 
 NO_WORKSPACE = Workspace()
@@ -289,25 +307,54 @@ def workspace(*, T, n, d, k, m, dtype=np.float64):
 
 def _buffers(T, n, d, k, m, dtype):
     """A workspace."""
+    h = np.empty((T + 1, n, m), dtype)
+    z = np.empty((T, n, m), dtype)
+    r = np.empty((T, n, m), dtype)
+    s = np.empty((T, n, m), dtype)
+    q = np.empty((T, n, m), dtype)
+    h_bar = np.empty((T + 1, n, m), dtype)
+    zs_bar = np.empty((T, n, m), dtype)
+    zr_bar = np.empty((T, n, m), dtype)
+    zz_bar = np.empty((T, n, m), dtype)
+    zz_in = z
+    zz_in_rows = zz_in.reshape(T * n, m)
+    zr_in = r
+    zr_in_rows = zr_in.reshape(T * n, m)
+    zs_in = s
+    zs_in_rows = zs_in.reshape(T * n, m)
+    z_steps = list(z)
+    h_steps = list(h)
+    r_steps = list(r)
+    q_steps = list(q)
+    s_steps = list(s)
+    zs_bar_steps = list(zs_bar)
+    h_bar_steps = list(h_bar)
+    zr_bar_steps = list(zr_bar)
+    zz_bar_steps = list(zz_bar)
+    zz_bar_rows = zz_bar.reshape(T * n, m)
+    h_part = h[:-1].reshape(T * n, m)
+    zr_bar_rows = zr_bar.reshape(T * n, m)
+    zs_bar_rows = zs_bar.reshape(T * n, m)
+    q_rows = q.reshape(T * n, m)
     return Workspace(
         sizes=(T, n, d, k, m, dtype),
-        h=np.empty((T + 1, n, m), dtype),
-        z=np.empty((T, n, m), dtype),
-        r=np.empty((T, n, m), dtype),
-        s=np.empty((T, n, m), dtype),
-        q=np.empty((T, n, m), dtype),
+        h=h,
+        z=z,
+        r=r,
+        s=s,
+        q=q,
         scratch=np.empty((n, m), dtype),
         S=np.empty((n, m), dtype),
         P=np.empty((n, k), dtype),
         P_bar=np.empty((n, k), dtype),
         V_bar=np.empty((m, k), dtype),
-        h_bar=np.empty((T + 1, n, m), dtype),
+        h_bar=h_bar,
         Us_T=np.empty((m, m), dtype),
         Ur_T=np.empty((m, m), dtype),
         Uz_T=np.empty((m, m), dtype),
-        zs_bar=np.empty((T, n, m), dtype),
-        zr_bar=np.empty((T, n, m), dtype),
-        zz_bar=np.empty((T, n, m), dtype),
+        zs_bar=zs_bar,
+        zr_bar=zr_bar,
+        zz_bar=zz_bar,
         S2=np.empty((n, m), dtype),
         S3=np.empty((n, m), dtype),
         scratch2=np.empty((n, m), dtype),
@@ -318,20 +365,28 @@ def _buffers(T, n, d, k, m, dtype):
         br_bar=np.empty((1, m), dtype),
         Ws_bar=np.empty((d, m), dtype),
         bs_bar=np.empty((1, m), dtype),
+        zz_in_rows=zz_in_rows,
+        zr_in_rows=zr_in_rows,
+        zs_in_rows=zs_in_rows,
+        z_steps=z_steps,
+        h_steps=h_steps,
+        r_steps=r_steps,
+        q_steps=q_steps,
+        s_steps=s_steps,
+        zs_bar_steps=zs_bar_steps,
+        h_bar_steps=h_bar_steps,
+        zr_bar_steps=zr_bar_steps,
+        zz_bar_steps=zz_bar_steps,
+        zz_bar_rows=zz_bar_rows,
+        h_part=h_part,
+        zr_bar_rows=zr_bar_rows,
+        zs_bar_rows=zs_bar_rows,
+        q_rows=q_rows,
     )
 
 
-def borrowed(T, n, d, k, m, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
-
-    Gradients are not written to them.
-    """
-    try:
-        ws = KEPT.pop()
-    except IndexError:
-        ws = NO_WORKSPACE
-    if ws.sizes == (T, n, d, k, m, dtype):
-        return ws
+def fresh(T, n, d, k, m, dtype):
+    """New buffers; gradients are not written to them."""
     ws = _buffers(T, n, d, k, m, dtype)._replace(
         Ur_T=None,
         Us_T=None,
@@ -344,13 +399,22 @@ def borrowed(T, n, d, k, m, dtype):
         bs_bar=None,
         bz_bar=None,
     )
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
+
+
+def borrowed(T, n, d, k, m, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    return ws if ws.sizes == (T, n, d, k, m, dtype) else fresh(T, n, d, k, m, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -423,34 +487,31 @@ def _forward(x, y, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V, ws):
     dtype = x.dtype
     if ws is None:
         ws = borrowed(T, n, d, k, m, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(T, n, d, k, m, dtype)
+    else:
         fitting(ws, (T, n, d, k, m, dtype))
     # h[0] = zeros(n,m) : n x m
-    h = space(ws.h, (T + 1, n, m), dtype)
+    h = ws.h
     h[0] = 0
     x_rows = x.reshape(T * n, d)
     # zz_in[1..T] = x[1..T] Wz + ones(T*n) bz : T*n x m
-    z = space(ws.z, (T, n, m), dtype)
-    zz_in = z
-    zz_in_rows = zz_in.reshape(T * n, m)
+    zz_in_rows = ws.zz_in_rows
     np.dot(x_rows, Wz, out=zz_in_rows)
     zz_in_rows += bz
     # zr_in[1..T] = x[1..T] Wr + ones(T*n) br : T*n x m
-    r = space(ws.r, (T, n, m), dtype)
-    zr_in = r
-    zr_in_rows = zr_in.reshape(T * n, m)
+    zr_in_rows = ws.zr_in_rows
     np.dot(x_rows, Wr, out=zr_in_rows)
     zr_in_rows += br
     # zs_in[1..T] = x[1..T] Ws + ones(T*n) bs : T*n x m
-    s = space(ws.s, (T, n, m), dtype)
-    zs_in = s
-    zs_in_rows = zs_in.reshape(T * n, m)
+    zs_in_rows = ws.zs_in_rows
     np.dot(x_rows, Ws, out=zs_in_rows)
     zs_in_rows += bs
-    q = space(ws.q, (T, n, m), dtype)
-    scratch = space(ws.scratch, (n, m), dtype)
-    S = space(ws.S, (n, m), dtype)
-    for z_t, h_prev, r_t, q_t, s_t, h_t in zip(z, h[:-1], r, q, s, h[1:], strict=True):
+    scratch = ws.scratch
+    S = ws.S
+    for z_t, h_prev, r_t, q_t, s_t, h_t in zip(
+        ws.z_steps, ws.h_steps[:-1], ws.r_steps, ws.q_steps, ws.s_steps, ws.h_steps[1:], strict=True
+    ):
         # z[t] = sigmoid(zz_in[t] + h[t-1] Uz) : n x m
         z_t += np.dot(h_prev, Uz, out=scratch)
         sigmoid(z_t, out=z_t)
@@ -473,11 +534,11 @@ def _forward(x, y, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V, ws):
     R = np.subtract(y, P, out=P)
     # loss = norm(R)^2 / n
     loss = np.vdot(R, R) / n
-    return float(loss), (ws, Uz, Ur, Us, V, T, n, m, dtype, h, x_rows, z, r, s, q, R)
+    return float(loss), (ws, Uz, Ur, Us, V, n, h, x_rows, R)
 
 
 def _backward(cache, wrt):
-    ws, Uz, Ur, Us, V, T, n, m, dtype, h, x_rows, z, r, s, q, R = cache
+    ws, Uz, Ur, Us, V, n, h, x_rows, R = cache
     V_bar = Wz_bar = Uz_bar = bz_bar = Wr_bar = Ur_bar = br_bar = Ws_bar = Us_bar = bs_bar = None
     # P_bar = -2 R / n : n x k
     P_bar = np.multiply(R, -2 / n, out=ws.P_bar)
@@ -485,7 +546,7 @@ def _backward(cache, wrt):
         # V_bar = h[T]^T P_bar : m x k
         V_bar = np.dot(h[-1].T, P_bar, out=ws.V_bar)
     # h_bar[T] = P_bar V^T : n x m
-    h_bar = space(ws.h_bar, (T + 1, n, m), dtype)
+    h_bar = ws.h_bar
     np.dot(P_bar, V.T, out=h_bar[-1])
     # Us_T = Us^T : m x m
     Us_T = np.positive(Us.T, order="C", out=ws.Us_T)
@@ -493,22 +554,19 @@ def _backward(cache, wrt):
     Ur_T = np.positive(Ur.T, order="C", out=ws.Ur_T)
     # Uz_T = Uz^T : m x m
     Uz_T = np.positive(Uz.T, order="C", out=ws.Uz_T)
-    zs_bar = space(ws.zs_bar, (T, n, m), dtype)
-    zr_bar = space(ws.zr_bar, (T, n, m), dtype)
-    zz_bar = space(ws.zz_bar, (T, n, m), dtype)
-    S2 = space(ws.S2, (n, m), dtype)
-    S3 = space(ws.S3, (n, m), dtype)
-    scratch2 = space(ws.scratch2, (n, m), dtype)
+    S2 = ws.S2
+    S3 = ws.S3
+    scratch2 = ws.scratch2
     for s_t, zs_bar_t, h_bar_t, z_t, r_t, zr_bar_t, h_prev, zz_bar_t, h_bar_prev in zip(
-        s[::-1],
-        zs_bar[::-1],
-        h_bar[1:][::-1],
-        z[::-1],
-        r[::-1],
-        zr_bar[::-1],
-        h[:-1][::-1],
-        zz_bar[::-1],
-        h_bar[:-1][::-1],
+        ws.s_steps[::-1],
+        ws.zs_bar_steps[::-1],
+        ws.h_bar_steps[1:][::-1],
+        ws.z_steps[::-1],
+        ws.r_steps[::-1],
+        ws.zr_bar_steps[::-1],
+        ws.h_steps[:-1][::-1],
+        ws.zz_bar_steps[::-1],
+        ws.h_bar_steps[:-1][::-1],
         strict=True,
     ):
         # S2 = 1 - s[t].^2 : n x m
@@ -537,19 +595,19 @@ def _backward(cache, wrt):
         h_bar_prev += np.multiply(q_bar2, r_t, out=scratch2)
         h_bar_prev += np.dot(zr_bar_t, Ur_T, out=scratch2)
         h_bar_prev += np.dot(zz_bar_t, Uz_T, out=scratch2)
-    zz_bar_rows = zz_bar.reshape(T * n, m)
+    zz_bar_rows = ws.zz_bar_rows
     if wrt is None or "Wz" in wrt:
         # Wz_bar = x[1..T]^T zz_bar[1..T] : d x m
         Wz_bar = np.dot(x_rows.T, zz_bar_rows, out=ws.Wz_bar)
-    h_part = h[:-1].reshape(T * n, m)
+    h_part = ws.h_part
     if wrt is None or "Uz" in wrt:
         # Uz_bar = h[0..T-1]^T zz_bar[1..T] : m x m
         Uz_bar = np.dot(h_part.T, zz_bar_rows, out=Ur_T)
-    ones_ = ones(ws.ones_, T * n, dtype)
+    ones_ = ws.ones_
     if wrt is None or "bz" in wrt:
         # bz_bar = sum(zz_bar[1..T], axis=0) : 1 x m
         bz_bar = np.dot(ones_[None], zz_bar_rows, out=ws.bz_bar)
-    zr_bar_rows = zr_bar.reshape(T * n, m)
+    zr_bar_rows = ws.zr_bar_rows
     if wrt is None or "Wr" in wrt:
         # Wr_bar = x[1..T]^T zr_bar[1..T] : d x m
         Wr_bar = np.dot(x_rows.T, zr_bar_rows, out=ws.Wr_bar)
@@ -559,11 +617,11 @@ def _backward(cache, wrt):
     if wrt is None or "br" in wrt:
         # br_bar = sum(zr_bar[1..T], axis=0) : 1 x m
         br_bar = np.dot(ones_[None], zr_bar_rows, out=ws.br_bar)
-    zs_bar_rows = zs_bar.reshape(T * n, m)
+    zs_bar_rows = ws.zs_bar_rows
     if wrt is None or "Ws" in wrt:
         # Ws_bar = x[1..T]^T zs_bar[1..T] : d x m
         Ws_bar = np.dot(x_rows.T, zs_bar_rows, out=ws.Ws_bar)
-    q_rows = q.reshape(T * n, m)
+    q_rows = ws.q_rows
     if wrt is None or "Us" in wrt:
         # Us_bar = q[1..T]^T zs_bar[1..T] : m x m
         Us_bar = np.dot(q_rows.T, zs_bar_rows, out=Us_T)
@@ -584,16 +642,6 @@ def sigmoid(X, out=None):
     np.exp(out, out=out)
     out += 1
     return np.divide(1, out, out=out)[()]
-
-
-def space(buffer, shape, dtype):
-    """The buffer, or new memory where there is none."""
-    return np.empty(shape, dtype) if buffer is None else buffer
-
-
-def ones(buffer, n, dtype):
-    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
-    return np.ones(n, dtype) if buffer is None else buffer
 
 
 def fitting(workspace, sizes):

@@ -64,11 +64,13 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     H: np.ndarray = None
     means: np.ndarray = None
     ones_m: np.ndarray = None
     N: np.ndarray = None
     Z: np.ndarray = None
+    zero: np.ndarray = None
     P: np.ndarray = None
     P_bar: np.ndarray = None
     W2_bar: np.ndarray = None
@@ -169,7 +171,7 @@ def predict(X, W1, g, b, W2, c):
     dtype = X.dtype
     # H = X W1 : n x m
     H = np.dot(X, W1)
-    ones_m = np.ones(m, dtype)
+    ones_m = np.ones((m,), dtype)
     # means = mean(H, axis=1) : n
     means = np.dot(H, ones_m)
     means /= m
@@ -218,6 +220,7 @@ def _buffers(n, d, k, m, dtype):
         ones_m=np.ones((m,), dtype),
         N=np.empty((n, m), dtype),
         Z=np.empty((n, m), dtype),
+        zero=np.zeros((), dtype),
         P=np.empty((n, k), dtype),
         P_bar=np.empty((n, k), dtype),
         W2_bar=np.empty((m, k), dtype),
@@ -236,17 +239,8 @@ def _buffers(n, d, k, m, dtype):
     )
 
 
-def borrowed(n, d, k, m, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
-
-    Gradients are not written to them.
-    """
-    try:
-        ws = KEPT.pop()
-    except IndexError:
-        ws = NO_WORKSPACE
-    if ws.sizes == (n, d, k, m, dtype):
-        return ws
+def fresh(n, d, k, m, dtype):
+    """New buffers; gradients are not written to them."""
     ws = _buffers(n, d, k, m, dtype)._replace(
         W1_bar=None,
         W2_bar=None,
@@ -254,13 +248,22 @@ def borrowed(n, d, k, m, dtype):
         c_bar=None,
         g_bar=None,
     )
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
+
+
+def borrowed(n, d, k, m, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    return ws if ws.sizes == (n, d, k, m, dtype) else fresh(n, d, k, m, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -307,11 +310,13 @@ def _forward(X, y, W1, g, b, W2, c, ws):
     dtype = X.dtype
     if ws is None:
         ws = borrowed(n, d, k, m, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(n, d, k, m, dtype)
+    else:
         fitting(ws, (n, d, k, m, dtype))
     # H = X W1 : n x m
     H = np.dot(X, W1, out=ws.H)
-    ones_m = ones(ws.ones_m, m, dtype)
+    ones_m = ws.ones_m
     # means = mean(H, axis=1) : n
     means = np.dot(H, ones_m, out=ws.means)
     means /= m
@@ -328,8 +333,9 @@ def _forward(X, y, W1, g, b, W2, c, ws):
     # Z = N diag(g^T) + ones(n) b : n x m
     Z = np.multiply(N, g, out=ws.Z)
     Z += b
+    zero = ws.zero
     # AP = relu(Z) : n x m
-    AP = np.maximum(Z, 0, out=Z)
+    AP = np.maximum(Z, zero, out=Z)
     # P = AP W2 + ones(n) c : n x k
     P = np.dot(AP, W2, out=ws.P)
     P += c
@@ -337,24 +343,25 @@ def _forward(X, y, W1, g, b, W2, c, ws):
     R = np.subtract(y, P, out=P)
     # loss = norm(R)^2 / n
     loss = np.vdot(R, R) / n
-    return float(loss), (ws, X, g, W2, n, m, dtype, C, AN, N, AP, R)
+    return float(loss), (ws, X, g, W2, n, m, C, AN, N, AP, R)
 
 
 def _backward(cache, wrt):
-    ws, X, g, W2, n, m, dtype, C, AN, N, AP, R = cache
+    ws, X, g, W2, n, m, C, AN, N, AP, R = cache
     W2_bar = c_bar = g_bar = b_bar = W1_bar = None
     # P_bar = -2 R / n : n x k
     P_bar = np.multiply(R, -2 / n, out=ws.P_bar)
     if wrt is None or "W2" in wrt:
         # W2_bar = AP^T P_bar : m x k
         W2_bar = np.dot(AP.T, P_bar, out=ws.W2_bar)
-    ones_n = ones(ws.ones_n, n, dtype)
+    ones_n = ws.ones_n
     if wrt is None or "c" in wrt:
         # c_bar = sum(P_bar, axis=0) : 1 x k
         c_bar = np.dot(ones_n[None], P_bar, out=ws.c_bar)
+    zero = ws.zero
     if wrt is None or "W1" in wrt or "g" in wrt or "b" in wrt:
         # active = AP > 0 : n x m
-        active = np.greater(AP, 0, out=ws.active)
+        active = np.greater(AP, zero, out=ws.active)
         # Z_bar = (P_bar W2^T) .* active : n x m
         Z_bar = np.dot(P_bar, W2.T, out=ws.Z_bar)
         Z_bar *= active
@@ -379,7 +386,7 @@ def _backward(cache, wrt):
         # C_bar = N_bar ./ (AN ones(m)^T) - diag(v2) C : n x m
         C_bar = np.divide(N_bar, AN[:, None], out=N_bar)
         C_bar -= np.multiply(C, v2[:, None], out=ws.scratch)
-    ones_m = ones(ws.ones_m, m, dtype)
+    ones_m = ws.ones_m
     if wrt is None or "W1" in wrt:
         # v3 = sum(C_bar, axis=1) / m : n
         v3 = np.dot(C_bar, ones_m, out=v2)
@@ -389,11 +396,6 @@ def _backward(cache, wrt):
         # W1_bar = X^T H_bar : d x m
         W1_bar = np.dot(X.T, H_bar, out=ws.W1_bar)
     return Gradients(W1_bar, g_bar, b_bar, W2_bar, c_bar)
-
-
-def ones(buffer, n, dtype):
-    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
-    return np.ones(n, dtype) if buffer is None else buffer
 
 
 def fitting(workspace, sizes):

@@ -100,6 +100,7 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     h: np.ndarray = None
     c: np.ndarray = None
     i: np.ndarray = None
@@ -132,6 +133,24 @@ class Workspace(NamedTuple):
     bo_bar: np.ndarray = None
     Wg_bar: np.ndarray = None
     bg_bar: np.ndarray = None
+    zi_in_rows: np.ndarray = None
+    zf_in_rows: np.ndarray = None
+    zo_in_rows: np.ndarray = None
+    zg_in_rows: np.ndarray = None
+    i_steps: list = None
+    h_steps: list = None
+    f_steps: list = None
+    o_steps: list = None
+    g_steps: list = None
+    c_steps: list = None
+    a_steps: list = None
+    zg_bar_steps: list = None
+    zo_bar_steps: list = None
+    zi_bar_steps: list = None
+    zi_bar_rows: np.ndarray = None
+    h_part: np.ndarray = None
+    zo_bar_rows: np.ndarray = None
+    zg_bar_rows: np.ndarray = None
 
 
 NO_WORKSPACE = Workspace()
@@ -337,15 +356,47 @@ def workspace(*, T, n, d, k, m, dtype=np.float64):
 
 def _buffers(T, n, d, k, m, dtype):
     """A workspace."""
+    h = np.empty((T + 1, n, m), dtype)
+    c = np.empty((T + 1, n, m), dtype)
+    i = np.empty((T, n, m), dtype)
+    f = np.empty((T, n, m), dtype)
+    o = np.empty((T, n, m), dtype)
+    g = np.empty((T, n, m), dtype)
+    a = np.empty((T, n, m), dtype)
+    zg_bar = np.empty((T, n, m), dtype)
+    zo_bar = np.empty((T, n, m), dtype)
+    zi_bar = np.empty((T, n, m), dtype)
+    zi_in = i
+    zi_in_rows = zi_in.reshape(T * n, m)
+    zf_in = f
+    zf_in_rows = zf_in.reshape(T * n, m)
+    zo_in = o
+    zo_in_rows = zo_in.reshape(T * n, m)
+    zg_in = g
+    zg_in_rows = zg_in.reshape(T * n, m)
+    i_steps = list(i)
+    h_steps = list(h)
+    f_steps = list(f)
+    o_steps = list(o)
+    g_steps = list(g)
+    c_steps = list(c)
+    a_steps = list(a)
+    zg_bar_steps = list(zg_bar)
+    zo_bar_steps = list(zo_bar)
+    zi_bar_steps = list(zi_bar)
+    zi_bar_rows = zi_bar.reshape(T * n, m)
+    h_part = h[:-1].reshape(T * n, m)
+    zo_bar_rows = zo_bar.reshape(T * n, m)
+    zg_bar_rows = zg_bar.reshape(T * n, m)
     return Workspace(
         sizes=(T, n, d, k, m, dtype),
-        h=np.empty((T + 1, n, m), dtype),
-        c=np.empty((T + 1, n, m), dtype),
-        i=np.empty((T, n, m), dtype),
-        f=np.empty((T, n, m), dtype),
-        o=np.empty((T, n, m), dtype),
-        g=np.empty((T, n, m), dtype),
-        a=np.empty((T, n, m), dtype),
+        h=h,
+        c=c,
+        i=i,
+        f=f,
+        o=o,
+        g=g,
+        a=a,
         scratch=np.empty((n, m), dtype),
         P=np.empty((n, k), dtype),
         P_bar=np.empty((n, k), dtype),
@@ -356,9 +407,9 @@ def _buffers(T, n, d, k, m, dtype):
         Uo_T=np.empty((m, m), dtype),
         Uf_T=np.empty((m, m), dtype),
         Ui_T=np.empty((m, m), dtype),
-        zg_bar=np.empty((T, n, m), dtype),
-        zo_bar=np.empty((T, n, m), dtype),
-        zi_bar=np.empty((T, n, m), dtype),
+        zg_bar=zg_bar,
+        zo_bar=zo_bar,
+        zi_bar=zi_bar,
         S=np.empty((n, m), dtype),
         c_bar2=np.empty((n, m), dtype),
         scratch2=np.empty((n, m), dtype),
@@ -371,20 +422,29 @@ def _buffers(T, n, d, k, m, dtype):
         bo_bar=np.empty((1, m), dtype),
         Wg_bar=np.empty((d, m), dtype),
         bg_bar=np.empty((1, m), dtype),
+        zi_in_rows=zi_in_rows,
+        zf_in_rows=zf_in_rows,
+        zo_in_rows=zo_in_rows,
+        zg_in_rows=zg_in_rows,
+        i_steps=i_steps,
+        h_steps=h_steps,
+        f_steps=f_steps,
+        o_steps=o_steps,
+        g_steps=g_steps,
+        c_steps=c_steps,
+        a_steps=a_steps,
+        zg_bar_steps=zg_bar_steps,
+        zo_bar_steps=zo_bar_steps,
+        zi_bar_steps=zi_bar_steps,
+        zi_bar_rows=zi_bar_rows,
+        h_part=h_part,
+        zo_bar_rows=zo_bar_rows,
+        zg_bar_rows=zg_bar_rows,
     )
 
 
-def borrowed(T, n, d, k, m, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
-
-    Gradients are not written to them.
-    """
-    try:
-        ws = KEPT.pop()
-    except IndexError:
-        ws = NO_WORKSPACE
-    if ws.sizes == (T, n, d, k, m, dtype):
-        return ws
+def fresh(T, n, d, k, m, dtype):
+    """New buffers; gradients are not written to them."""
     ws = _buffers(T, n, d, k, m, dtype)._replace(
         Uf_T=None,
         Ug_T=None,
@@ -400,13 +460,22 @@ def borrowed(T, n, d, k, m, dtype):
         bi_bar=None,
         bo_bar=None,
     )
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
+
+
+def borrowed(T, n, d, k, m, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    return ws if ws.sizes == (T, n, d, k, m, dtype) else fresh(T, n, d, k, m, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -491,43 +560,46 @@ def _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, ws):
     dtype = x.dtype
     if ws is None:
         ws = borrowed(T, n, d, k, m, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(T, n, d, k, m, dtype)
+    else:
         fitting(ws, (T, n, d, k, m, dtype))
     # h[0] = zeros(n,m) : n x m
-    h = space(ws.h, (T + 1, n, m), dtype)
+    h = ws.h
     h[0] = 0
     # c[0] = zeros(n,m) : n x m
-    c = space(ws.c, (T + 1, n, m), dtype)
+    c = ws.c
     c[0] = 0
     x_rows = x.reshape(T * n, d)
     # zi_in[1..T] = x[1..T] Wi + ones(T*n) bi : T*n x m
-    i = space(ws.i, (T, n, m), dtype)
-    zi_in = i
-    zi_in_rows = zi_in.reshape(T * n, m)
+    zi_in_rows = ws.zi_in_rows
     np.dot(x_rows, Wi, out=zi_in_rows)
     zi_in_rows += bi
     # zf_in[1..T] = x[1..T] Wf + ones(T*n) bf : T*n x m
-    f = space(ws.f, (T, n, m), dtype)
-    zf_in = f
-    zf_in_rows = zf_in.reshape(T * n, m)
+    zf_in_rows = ws.zf_in_rows
     np.dot(x_rows, Wf, out=zf_in_rows)
     zf_in_rows += bf
     # zo_in[1..T] = x[1..T] Wo + ones(T*n) bo : T*n x m
-    o = space(ws.o, (T, n, m), dtype)
-    zo_in = o
-    zo_in_rows = zo_in.reshape(T * n, m)
+    zo_in_rows = ws.zo_in_rows
     np.dot(x_rows, Wo, out=zo_in_rows)
     zo_in_rows += bo
     # zg_in[1..T] = x[1..T] Wg + ones(T*n) bg : T*n x m
-    g = space(ws.g, (T, n, m), dtype)
-    zg_in = g
-    zg_in_rows = zg_in.reshape(T * n, m)
+    zg_in_rows = ws.zg_in_rows
     np.dot(x_rows, Wg, out=zg_in_rows)
     zg_in_rows += bg
-    a = space(ws.a, (T, n, m), dtype)
-    scratch = space(ws.scratch, (n, m), dtype)
+    a = ws.a
+    scratch = ws.scratch
     for i_t, h_prev, f_t, o_t, g_t, c_t, c_prev, a_t, h_t in zip(
-        i, h[:-1], f, o, g, c[1:], c[:-1], a, h[1:], strict=True
+        ws.i_steps,
+        ws.h_steps[:-1],
+        ws.f_steps,
+        ws.o_steps,
+        ws.g_steps,
+        ws.c_steps[1:],
+        ws.c_steps[:-1],
+        ws.a_steps,
+        ws.h_steps[1:],
+        strict=True,
     ):
         # i[t] = sigmoid(zi_in[t] + h[t-1] Ui) : n x m
         i_t += np.dot(h_prev, Ui, out=scratch)
@@ -554,12 +626,12 @@ def _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, ws):
     R = np.subtract(y, P, out=P)
     # loss = norm(R)^2 / n
     loss = np.vdot(R, R) / n
-    return float(loss), (ws, Ui, Uf, Uo, Ug, V, T, n, m, dtype, h, c, x_rows, i, f, o, g, a, R)
+    return float(loss), (ws, Ui, Uf, Uo, Ug, V, T, n, m, dtype, h, x_rows, a, R)
 
 
 def _backward(cache, wrt, last=True):
     # where the cache is used for the last time, parts of it are overwritten
-    ws, Ui, Uf, Uo, Ug, V, T, n, m, dtype, h, c, x_rows, i, f, o, g, a, R = cache
+    ws, Ui, Uf, Uo, Ug, V, T, n, m, dtype, h, x_rows, a, R = cache
     V_bar = Wi_bar = Ui_bar = bi_bar = Wf_bar = Uf_bar = bf_bar = Wo_bar = Uo_bar = bo_bar = None
     Wg_bar = Ug_bar = bg_bar = None
     # P_bar = -2 R / n : n x k
@@ -568,10 +640,10 @@ def _backward(cache, wrt, last=True):
         # V_bar = h[T]^T P_bar : m x k
         V_bar = np.dot(h[-1].T, P_bar, out=ws.V_bar)
     # h_bar[T] = P_bar V^T : n x m
-    h_bar = space(ws.h_bar, (n, m), dtype)
+    h_bar = ws.h_bar
     np.dot(P_bar, V.T, out=h_bar)
     # c_prev_bar[T+1] = zeros(n,m) : n x m
-    c_prev_bar = space(ws.c_prev_bar, (n, m), dtype)
+    c_prev_bar = ws.c_prev_bar
     c_prev_bar[...] = 0
     # Ug_T = Ug^T : m x m
     Ug_T = np.positive(Ug.T, order="C", out=ws.Ug_T)
@@ -581,24 +653,21 @@ def _backward(cache, wrt, last=True):
     Uf_T = np.positive(Uf.T, order="C", out=ws.Uf_T)
     # Ui_T = Ui^T : m x m
     Ui_T = np.positive(Ui.T, order="C", out=ws.Ui_T)
-    zg_bar = space(ws.zg_bar, (T, n, m), dtype)
-    zo_bar = space(ws.zo_bar, (T, n, m), dtype)
     zf_bar = a if last else np.empty((T, n, m), dtype)
-    zi_bar = space(ws.zi_bar, (T, n, m), dtype)
-    S = space(ws.S, (n, m), dtype)
-    c_bar2 = space(ws.c_bar2, (n, m), dtype)
-    scratch2 = space(ws.scratch2, (n, m), dtype)
+    S = ws.S
+    c_bar2 = ws.c_bar2
+    scratch2 = ws.scratch2
     for a_t, o_t, g_t, zg_bar_t, i_t, zo_bar_t, f_t, zf_bar_t, c_prev, zi_bar_t in zip(
-        a[::-1],
-        o[::-1],
-        g[::-1],
-        zg_bar[::-1],
-        i[::-1],
-        zo_bar[::-1],
-        f[::-1],
+        ws.a_steps[::-1],
+        ws.o_steps[::-1],
+        ws.g_steps[::-1],
+        ws.zg_bar_steps[::-1],
+        ws.i_steps[::-1],
+        ws.zo_bar_steps[::-1],
+        ws.f_steps[::-1],
         zf_bar[::-1],
-        c[:-1][::-1],
-        zi_bar[::-1],
+        ws.c_steps[:-1][::-1],
+        ws.zi_bar_steps[::-1],
         strict=True,
     ):
         # S = 1 - a[t].^2 : n x m
@@ -639,15 +708,15 @@ def _backward(cache, wrt, last=True):
         h_bar += np.dot(zi_bar_t, Ui_T, out=scratch2)
         # c_prev_bar[t] = c_bar2 .* f[t] : n x m
         np.multiply(c_bar2, f_t, out=c_prev_bar)
-    zi_bar_rows = zi_bar.reshape(T * n, m)
+    zi_bar_rows = ws.zi_bar_rows
     if wrt is None or "Wi" in wrt:
         # Wi_bar = x[1..T]^T zi_bar[1..T] : d x m
         Wi_bar = np.dot(x_rows.T, zi_bar_rows, out=ws.Wi_bar)
-    h_part = h[:-1].reshape(T * n, m)
+    h_part = ws.h_part
     if wrt is None or "Ui" in wrt:
         # Ui_bar = h[0..T-1]^T zi_bar[1..T] : m x m
         Ui_bar = np.dot(h_part.T, zi_bar_rows, out=Ug_T)
-    ones_ = ones(ws.ones_, T * n, dtype)
+    ones_ = ws.ones_
     if wrt is None or "bi" in wrt:
         # bi_bar = sum(zi_bar[1..T], axis=0) : 1 x m
         bi_bar = np.dot(ones_[None], zi_bar_rows, out=ws.bi_bar)
@@ -661,7 +730,7 @@ def _backward(cache, wrt, last=True):
     if wrt is None or "bf" in wrt:
         # bf_bar = sum(zf_bar[1..T], axis=0) : 1 x m
         bf_bar = np.dot(ones_[None], zf_bar_rows, out=ws.bf_bar)
-    zo_bar_rows = zo_bar.reshape(T * n, m)
+    zo_bar_rows = ws.zo_bar_rows
     if wrt is None or "Wo" in wrt:
         # Wo_bar = x[1..T]^T zo_bar[1..T] : d x m
         Wo_bar = np.dot(x_rows.T, zo_bar_rows, out=ws.Wo_bar)
@@ -671,7 +740,7 @@ def _backward(cache, wrt, last=True):
     if wrt is None or "bo" in wrt:
         # bo_bar = sum(zo_bar[1..T], axis=0) : 1 x m
         bo_bar = np.dot(ones_[None], zo_bar_rows, out=ws.bo_bar)
-    zg_bar_rows = zg_bar.reshape(T * n, m)
+    zg_bar_rows = ws.zg_bar_rows
     if wrt is None or "Wg" in wrt:
         # Wg_bar = x[1..T]^T zg_bar[1..T] : d x m
         Wg_bar = np.dot(x_rows.T, zg_bar_rows, out=ws.Wg_bar)
@@ -709,16 +778,6 @@ def sigmoid(X, out=None):
     np.exp(out, out=out)
     out += 1
     return np.divide(1, out, out=out)[()]
-
-
-def space(buffer, shape, dtype):
-    """The buffer, or new memory where there is none."""
-    return np.empty(shape, dtype) if buffer is None else buffer
-
-
-def ones(buffer, n, dtype):
-    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
-    return np.ones(n, dtype) if buffer is None else buffer
 
 
 def fitting(workspace, sizes):

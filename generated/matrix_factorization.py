@@ -39,6 +39,7 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     block_rows: int = 0
     R: np.ndarray = None
     R_bar: np.ndarray = None
@@ -117,9 +118,9 @@ def workspace(*, n, d, k, dtype=np.float64):
     return _buffers(n, d, k, np.dtype(dtype))
 
 
-def _buffers(n, d, k, dtype):
-    """A workspace."""
-    block_rows = rows_of_block(n, d, k, dtype.itemsize)
+def _buffers(n, d, k, dtype, whole=False):
+    """A workspace; for all rows at once where it is `whole`."""
+    block_rows = 0 if whole else rows_of_block(n, d, k, dtype.itemsize)
     return Workspace(
         sizes=(n, d, k, dtype),
         block_rows=block_rows,
@@ -135,28 +136,28 @@ def _buffers(n, d, k, dtype):
     )
 
 
-def borrowed(n, d, k, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+def fresh(n, d, k, dtype):
+    """New buffers; gradients are not written to them."""
+    ws = _buffers(n, d, k, dtype, whole=True)._replace(
+        U_bar=None,
+        V_bar=None,
+    )
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
 
-    Gradients are not written to them.
-    """
+
+def borrowed(n, d, k, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
     try:
         ws = KEPT.pop()
     except IndexError:
         ws = NO_WORKSPACE
-    if ws.sizes == (n, d, k, dtype):
-        return ws
-    ws = _buffers(n, d, k, dtype)._replace(
-        U_bar=None,
-        V_bar=None,
-    )
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES and not ws.block_rows else NO_WORKSPACE
+    return ws if ws.sizes == (n, d, k, dtype) else fresh(n, d, k, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -189,7 +190,9 @@ def _forward(X, lambda_, U, V, ws):
     lambda_ = dtype.type(lambda_)
     if ws is None:
         ws = borrowed(n, d, k, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(n, d, k, dtype)
+    else:
         fitting(ws, (n, d, k, dtype))
     # R = X - U V^T : n x d
     R = np.dot(U, V.T, out=ws.R)
@@ -249,9 +252,7 @@ def _by_rows(X, lambda_, U, V, ws, wrt):
         k = U.shape[1]
     dtype = X.dtype
     lambda_ = dtype.type(lambda_)
-    if ws is None:
-        ws = borrowed(n, d, k, dtype)
-    elif ws is not NO_WORKSPACE:
+    if ws is not NO_WORKSPACE:
         fitting(ws, (n, d, k, dtype))
     rows = ws.block_rows or rows_of_block(n, d, k, dtype.itemsize)
     if not rows:

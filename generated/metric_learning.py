@@ -46,6 +46,7 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     block_rows: int = 0
     R: np.ndarray = None
     E: np.ndarray = None
@@ -53,6 +54,7 @@ class Workspace(NamedTuple):
     e: np.ndarray = None
     log1p_e: np.ndarray = None
     s: np.ndarray = None
+    zero: np.ndarray = None
     E_bar: np.ndarray = None
     L_bar: np.ndarray = None
     z: np.ndarray = None
@@ -153,9 +155,9 @@ def workspace(*, n, d, k, dtype=np.float64):
     return _buffers(n, d, k, np.dtype(dtype))
 
 
-def _buffers(n, d, k, dtype):
-    """A workspace."""
-    block_rows = rows_of_block(n, d, k, dtype.itemsize)
+def _buffers(n, d, k, dtype, whole=False):
+    """A workspace; for all rows at once where it is `whole`."""
+    block_rows = 0 if whole else rows_of_block(n, d, k, dtype.itemsize)
     return Workspace(
         sizes=(n, d, k, dtype),
         block_rows=block_rows,
@@ -165,6 +167,7 @@ def _buffers(n, d, k, dtype):
         e=np.empty((block_rows or n,), dtype),
         log1p_e=np.empty((block_rows or n,), dtype),
         s=np.empty((block_rows or n,), dtype),
+        zero=np.zeros((), dtype),
         E_bar=np.empty((block_rows or n, k), dtype),
         L_bar=np.empty((k, d), dtype),
         z=np.empty((block_rows or n,), dtype),
@@ -172,27 +175,27 @@ def _buffers(n, d, k, dtype):
     )
 
 
-def borrowed(n, d, k, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+def fresh(n, d, k, dtype):
+    """New buffers; gradients are not written to them."""
+    ws = _buffers(n, d, k, dtype, whole=True)._replace(
+        L_bar=None,
+    )
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
 
-    Gradients are not written to them.
-    """
+
+def borrowed(n, d, k, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
     try:
         ws = KEPT.pop()
     except IndexError:
         ws = NO_WORKSPACE
-    if ws.sizes == (n, d, k, dtype):
-        return ws
-    ws = _buffers(n, d, k, dtype)._replace(
-        L_bar=None,
-    )
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES and not ws.block_rows else NO_WORKSPACE
+    return ws if ws.sizes == (n, d, k, dtype) else fresh(n, d, k, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -227,7 +230,9 @@ def _forward(A, B, y, L, b, ws):
     b = dtype.type(b)
     if ws is None:
         ws = borrowed(n, d, k, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(n, d, k, dtype)
+    else:
         fitting(ws, (n, d, k, dtype))
     # R = A - B : n x d
     R = np.subtract(A, B, out=ws.R)
@@ -244,8 +249,9 @@ def _forward(A, B, y, L, b, ws):
     np.exp(e, out=e)
     # log1p_e = log1p(e) : n
     log1p_e = np.log1p(e, out=ws.log1p_e)
+    zero = ws.zero
     # s = softplus(z) : n
-    s = np.maximum(z, 0, out=ws.s)
+    s = np.maximum(z, zero, out=ws.s)
     s += log1p_e
     # loss = sum(s) / n
     loss = s.sum() / n
@@ -306,9 +312,7 @@ def _by_rows(A, B, y, L, b, ws, wrt):
         k = L.shape[0]
     dtype = A.dtype
     b = dtype.type(b)
-    if ws is None:
-        ws = borrowed(n, d, k, dtype)
-    elif ws is not NO_WORKSPACE:
+    if ws is not NO_WORKSPACE:
         fitting(ws, (n, d, k, dtype))
     rows = ws.block_rows or rows_of_block(n, d, k, dtype.itemsize)
     if not rows:

@@ -56,7 +56,9 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     Z: np.ndarray = None
+    zero: np.ndarray = None
     P: np.ndarray = None
     P_bar: np.ndarray = None
     W2_bar: np.ndarray = None
@@ -175,6 +177,7 @@ def _buffers(n, d, k, m, dtype):
     return Workspace(
         sizes=(n, d, k, m, dtype),
         Z=np.empty((n, m), dtype),
+        zero=np.zeros((), dtype),
         P=np.empty((n, k), dtype),
         P_bar=np.empty((n, k), dtype),
         W2_bar=np.empty((m, k), dtype),
@@ -187,30 +190,30 @@ def _buffers(n, d, k, m, dtype):
     )
 
 
-def borrowed(n, d, k, m, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
-
-    Gradients are not written to them.
-    """
-    try:
-        ws = KEPT.pop()
-    except IndexError:
-        ws = NO_WORKSPACE
-    if ws.sizes == (n, d, k, m, dtype):
-        return ws
+def fresh(n, d, k, m, dtype):
+    """New buffers; gradients are not written to them."""
     ws = _buffers(n, d, k, m, dtype)._replace(
         W1_bar=None,
         W2_bar=None,
         b1_bar=None,
         b2_bar=None,
     )
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
+
+
+def borrowed(n, d, k, m, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    return ws if ws.sizes == (n, d, k, m, dtype) else fresh(n, d, k, m, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -248,13 +251,16 @@ def _forward(X, y, W1, b1, W2, b2, ws):
     dtype = X.dtype
     if ws is None:
         ws = borrowed(n, d, k, m, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(n, d, k, m, dtype)
+    else:
         fitting(ws, (n, d, k, m, dtype))
     # Z = X W1 + ones(n) b1 : n x m
     Z = np.dot(X, W1, out=ws.Z)
     Z += b1
+    zero = ws.zero
     # H = relu(Z) : n x m
-    H = np.maximum(Z, 0, out=Z)
+    H = np.maximum(Z, zero, out=Z)
     # P = H W2 + ones(n) b2 : n x k
     P = np.dot(H, W2, out=ws.P)
     P += b2
@@ -262,24 +268,25 @@ def _forward(X, y, W1, b1, W2, b2, ws):
     R = np.subtract(y, P, out=P)
     # loss = norm(R)^2
     loss = np.vdot(R, R)
-    return float(loss), (ws, X, W2, n, dtype, H, R)
+    return float(loss), (ws, X, W2, H, R)
 
 
 def _backward(cache, wrt):
-    ws, X, W2, n, dtype, H, R = cache
+    ws, X, W2, H, R = cache
     W2_bar = b2_bar = W1_bar = b1_bar = None
     # P_bar = -2 R : n x k
     P_bar = np.multiply(R, -2, out=ws.P_bar)
     if wrt is None or "W2" in wrt:
         # W2_bar = H^T P_bar : m x k
         W2_bar = np.dot(H.T, P_bar, out=ws.W2_bar)
-    ones_n = ones(ws.ones_n, n, dtype)
+    ones_n = ws.ones_n
     if wrt is None or "b2" in wrt:
         # b2_bar = sum(P_bar, axis=0) : 1 x k
         b2_bar = np.dot(ones_n[None], P_bar, out=ws.b2_bar)
+    zero = ws.zero
     if wrt is None or "W1" in wrt or "b1" in wrt:
         # active = H > 0 : n x m
-        active = np.greater(H, 0, out=ws.active)
+        active = np.greater(H, zero, out=ws.active)
         # Z_bar = (P_bar W2^T) .* active : n x m
         Z_bar = np.dot(P_bar, W2.T, out=ws.Z_bar)
         Z_bar *= active
@@ -290,11 +297,6 @@ def _backward(cache, wrt):
         # b1_bar = sum(Z_bar, axis=0) : 1 x m
         b1_bar = np.dot(ones_n[None], Z_bar, out=ws.b1_bar)
     return Gradients(W1_bar, b1_bar, W2_bar, b2_bar)
-
-
-def ones(buffer, n, dtype):
-    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
-    return np.ones(n, dtype) if buffer is None else buffer
 
 
 def fitting(workspace, sizes):

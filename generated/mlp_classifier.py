@@ -58,6 +58,7 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     ZH: np.ndarray = None
     Z: np.ndarray = None
     tops: np.ndarray = None
@@ -197,30 +198,30 @@ def _buffers(n, d, k, m, dtype):
     )
 
 
-def borrowed(n, d, k, m, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
-
-    Gradients are not written to them.
-    """
-    try:
-        ws = KEPT.pop()
-    except IndexError:
-        ws = NO_WORKSPACE
-    if ws.sizes == (n, d, k, m, dtype):
-        return ws
+def fresh(n, d, k, m, dtype):
+    """New buffers; gradients are not written to them."""
     ws = _buffers(n, d, k, m, dtype)._replace(
         W1_bar=None,
         W2_bar=None,
         b1_bar=None,
         b2_bar=None,
     )
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
+
+
+def borrowed(n, d, k, m, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    return ws if ws.sizes == (n, d, k, m, dtype) else fresh(n, d, k, m, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -258,7 +259,9 @@ def _forward(X, Y, W1, b1, W2, b2, ws):
     dtype = X.dtype
     if ws is None:
         ws = borrowed(n, d, k, m, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(n, d, k, m, dtype)
+    else:
         fitting(ws, (n, d, k, m, dtype))
     # ZH = X W1 + ones(n) b1 : n x m
     ZH = np.dot(X, W1, out=ws.ZH)
@@ -273,7 +276,7 @@ def _forward(X, Y, W1, b1, W2, b2, ws):
     # E = exp(Z - tops ones(k)^T) : n x k
     E = np.subtract(Z, tops[:, None], out=ws.E)
     np.exp(E, out=E)
-    ones_k = ones(ws.ones_k, k, dtype)
+    ones_k = ws.ones_k
     # sums = sum(E, axis=1) : n
     sums = np.dot(E, ones_k, out=ws.sums)
     # P = softmax(Z) : n x k
@@ -283,11 +286,11 @@ def _forward(X, Y, W1, b1, W2, b2, ws):
     s += tops
     # loss = (sum(s) - tr(Y^T Z)) / n
     loss = (s.sum() - np.vdot(Y, Z)) / n
-    return float(loss), (ws, X, Y, W2, n, dtype, H, Z, P)
+    return float(loss), (ws, X, Y, W2, n, H, Z, P)
 
 
 def _backward(cache, wrt):
-    ws, X, Y, W2, n, dtype, H, Z, P = cache
+    ws, X, Y, W2, n, H, Z, P = cache
     W2_bar = b2_bar = W1_bar = b1_bar = None
     # Z_bar = (P - Y) / n : n x k
     Z_bar = np.subtract(P, Y, out=Z)
@@ -295,7 +298,7 @@ def _backward(cache, wrt):
     if wrt is None or "W2" in wrt:
         # W2_bar = H^T Z_bar : m x k
         W2_bar = np.dot(H.T, Z_bar, out=ws.W2_bar)
-    ones_n = ones(ws.ones_n, n, dtype)
+    ones_n = ws.ones_n
     if wrt is None or "b2" in wrt:
         # b2_bar = sum(Z_bar, axis=0) : 1 x k
         b2_bar = np.dot(ones_n[None], Z_bar, out=ws.b2_bar)
@@ -332,11 +335,6 @@ def softmax(X, axis=None, out=None):
     else:
         out /= out.sum(axis=axis, keepdims=True)
     return out
-
-
-def ones(buffer, n, dtype):
-    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
-    return np.ones(n, dtype) if buffer is None else buffer
 
 
 def fitting(workspace, sizes):

@@ -39,6 +39,7 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     block_rows: int = 0
     z: np.ndarray = None
     Xty: np.ndarray = None
@@ -134,9 +135,9 @@ def workspace(*, n, d, dtype=np.float64):
     return _buffers(n, d, np.dtype(dtype))
 
 
-def _buffers(n, d, dtype):
-    """A workspace."""
-    block_rows = rows_of_block(n, d, dtype.itemsize)
+def _buffers(n, d, dtype, whole=False):
+    """A workspace; for all rows at once where it is `whole`."""
+    block_rows = 0 if whole else rows_of_block(n, d, dtype.itemsize)
     return Workspace(
         sizes=(n, d, dtype),
         block_rows=block_rows,
@@ -150,27 +151,27 @@ def _buffers(n, d, dtype):
     )
 
 
-def borrowed(n, d, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+def fresh(n, d, dtype):
+    """New buffers; gradients are not written to them."""
+    ws = _buffers(n, d, dtype, whole=True)._replace(
+        w_bar=None,
+    )
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
 
-    Gradients are not written to them.
-    """
+
+def borrowed(n, d, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
     try:
         ws = KEPT.pop()
     except IndexError:
         ws = NO_WORKSPACE
-    if ws.sizes == (n, d, dtype):
-        return ws
-    ws = _buffers(n, d, dtype)._replace(
-        w_bar=None,
-    )
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES and not ws.block_rows else NO_WORKSPACE
+    return ws if ws.sizes == (n, d, dtype) else fresh(n, d, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -192,7 +193,9 @@ def _forward(X, y, w, ws):
     dtype = X.dtype
     if ws is None:
         ws = borrowed(n, d, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(n, d, dtype)
+    else:
         fitting(ws, (n, d, dtype))
     # z = X w : n
     z = np.dot(X, w, out=ws.z)
@@ -237,9 +240,7 @@ def _by_rows(X, y, w, ws, wrt):
         X, y, w = checked({"X": (X, ("n", "d")), "y": (y, ("n",)), "w": (w, ("d",))})
         n, d = X.shape
     dtype = X.dtype
-    if ws is None:
-        ws = borrowed(n, d, dtype)
-    elif ws is not NO_WORKSPACE:
+    if ws is not NO_WORKSPACE:
         fitting(ws, (n, d, dtype))
     rows = ws.block_rows or rows_of_block(n, d, dtype.itemsize)
     if not rows:

@@ -56,7 +56,9 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     h: np.ndarray = None
+    zero: np.ndarray = None
     scratch: np.ndarray = None
     p: np.ndarray = None
     z_bar: np.ndarray = None
@@ -66,6 +68,15 @@ class Workspace(NamedTuple):
     scratch2: np.ndarray = None
     U_bar: np.ndarray = None
     V_bar: np.ndarray = None
+    z_in_rows: np.ndarray = None
+    h_steps: list = None
+    p_rows: np.ndarray = None
+    h_part: np.ndarray = None
+    p_bar_rows: np.ndarray = None
+    h_bar_in_rows: np.ndarray = None
+    z_bar_steps: list = None
+    z_bar_part: np.ndarray = None
+    h_part2: np.ndarray = None
 
 
 NO_WORKSPACE = Workspace()
@@ -177,44 +188,69 @@ def workspace(*, T, n, d, k, m, dtype=np.float64):
 
 def _buffers(T, n, d, k, m, dtype):
     """A workspace."""
+    h = np.empty((T + 1, n, m), dtype)
+    p = np.empty((T, n, k), dtype)
+    z_bar = np.empty((T + 1, n, m), dtype)
+    p_bar = np.empty((T, n, k), dtype)
+    z_in = h[1:]
+    z_in_rows = z_in.reshape(T * n, m)
+    h_steps = list(h)
+    p_rows = p.reshape(T * n, k)
+    h_part = h[1:].reshape(T * n, m)
+    p_bar_rows = p_bar.reshape(T * n, k)
+    h_bar_in = z_bar[:-1]
+    h_bar_in_rows = h_bar_in.reshape(T * n, m)
+    z_bar_steps = list(z_bar)
+    z_bar_part = z_bar[:-1].reshape(T * n, m)
+    h_part2 = h[:-1].reshape(T * n, m)
     return Workspace(
         sizes=(T, n, d, k, m, dtype),
-        h=np.empty((T + 1, n, m), dtype),
+        h=h,
+        zero=np.zeros((), dtype),
         scratch=np.empty((n, m), dtype),
-        p=np.empty((T, n, k), dtype),
-        z_bar=np.empty((T + 1, n, m), dtype),
-        p_bar=np.empty((T, n, k), dtype),
+        p=p,
+        z_bar=z_bar,
+        p_bar=p_bar,
         W_T=np.empty((m, m), dtype),
         active=np.empty((n, m), bool),
         scratch2=np.empty((n, m), dtype),
         U_bar=np.empty((d, m), dtype),
         V_bar=np.empty((m, k), dtype),
+        z_in_rows=z_in_rows,
+        h_steps=h_steps,
+        p_rows=p_rows,
+        h_part=h_part,
+        p_bar_rows=p_bar_rows,
+        h_bar_in_rows=h_bar_in_rows,
+        z_bar_steps=z_bar_steps,
+        z_bar_part=z_bar_part,
+        h_part2=h_part2,
     )
 
 
-def borrowed(T, n, d, k, m, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
-
-    Gradients are not written to them.
-    """
-    try:
-        ws = KEPT.pop()
-    except IndexError:
-        ws = NO_WORKSPACE
-    if ws.sizes == (T, n, d, k, m, dtype):
-        return ws
+def fresh(T, n, d, k, m, dtype):
+    """New buffers; gradients are not written to them."""
     ws = _buffers(T, n, d, k, m, dtype)._replace(
         U_bar=None,
         V_bar=None,
         W_T=None,
     )
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
+
+
+def borrowed(T, n, d, k, m, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    return ws if ws.sizes == (T, n, d, k, m, dtype) else fresh(T, n, d, k, m, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -252,65 +288,65 @@ def _forward(x, y, h0, U, W, V, ws):
     dtype = x.dtype
     if ws is None:
         ws = borrowed(T, n, d, k, m, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(T, n, d, k, m, dtype)
+    else:
         fitting(ws, (T, n, d, k, m, dtype))
     # h[0] = h0 : n x m
-    h = space(ws.h, (T + 1, n, m), dtype)
+    h = ws.h
     h[0] = h0
     x_rows = x.reshape(T * n, d)
     # z_in[1..T] = x[1..T] U : T*n x m
-    z_in = h[1:]
-    z_in_rows = z_in.reshape(T * n, m)
+    z_in_rows = ws.z_in_rows
     np.dot(x_rows, U, out=z_in_rows)
-    scratch = space(ws.scratch, (n, m), dtype)
-    for h_t, h_prev in zip(h[1:], h[:-1], strict=True):
+    zero = ws.zero
+    scratch = ws.scratch
+    for h_t, h_prev in zip(ws.h_steps[1:], ws.h_steps[:-1], strict=True):
         # h[t] = relu(z_in[t] + h[t-1] W) : n x m
         h_t += np.dot(h_prev, W, out=scratch)
-        np.maximum(h_t, 0, out=h_t)
-    h_part = h[1:].reshape(T * n, m)
+        np.maximum(h_t, zero, out=h_t)
+    h_part = ws.h_part
     # p[1..T] = h[1..T] V : T*n x k
-    p = space(ws.p, (T, n, k), dtype)
-    p_rows = p.reshape(T * n, k)
+    p_rows = ws.p_rows
     np.dot(h_part, V, out=p_rows)
     y_rows = y.reshape(T * n, k)
     # R = y[1..T] - p[1..T] : T*n x k
     R = np.subtract(y_rows, p_rows, out=p_rows)
     # loss = norm(R)^2
     loss = np.vdot(R, R)
-    return float(loss), (ws, W, V, T, n, k, m, dtype, h, x_rows, h_part, R)
+    return float(loss), (ws, W, V, x_rows, h_part, R)
 
 
 def _backward(cache, wrt):
-    ws, W, V, T, n, k, m, dtype, h, x_rows, h_part, R = cache
+    ws, W, V, x_rows, h_part, R = cache
     U_bar = W_bar = V_bar = None
     # z_bar[T+1] = zeros(n,m) : n x m
-    z_bar = space(ws.z_bar, (T + 1, n, m), dtype)
+    z_bar = ws.z_bar
     z_bar[-1] = 0
     # p_bar[1..T] = -2 R : T*n x k
-    p_bar = space(ws.p_bar, (T, n, k), dtype)
-    p_bar_rows = p_bar.reshape(T * n, k)
+    p_bar_rows = ws.p_bar_rows
     np.multiply(R, -2, out=p_bar_rows)
     # h_bar_in[1..T] = p_bar[1..T] V^T : T*n x m
-    h_bar_in = z_bar[:-1]
-    h_bar_in_rows = h_bar_in.reshape(T * n, m)
+    h_bar_in_rows = ws.h_bar_in_rows
     np.dot(p_bar_rows, V.T, out=h_bar_in_rows)
     # W_T = W^T : m x m
     W_T = np.positive(W.T, order="C", out=ws.W_T)
-    active = space(ws.active, (n, m), bool)
-    scratch2 = space(ws.scratch2, (n, m), dtype)
+    zero = ws.zero
+    active = ws.active
+    scratch2 = ws.scratch2
     for h_t, z_bar_t, z_bar_next in zip(
-        h[1:][::-1], z_bar[:-1][::-1], z_bar[1:][::-1], strict=True
+        ws.h_steps[1:][::-1], ws.z_bar_steps[:-1][::-1], ws.z_bar_steps[1:][::-1], strict=True
     ):
         # active = h[t] > 0 : n x m
-        np.greater(h_t, 0, out=active)
+        np.greater(h_t, zero, out=active)
         # z_bar[t] = (h_bar_in[t] + z_bar[t+1] W_T) .* active : n x m
         z_bar_t += np.dot(z_bar_next, W_T, out=scratch2)
         z_bar_t *= active
-    z_bar_part = z_bar[:-1].reshape(T * n, m)
+    z_bar_part = ws.z_bar_part
     if wrt is None or "U" in wrt:
         # U_bar = x[1..T]^T z_bar[1..T] : d x m
         U_bar = np.dot(x_rows.T, z_bar_part, out=ws.U_bar)
-    h_part2 = h[:-1].reshape(T * n, m)
+    h_part2 = ws.h_part2
     if wrt is None or "W" in wrt:
         # W_bar = h[0..T-1]^T z_bar[1..T] : m x m
         W_bar = np.dot(h_part2.T, z_bar_part, out=W_T)
@@ -318,11 +354,6 @@ def _backward(cache, wrt):
         # V_bar = h[1..T]^T p_bar[1..T] : m x k
         V_bar = np.dot(h_part.T, p_bar_rows, out=ws.V_bar)
     return Gradients(U_bar, W_bar, V_bar)
-
-
-def space(buffer, shape, dtype):
-    """The buffer, or new memory where there is none."""
-    return np.empty(shape, dtype) if buffer is None else buffer
 
 
 def fitting(workspace, sizes):

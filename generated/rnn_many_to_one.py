@@ -62,6 +62,7 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     h: np.ndarray = None
     scratch: np.ndarray = None
     P: np.ndarray = None
@@ -75,6 +76,11 @@ class Workspace(NamedTuple):
     U_bar: np.ndarray = None
     b_bar: np.ndarray = None
     ones_: np.ndarray = None
+    z_in_rows: np.ndarray = None
+    h_steps: list = None
+    z_bar_steps: list = None
+    z_bar_rows: np.ndarray = None
+    h_part: np.ndarray = None
 
 
 NO_WORKSPACE = Workspace()
@@ -192,9 +198,17 @@ def workspace(*, T, n, d, k, m, dtype=np.float64):
 
 def _buffers(T, n, d, k, m, dtype):
     """A workspace."""
+    h = np.empty((T + 1, n, m), dtype)
+    z_bar = np.empty((T, n, m), dtype)
+    z_in = h[1:]
+    z_in_rows = z_in.reshape(T * n, m)
+    h_steps = list(h)
+    z_bar_steps = list(z_bar)
+    z_bar_rows = z_bar.reshape(T * n, m)
+    h_part = h[:-1].reshape(T * n, m)
     return Workspace(
         sizes=(T, n, d, k, m, dtype),
-        h=np.empty((T + 1, n, m), dtype),
+        h=h,
         scratch=np.empty((n, m), dtype),
         P=np.empty((n, k), dtype),
         P_bar=np.empty((n, k), dtype),
@@ -203,24 +217,20 @@ def _buffers(T, n, d, k, m, dtype):
         ones_n=np.ones((n,), dtype),
         h_bar=np.empty((n, m), dtype),
         W_T=np.empty((m, m), dtype),
-        z_bar=np.empty((T, n, m), dtype),
+        z_bar=z_bar,
         U_bar=np.empty((d, m), dtype),
         b_bar=np.empty((1, m), dtype),
         ones_=np.ones((T * n,), dtype),
+        z_in_rows=z_in_rows,
+        h_steps=h_steps,
+        z_bar_steps=z_bar_steps,
+        z_bar_rows=z_bar_rows,
+        h_part=h_part,
     )
 
 
-def borrowed(T, n, d, k, m, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
-
-    Gradients are not written to them.
-    """
-    try:
-        ws = KEPT.pop()
-    except IndexError:
-        ws = NO_WORKSPACE
-    if ws.sizes == (T, n, d, k, m, dtype):
-        return ws
+def fresh(T, n, d, k, m, dtype):
+    """New buffers; gradients are not written to them."""
     ws = _buffers(T, n, d, k, m, dtype)._replace(
         U_bar=None,
         V_bar=None,
@@ -228,13 +238,22 @@ def borrowed(T, n, d, k, m, dtype):
         b_bar=None,
         c_bar=None,
     )
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES else NO_WORKSPACE
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
+
+
+def borrowed(T, n, d, k, m, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
+    try:
+        ws = KEPT.pop()
+    except IndexError:
+        ws = NO_WORKSPACE
+    return ws if ws.sizes == (T, n, d, k, m, dtype) else fresh(T, n, d, k, m, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -274,19 +293,20 @@ def _forward(x, y, U, W, b, V, c, ws):
     dtype = x.dtype
     if ws is None:
         ws = borrowed(T, n, d, k, m, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(T, n, d, k, m, dtype)
+    else:
         fitting(ws, (T, n, d, k, m, dtype))
     # h[0] = zeros(n,m) : n x m
-    h = space(ws.h, (T + 1, n, m), dtype)
+    h = ws.h
     h[0] = 0
     x_rows = x.reshape(T * n, d)
     # z_in[1..T] = x[1..T] U + ones(T*n) b : T*n x m
-    z_in = h[1:]
-    z_in_rows = z_in.reshape(T * n, m)
+    z_in_rows = ws.z_in_rows
     np.dot(x_rows, U, out=z_in_rows)
     z_in_rows += b
-    scratch = space(ws.scratch, (n, m), dtype)
-    for h_t, h_prev in zip(h[1:], h[:-1], strict=True):
+    scratch = ws.scratch
+    for h_t, h_prev in zip(ws.h_steps[1:], ws.h_steps[:-1], strict=True):
         # h[t] = tanh(z_in[t] + h[t-1] W) : n x m
         h_t += np.dot(h_prev, W, out=scratch)
         np.tanh(h_t, out=h_t)
@@ -297,57 +317,46 @@ def _forward(x, y, U, W, b, V, c, ws):
     R = np.subtract(y, P, out=P)
     # loss = norm(R)^2 / n
     loss = np.vdot(R, R) / n
-    return float(loss), (ws, W, V, T, n, m, dtype, h, x_rows, R)
+    return float(loss), (ws, W, V, n, h, x_rows, R)
 
 
 def _backward(cache, wrt):
-    ws, W, V, T, n, m, dtype, h, x_rows, R = cache
+    ws, W, V, n, h, x_rows, R = cache
     V_bar = c_bar = U_bar = W_bar = b_bar = None
     # P_bar = -2 R / n : n x k
     P_bar = np.multiply(R, -2 / n, out=ws.P_bar)
     if wrt is None or "V" in wrt:
         # V_bar = h[T]^T P_bar : m x k
         V_bar = np.dot(h[-1].T, P_bar, out=ws.V_bar)
-    ones_n = ones(ws.ones_n, n, dtype)
+    ones_n = ws.ones_n
     if wrt is None or "c" in wrt:
         # c_bar = sum(P_bar, axis=0) : 1 x k
         c_bar = np.dot(ones_n[None], P_bar, out=ws.c_bar)
     # h_bar[T] = P_bar V^T : n x m
-    h_bar = space(ws.h_bar, (n, m), dtype)
+    h_bar = ws.h_bar
     np.dot(P_bar, V.T, out=h_bar)
     # W_T = W^T : m x m
     W_T = np.positive(W.T, order="C", out=ws.W_T)
-    z_bar = space(ws.z_bar, (T, n, m), dtype)
-    for z_bar_t, h_t in zip(z_bar[::-1], h[1:][::-1], strict=True):
+    for z_bar_t, h_t in zip(ws.z_bar_steps[::-1], ws.h_steps[1:][::-1], strict=True):
         # z_bar[t] = h_bar[t] .* (1 - h[t].^2) : n x m
         np.square(h_t, out=z_bar_t)
         np.subtract(1, z_bar_t, out=z_bar_t)
         z_bar_t *= h_bar
         # h_bar[t-1] = z_bar[t] W_T : n x m
         np.dot(z_bar_t, W_T, out=h_bar)
-    z_bar_rows = z_bar.reshape(T * n, m)
+    z_bar_rows = ws.z_bar_rows
     if wrt is None or "U" in wrt:
         # U_bar = x[1..T]^T z_bar[1..T] : d x m
         U_bar = np.dot(x_rows.T, z_bar_rows, out=ws.U_bar)
-    h_part = h[:-1].reshape(T * n, m)
+    h_part = ws.h_part
     if wrt is None or "W" in wrt:
         # W_bar = h[0..T-1]^T z_bar[1..T] : m x m
         W_bar = np.dot(h_part.T, z_bar_rows, out=W_T)
-    ones_ = ones(ws.ones_, T * n, dtype)
+    ones_ = ws.ones_
     if wrt is None or "b" in wrt:
         # b_bar = sum(z_bar[1..T], axis=0) : 1 x m
         b_bar = np.dot(ones_[None], z_bar_rows, out=ws.b_bar)
     return Gradients(U_bar, W_bar, b_bar, V_bar, c_bar)
-
-
-def space(buffer, shape, dtype):
-    """The buffer, or new memory where there is none."""
-    return np.empty(shape, dtype) if buffer is None else buffer
-
-
-def ones(buffer, n, dtype):
-    """The buffer, or a new vector of ones where there is none: A @ ones(n) are the sums of rows."""
-    return np.ones(n, dtype) if buffer is None else buffer
 
 
 def fitting(workspace, sizes):

@@ -43,6 +43,7 @@ class Workspace(NamedTuple):
     """Memory of `value_and_grad`, for data of one size; made by `workspace`."""
 
     sizes: tuple = ()
+    nbytes: int = 0
     block_rows: int = 0
     Z: np.ndarray = None
     tops: np.ndarray = None
@@ -151,9 +152,9 @@ def workspace(*, n, d, k, dtype=np.float64):
     return _buffers(n, d, k, np.dtype(dtype))
 
 
-def _buffers(n, d, k, dtype):
-    """A workspace."""
-    block_rows = rows_of_block(n, d, k, dtype.itemsize)
+def _buffers(n, d, k, dtype, whole=False):
+    """A workspace; for all rows at once where it is `whole`."""
+    block_rows = 0 if whole else rows_of_block(n, d, k, dtype.itemsize)
     return Workspace(
         sizes=(n, d, k, dtype),
         block_rows=block_rows,
@@ -173,28 +174,28 @@ def _buffers(n, d, k, dtype):
     )
 
 
-def borrowed(n, d, k, dtype):
-    """What the last call kept, if it had these dimensions; else new buffers, or none where they would be too large.
+def fresh(n, d, k, dtype):
+    """New buffers; gradients are not written to them."""
+    ws = _buffers(n, d, k, dtype, whole=True)._replace(
+        W_bar=None,
+        b_bar=None,
+    )
+    owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
+    return ws._replace(nbytes=sum(buffer.nbytes for buffer in owners))
 
-    Gradients are not written to them.
-    """
+
+def borrowed(n, d, k, dtype):
+    """What the last call kept, if it had these dimensions; else new buffers."""
     try:
         ws = KEPT.pop()
     except IndexError:
         ws = NO_WORKSPACE
-    if ws.sizes == (n, d, k, dtype):
-        return ws
-    ws = _buffers(n, d, k, dtype)._replace(
-        W_bar=None,
-        b_bar=None,
-    )
-    size = sum(buffer.nbytes for buffer in ws if isinstance(buffer, np.ndarray))
-    return ws if size <= KEPT_BYTES and not ws.block_rows else NO_WORKSPACE
+    return ws if ws.sizes == (n, d, k, dtype) else fresh(n, d, k, dtype)
 
 
 def keep(ws):
-    """Keep buffers for the next call."""
-    if ws is not NO_WORKSPACE:
+    """Keep buffers for the next call, unless they are too large."""
+    if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
 
 
@@ -221,7 +222,9 @@ def _forward(X, Y, W, b, ws):
     dtype = X.dtype
     if ws is None:
         ws = borrowed(n, d, k, dtype)
-    elif ws is not NO_WORKSPACE:
+    elif ws is NO_WORKSPACE:
+        ws = fresh(n, d, k, dtype)
+    else:
         fitting(ws, (n, d, k, dtype))
     # Z = X W + ones(n) b : n x k
     Z = np.dot(X, W, out=ws.Z)
@@ -231,7 +234,7 @@ def _forward(X, Y, W, b, ws):
     # E = exp(Z - tops ones(k)^T) : n x k
     E = np.subtract(Z, tops[:, None], out=ws.E)
     np.exp(E, out=E)
-    ones_k = ones(ws.ones_k, k, dtype)
+    ones_k = ws.ones_k
     # sums = sum(E, axis=1) : n
     sums = np.dot(E, ones_k, out=ws.sums)
     # P = softmax(Z) : n x k
@@ -241,11 +244,11 @@ def _forward(X, Y, W, b, ws):
     s += tops
     # loss = (sum(s) - tr(Y^T Z)) / n
     loss = (s.sum() - np.vdot(Y, Z)) / n
-    return float(loss), (ws, X, Y, n, dtype, Z, P)
+    return float(loss), (ws, X, Y, n, Z, P)
 
 
 def _backward(cache, wrt):
-    ws, X, Y, n, dtype, Z, P = cache
+    ws, X, Y, n, Z, P = cache
     W_bar = b_bar = None
     # Z_bar = (P - Y) / n : n x k
     Z_bar = np.subtract(P, Y, out=Z)
@@ -253,7 +256,7 @@ def _backward(cache, wrt):
     if wrt is None or "W" in wrt:
         # W_bar = X^T Z_bar : d x k
         W_bar = np.dot(X.T, Z_bar, out=ws.W_bar)
-    ones_n = ones(ws.ones_n, n, dtype)
+    ones_n = ws.ones_n
     if wrt is None or "b" in wrt:
         # b_bar = sum(Z_bar, axis=0) : 1 x k
         b_bar = np.dot(ones_n[None], Z_bar, out=ws.b_bar)
@@ -286,9 +289,7 @@ def _by_rows(X, Y, W, b, ws, wrt):
         n, d = X.shape
         k = Y.shape[1]
     dtype = X.dtype
-    if ws is None:
-        ws = borrowed(n, d, k, dtype)
-    elif ws is not NO_WORKSPACE:
+    if ws is not NO_WORKSPACE:
         fitting(ws, (n, d, k, dtype))
     rows = ws.block_rows or rows_of_block(n, d, k, dtype.itemsize)
     if not rows:

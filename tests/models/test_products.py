@@ -75,6 +75,28 @@ def test_memory_that_is_kept_is_never_given_back() -> None:
     assert not any(np.shares_memory(g, a) for g in found for a in kept)
 
 
+def test_a_workspace_has_its_views_ready() -> None:
+    """Loops run over lists of views that were made once; each lies in a buffer of the workspace."""
+    module = mcalc.generate("rnn").module
+    ws = module.workspace(T=4, n=3, d=2, k=1, m=5)
+    assert len(ws.h_steps) == 5 and len(ws.z_bar_steps) == 5
+    assert all(np.shares_memory(step, ws.h) for step in ws.h_steps)
+    views = [a for a in ws if isinstance(a, np.ndarray) and a.base is not None]
+    owners = [a for a in ws if isinstance(a, np.ndarray) and a.base is None]
+    assert views and all(sum(np.shares_memory(v, a) for a in owners) == 1 for v in views)
+    new = module.fresh(4, 3, 2, 1, 5, np.dtype(float))
+    assert new.nbytes == sum(a.nbytes for a in new if isinstance(a, np.ndarray) and a.base is None)
+    assert new.U_bar is None
+
+
+def test_zero_is_an_array_of_the_precision_of_the_data() -> None:
+    """np.maximum(Z, 0) turns the number into an array at each call."""
+    made = mcalc.generate("mlp")
+    assert "np.maximum(Z, zero, out=Z)" in made.text and "zero = ws.zero" in made.text
+    sizes = {"n": 3, "d": 2, "m": 4, "k": 1}
+    assert made.module.workspace(**sizes, dtype=np.float32).zero.dtype == np.float32
+
+
 def test_no_memory_is_kept_beyond_the_limit() -> None:
     module = mcalc.generate("mlp").module
     module.KEPT_BYTES = 0

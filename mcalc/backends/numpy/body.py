@@ -45,6 +45,8 @@ class FunctionBody:
         self.lines: list[str] = []
         self.fields: dict[str, tuple[Axes, str]] = {}
         """Buffers of the workspace: axes and kind."""
+        self.windows: dict[str, str] = {}
+        """Views of buffers that the workspace has ready, and their texts."""
         self.local: dict[Array, str] = {}
         """Arrays that a loop names while it is written."""
         self.allocated: set[str] = set()
@@ -53,8 +55,8 @@ class FunctionBody:
         self.scratches: dict[tuple[object, ...], str] = {}
         self.views: list[str] = []
         """Views of sequences, and vectors of ones, that the line that is written needs."""
-        self.ones: set[str] = set()
-        self.statements = Statements(plan.procedure.builder, self.local, self.leaf, names.sizes, self._ones)
+        self.constants: set[str] = set()
+        self.statements = Statements(plan.procedure.builder, self.local, self.leaf, names.sizes, self._ones, self._zero)
         self.local.update(plan.names)
         for line in (x for s in self.sections for x in s.lines):
             if line.array in self.local and (place := self._carrier(line)):
@@ -145,7 +147,8 @@ class FunctionBody:
         assert key is not None
         if key not in self.stacked:
             made = self.names.claim(f"{name}_rows") if not part else self.names.claim(f"{name}_part")
-            self.views.append(f"{made} = {name}{part}.reshape{axes_text(axes, self.names.sizes)}")
+            view = f"{name}{part}.reshape{axes_text(axes, self.names.sizes)}"
+            self.views.append(f"{made} = {self._window(made, view, stack.sequence)}")
             self.stacked[key] = made
         return self.stacked[key]
 
@@ -196,23 +199,49 @@ class FunctionBody:
     def _ones(self, d: Dim) -> str:
         """A vector of ones: that of the workspace, where there is one."""
         name = self.names.ones_of(d)
-        if name not in self.ones:
-            self.ones.add(name)
-            if not self.workspace:
-                self.views.append(f"{name} = np.ones({size(d, self.names.sizes)}, dtype)")
-                return name
-            self.fields[name] = ((d,), "ones")
-            self.views.append(f"{name} = ones(ws.{name}, {size(d, self.names.sizes)}, dtype)")
+        self._constant(name, (d,), "ones")
         return name
 
-    def _space(self, name: str, axes: Axes, kind: str = "float") -> str:
-        """Memory that is there before it is written to."""
+    def _zero(self) -> str:
+        """Zero, as NumPy compares with fastest: an array of no dimensions, of the workspace; "" where there is none."""
+        if not self.workspace:
+            return ""
+        self.names.zero = self.names.zero or self.names.claim("zero")
+        self._constant(self.names.zero, (), "zeros")
+        return self.names.zero
+
+    def _constant(self, name: str, axes: Axes, kind: str) -> None:
+        if name in self.constants:
+            return
+        self.constants.add(name)
+        if self.workspace:
+            self.fields[name] = (axes, kind)
+            self.views.append(f"{name} = ws.{name}")
+        else:
+            self.views.append(f"{name} = np.{kind}({axes_text(axes, self.names.sizes)}, dtype)")
+
+    def _space(self, name: str, axes: Axes, kind: str = "float", returned: bool = False) -> str:
+        """Memory that is there before it is written to; what is `returned` may have no place in the workspace."""
         kind_text = "bool" if kind == "bool" else "dtype"
         shape = axes_text(axes, self.names.sizes)
         if not self.workspace:
             return f"np.empty({shape}, {kind_text})"
         self.fields[name] = (axes, kind)
-        return f"space(ws.{name}, {shape}, {kind_text})"
+        return f"space(ws.{name}, {shape}, {kind_text})" if returned else f"ws.{name}"
+
+    def _window(self, name: str, view: str, sequence: str) -> str:
+        """A view of a sequence: the workspace has it ready where it has the sequence."""
+        if not self._lies_in_workspace(sequence):
+            return view
+        self.windows[name] = view
+        return f"ws.{name}"
+
+    def _lies_in_workspace(self, sequence: str) -> bool:
+        alias = self.memory.aliases.get(sequence)
+        if alias is not None:
+            return self._lies_in_workspace(alias.owner)
+        elsewhere = sequence in self.names.given or sequence in self.names.results or sequence in self.memory.taken
+        return self.workspace and not elsewhere
 
     def _carrier(self, line: Line) -> str:
         """The one place of a sequence, where the line writes an element of a sequence that has one."""
@@ -232,17 +261,19 @@ class FunctionBody:
             self._storage(alias.owner)
             owner = self.plan.sequences[alias.owner]
             part = part_of(owner, alias.first, alias.last, self.names.sizes)
-            self.lines.append(f"{name} = {self.names.sequences[alias.owner]}{part}")
+            view = f"{self.names.sequences[alias.owner]}{part}"
+            self.lines.append(f"{name} = {self._window(name, view, sequence)}")
             return
+        returned = sequence in self.names.results
         if sequence in self.memory.carried:
-            self.lines.append(f"{name} = {self._space(name, axes_of_sequence(found)[1:])}")
+            self.lines.append(f"{name} = {self._space(name, axes_of_sequence(found)[1:], returned=returned)}")
             return
         if sequence in self.memory.taken:
             other = self.names.sequences[self.memory.taken[sequence][0]]
             new = f"np.empty({axes_text(axes_of_sequence(found), self.names.sizes)}, dtype)"
             self.lines.append(f"{name} = {other} if last else {new}")
             return
-        self.lines.append(f"{name} = {self._space(name, axes_of_sequence(found))}")
+        self.lines.append(f"{name} = {self._space(name, axes_of_sequence(found), returned=returned)}")
 
     def _define_stack(self, line: Line, target: Expr) -> None:
         stack = self.names.stacks[target]
@@ -253,7 +284,8 @@ class FunctionBody:
         axes = stored(target)
         whole = f"{name}{part}"
         same = len(axes) == len(axes_of_sequence(sequence)) and sequence.shape[0] is not ONE
-        self.lines.append(f"{line.name} = {whole if same else f'{whole}.reshape{axes_text(axes, self.names.sizes)}'}")
+        view = whole if same else f"{whole}.reshape{axes_text(axes, self.names.sizes)}"
+        self.lines.append(f"{line.name} = {self._window(line.name, view, stack.sequence)}")
         if line.array.op in ("zeros", "number") or self.local.get(line.array, line.name) != line.name:
             value = "0" if line.array.op == "zeros" else self.statements.text(line.array).code
             self.lines.append(f"{line.name}[...] = {value}")
@@ -301,7 +333,7 @@ class FunctionBody:
         if not a.rank:
             self.lines.append(f"{line.name} = 0.0")
             return
-        self.lines.append(f"{line.name} = {self._space(line.name, a.shape)}")
+        self.lines.append(f"{line.name} = {self._space(line.name, a.shape, returned=True)}")
         self.lines.append(f"{line.name}[...] = 0")
 
     def _inside(self, line: Line, inner: Mapping[Array, Buffer]) -> None:
@@ -347,6 +379,9 @@ class FunctionBody:
             part = part_of(found, first + dim(offset), last + dim(offset), self.names.sizes)
             if not axes_of_sequence(found)[1:]:
                 part += "[..., None]"
+            elif self._lies_in_workspace(sequence):
+                steps = self.names.steps_of(sequence)
+                name = self._window(steps, f"list({name})", sequence)
             names.append(self.names.variables[sequence, offset])
             parts.append(f"{name}{part}{'[::-1]' if r.step < 0 else ''}")
         if not names:

@@ -30,6 +30,8 @@ class Case:
     name: str
     """Of the case: the Python name of a dimension that is the smallest in its data; "" where there is one case."""
     fields: Mapping[str, tuple[Axes, str]]
+    windows: Mapping[str, str]
+    """Views of buffers that the workspace has ready, and their texts."""
     forward: Sequence[str]
     backward: Sequence[str]
     rows: Rows | None
@@ -77,7 +79,7 @@ class Frame:
             "shapes": self._shapes(),
             "parameters": [g.python for g in parameters],
             "kinds": {g.python: "list" if g.argument.ragged else "np.ndarray" for g in parameters},
-            "fields": list(dict.fromkeys(name for case in cases for name in self.memory(case))),
+            "fields": self._fields(cases),
             "rows": self.rows.lines if self.rows is not None else [],
             "data": self.rows.data if self.rows is not None else "",
             "arguments": [g.python for g in self.given],
@@ -150,6 +152,15 @@ class Frame:
         unpacked = [_unpack(name, names, self.sizes) for name, names in grouped if _ragged(name, names)]
         return [*unpacked, f"return _buffers({', '.join([*self.sizes.values(), 'np.dtype(dtype)'])})"]
 
+    def _fields(self, cases: Sequence[Case]) -> dict[str, str]:
+        """The fields of the workspace and their types."""
+        found: dict[str, str] = {}
+        for case in cases:
+            found.update(dict.fromkeys(self.memory(case), "np.ndarray"))
+            ready = _read_windows(case)
+            found.update({w: "list" if text.startswith("list(") else "np.ndarray" for w, text in ready[1].items()})
+        return found
+
     def _buffers(self, case: Case) -> list[str]:
         """The lines of `_buffers`."""
         lines = []
@@ -160,13 +171,21 @@ class Frame:
         whole = frozenset(memory)
         if self.rows is not None:
             named[self.rows.n] = f"block_rows or {named[self.rows.n]}"
-            lines.append(f"block_rows = rows_of_block({', '.join([*self.rows.sizes, 'dtype.itemsize'])})")
+            block_rows = f"rows_of_block({', '.join([*self.rows.sizes, 'dtype.itemsize'])})"
+            lines.append(f"block_rows = 0 if whole else {block_rows}")
             made.append("block_rows=block_rows")
             whole = self.rows.whole
+        needed, ready = _read_windows(case)
         for name, (axes, kind) in memory.items():
             shape = axes_text(axes, self.sizes if name in whole else named)
-            function = "np.ones" if kind == "ones" else "np.empty"
-            made.append(f"{name}={function}({shape}, {'bool' if kind == 'bool' else 'dtype'})")
+            function = f"np.{kind}" if kind in ("ones", "zeros") else "np.empty"
+            value = f"{function}({shape}, {'bool' if kind == 'bool' else 'dtype'})"
+            if any(_mentions(text, name) for text in needed.values()):
+                lines.append(f"{name} = {value}")
+                value = name
+            made.append(f"{name}={value}")
+        lines += [f"{name} = {text}" for name, text in needed.items()]
+        made += [f"{name}={name}" for name in ready]
         return [*lines, f"return Workspace({', '.join(made)})"]
 
     def _blocks(self, parameters: Sequence[Given]) -> list[str]:
@@ -182,7 +201,7 @@ class Frame:
         body = "\n".join([*self.check, *self.predict, *rows, *(x for c in cases for x in (*c.forward, *c.backward))])
         if "space(" in body:
             blocks.append(texts.SPACE.strip())
-        if " ones(" in body:
+        if "= ones(" in body:
             blocks.append(texts.ONES.strip())
         if "listed(" in body or any("[" in n for n in self.sizes):
             blocks.append(texts.LISTED.strip())
@@ -200,6 +219,21 @@ class Frame:
         if any("spd(" in line for line in lines):
             blocks.append(SPD.strip())
         return blocks
+
+
+def _read_windows(case: Case) -> tuple[dict[str, str], dict[str, str]]:
+    """The views that a case needs, and among them those that its lines read from the workspace."""
+    text = "\n".join([*case.forward, *case.backward])
+    ready = {name: view for name, view in case.windows.items() if f"ws.{name}" in re.findall(r"\bws\.\w+", text)}
+    needed = dict(ready)
+    for name, view in reversed([*case.windows.items()]):
+        if any(_mentions(other, name) for other in needed.values()):
+            needed[name] = view
+    return {name: view for name, view in case.windows.items() if name in needed}, ready
+
+
+def _mentions(text: str, name: str) -> bool:
+    return re.search(rf"\b{name}\b", text) is not None
 
 
 def _structure(model: Model, g: Given) -> str:

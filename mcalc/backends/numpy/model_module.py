@@ -6,6 +6,7 @@ needs it), checked against the whitelist and formatted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ from mcalc.backends.numpy.model_outputs import is_read, output_symbols, statemen
 from mcalc.backends.numpy.model_rows import rows_of
 from mcalc.backends.numpy.rows import NAMES as ROW_NAMES
 from mcalc.backends.numpy.rows import Rows, RowsWriter
-from mcalc.backends.numpy.scopes import scope_of
+from mcalc.backends.numpy.scopes import scope_of, without_idle
 from mcalc.backends.numpy.spelling import Names, part_of
 from mcalc.backends.numpy.text import Text
 from mcalc.model.ir import Argument, Element, Loop, Model, Range, Statement, definitions, variable_of
@@ -42,7 +43,7 @@ FRAME_NAMES = frozenset(
         "Order", "ORDERS", "order", "smallest",
         "value_and_grad", "predict", "init", "workspace", "ws", "wrt", "cache", "seed", "dtype", "plain", "rng",
         "space", "ones", "checked", "listed", "expect", "fitting", "known_parameters", "check_gradients",
-        "KEPT", "KEPT_BYTES", "keep", "borrowed", "LIMITS", "sizes", "largest_of_rows",
+        "KEPT", "KEPT_BYTES", "keep", "borrowed", "fresh", "whole", "LIMITS", "sizes", "largest_of_rows",
         "sigmoid_from", "sigmoid_of_negative_from", "directions", "direction", "moved", "parts", "spd",
     )
 )  # fmt: skip
@@ -134,15 +135,22 @@ class ModelWriter:
         """The parts of the module."""
         check = arguments_checked(self.given, self.sizes, [*self.sizes], {*self.sizes.values(), "dtype"})
         fitted = ", ".join([*self.sizes.values(), "dtype"])
-        check += ["if ws is None:", f"    ws = borrowed({fitted})", "elif ws is not NO_WORKSPACE:"]
-        check += [f"    fitting(ws, ({fitted}{'' if self.sizes else ','}))"]
+        fits = f"    fitting(ws, ({fitted}{'' if self.sizes else ','}))"
+        by_rows = [*check, "if ws is not NO_WORKSPACE:", fits]
+        check += [
+            "if ws is None:",
+            f"    ws = borrowed({fitted})",
+            "elif ws is NO_WORKSPACE:",
+            f"    ws = fresh({fitted})",
+        ]
+        check += ["else:", fits]
         cases: dict[str, Case] = {}
         written: dict[int, Case] = {}
         rows: Rows | None = None
         for smallest, program in programs.items():
             key, name = id(program), self.sizes.get(smallest, "")
             if key not in written:
-                written[key] = self._case(name, check) if not written else self._other_case(name, program, rows)
+                written[key] = self._case(name, by_rows) if not written else self._other_case(name, program, rows)
                 rows = next(iter(written.values())).rows
             cases[name] = written[key]
         predict, predict_arguments = self._predict()
@@ -208,6 +216,8 @@ class ModelWriter:
         python = {g.argument.name: g.python for g in self.given}
         gradients = {e: python[a.name] for a in self.original.parameters for e in p.gradients[a.name]}
         fields = {**forward.fields, **backward.fields}
+        windows = {**forward.windows, **backward.windows}
+        forward_lines, backward_lines = without_idle(forward_lines, used), without_idle(backward_lines)
         rows = None if check is None else rows_of(
             found, names, (p.model.loss, loss), {e: results[e] for e in gradients}, gradients,
             {e for a in self.original.arguments if a.kind == "input" for e in a.symbols},
@@ -218,7 +228,9 @@ class ModelWriter:
         escaping = {f for a in results.values() if a is not None and (f := backward.field_of(base(a), forward))}
         escaping |= {names.sequences[s] for s in names.results}
         escaping |= {self._stored(e, names) for e, a in results.items() if a is None}
-        return Case(name, fields, forward_lines, backward_lines, rows, frozenset(escaping & set(fields)))
+        escaping &= set(fields)
+        assert not any(re.search(rf"\b{f}\b", view) for view in windows.values() for f in escaping), escaping
+        return Case(name, fields, windows, forward_lines, backward_lines, rows, frozenset(escaping))
 
     def _gradients(
         self,

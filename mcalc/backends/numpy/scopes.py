@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import symtable
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 
@@ -27,3 +28,11 @@ def scope_of(lines: Sequence[str]) -> Scope:
             (defined if found.is_assigned() else read)[found.get_name()] = None
         pending += table.get_children()
     return Scope([*defined], read.keys() - defined)
+
+
+def without_idle(lines: Sequence[str], used: Collection[str] = ()) -> list[str]:
+    """The lines without those that take from the workspace what nobody reads; `used` are names that others read."""
+    taken = {line: found[1] for line in lines if (found := re.fullmatch(r"(\w+) = ws\.\1", line))}
+    rest = scope_of([line for line in lines if line not in taken])
+    names = {*used, *rest.defined, *rest.read}
+    return [line for line in lines if line not in taken or taken[line] in names]

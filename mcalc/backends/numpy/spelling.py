@@ -32,6 +32,10 @@ class Names:
     """(sequence, offset) to the name of its element in a loop."""
     ones: dict[Dim, str] = field(default_factory=dict)
     """Vectors of ones by their lengths."""
+    steps: dict[str, str] = field(default_factory=dict)
+    """Sequences to the lists of their elements."""
+    zero: str = ""
+    """Zero as an array."""
 
     def variable(self, sequence: str, index: Dim, loop: str) -> str:
         """The name of an element in the loop over an index."""
@@ -62,6 +66,12 @@ class Names:
             stem = f"ones_{size(d, self.sizes)}"
             self.ones[d] = self.claim(stem if stem.isidentifier() else "ones_")
         return self.ones[d]
+
+    def steps_of(self, sequence: str) -> str:
+        """The name of the list of a sequence's elements."""
+        if sequence not in self.steps:
+            self.steps[sequence] = self.claim(f"{self.sequences[sequence]}_steps")
+        return self.steps[sequence]
 
     def claim(self, stem: str) -> str:
         """A name that is free."""

@@ -99,6 +99,7 @@ class Statements:
         leaf: Callable[[Array], str],
         sizes: Mapping[str, str],
         ones: Callable[[Dim], str] = lambda d: "",
+        zero: Callable[[], str] = lambda: "",
     ) -> None:
         self.b = builder
         self.names = names
@@ -106,6 +107,8 @@ class Statements:
         self.sizes = sizes
         self.ones = ones
         """The name of a vector of ones of a length; "" where there is none."""
+        self.zero = zero
+        """The name of zero as an array; "" where there is none."""
         self.helpers: set[str] = set()
         """Operations whose text calls a function of the module."""
 
@@ -177,9 +180,9 @@ class Statements:
             case "powers":
                 t.call("np.power", args[0].code, args[1].code)
             case "relu":
-                t.call("np.maximum", args[0].code, "0")
+                t.call("np.maximum", args[0].code, self.zero() or "0")
             case "softplus_from":
-                t.call("np.maximum", args[0].code, "0")
+                t.call("np.maximum", args[0].code, self.zero() or "0")
                 t.update("+", args[1])
             case "matmul":
                 t.call("np.dot", args[0].code, args[1].code)
@@ -215,7 +218,8 @@ class Statements:
                 self.helpers.add(a.op)
                 t.call(a.op, args[0].code, args[1].code)
             case op if op in COMPARISONS:
-                t.call(f"np.{COMPARISONS[op]}", args[0].code, args[1].code)
+                other = (self.zero() if args[1].code == "0" else "") or args[1].code
+                t.call(f"np.{COMPARISONS[op]}", args[0].code, other)
             case op:
                 self.helpers.add(op)
                 t.call(_HELPERS.get(op, f"np.{op}"), *(x.code for x in args))
