@@ -6,10 +6,33 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 
-from mcalc.algebra.shape import Dim
 from mcalc.program.ir import Array, Graph, arrays
-from mcalc.program.operations import OPERATIONS, Axes, nominal
+from mcalc.program.operations import OPERATIONS, Axes, Lengths, nominal
 from mcalc.program.settled import Settled
+
+
+class Scale:
+    """Sizes of dimensions, and what arrays cost at these; each is found out once."""
+
+    def __init__(self, sizes: Mapping[str, float]) -> None:
+        self._sizes = sizes
+        self._lengths: dict[Axes, Lengths] = {}
+        self._works: dict[Array, float] = {}
+
+    def lengths(self, axes: Axes) -> Lengths:
+        """The lengths of axes."""
+        found = self._lengths.get(axes)
+        if found is None:
+            found = self._lengths[axes] = tuple(nominal(d, self._sizes) for d in axes)
+        return found
+
+    def work(self, a: Array) -> float:
+        """The time of one operation, in ns."""
+        found = self._works.get(a)
+        if found is None:
+            operands = [self.lengths(x.shape) for x in a.args]
+            found = self._works[a] = OPERATIONS[a.op].work(operands, self.lengths(a.shape))
+        return found
 
 
 class Costed(Graph):
@@ -25,8 +48,8 @@ class Costed(Graph):
         """What the earlier lowering made of the expression that is lowered now."""
         self._works: _Works | None = None
         self._paid: set[Array] = set()
-        self._lengths: dict[Dim, float] = {}
-        self._others = dict(self.typical)
+        self._scale = Scale(self.typical)
+        self._scales: dict[tuple[tuple[str, float], ...], Scale] = {}
 
     def pay(self, *roots: Array) -> None:
         """Count everything below the roots as computed."""
@@ -51,11 +74,7 @@ class Costed(Graph):
 
     def work(self, a: Array) -> float:
         """The time of one operation, in ns at nominal sizes."""
-        return self.work_of(a.op, [x.shape for x in a.args], a.shape)
-
-    def work_of(self, op: str, operands: Sequence[Axes], result: Axes) -> float:
-        """The time of an operation on operands of these shapes, in ns at nominal sizes."""
-        return OPERATIONS[op].work([self.lengths(axes) for axes in operands], self.lengths(result))
+        return self._scale.work(a)
 
     def elsewhere(self, others: Mapping[str, float]) -> float:
         """The time of what was settled, but for what hangs on the expression that is lowered now.
@@ -74,11 +93,11 @@ class Costed(Graph):
 
     def cost(self, root: Array, given: frozenset[Array] = frozenset()) -> float:
         """The time of everything below an array that is not computed yet, nor given."""
-        return sum(self.own_cost(a) for a in self._unpaid([root], given))
+        return sum(self.own_cost(a) for a in self.unpaid([root], given))
 
     def cheaper(self, a: Array, b: Array, share: float) -> bool:
         """Whether what only `a` needs takes less than this share of the time of what only `b` needs."""
-        first, second = self._unpaid([a]), self._unpaid([b])
+        first, second = self.unpaid([a]), self.unpaid([b])
         left, right = list(first - second), list(second - first)
         for x in [x for x in left if x.op == "solve"]:
             other = next((y for y in right if y.op == "solve" and y.args[0] is x.args[0] and y.shape == x.shape), None)
@@ -89,9 +108,10 @@ class Costed(Graph):
 
     def multiplies(self, a: Array) -> bool:
         """Whether a product or a solve below the array is not computed yet."""
-        return any(x.op in ("matmul", "solve", "inv") for x in self._unpaid([a]))
+        return any(x.op in ("matmul", "solve", "inv") for x in self.unpaid([a]))
 
-    def _unpaid(self, roots: Iterable[Array], given: frozenset[Array] = frozenset()) -> set[Array]:
+    def unpaid(self, roots: Iterable[Array], given: frozenset[Array] = frozenset()) -> set[Array]:
+        """What is below arrays and not computed yet, nor given."""
         seen: set[Array] = set()
         pending = list(roots)
         while pending:
@@ -101,20 +121,19 @@ class Costed(Graph):
                 pending.extend(a.args)
         return seen
 
-    def lengths(self, axes: Axes) -> tuple[float, ...]:
+    def lengths(self, axes: Axes) -> Lengths:
         """The nominal lengths of axes."""
-        for d in axes:
-            if d not in self._lengths:
-                self._lengths[d] = nominal(d, self._others)
-        return tuple(self._lengths[d] for d in axes)
+        return self._scale.lengths(axes)
 
     @contextmanager
     def sizes(self, others: Mapping[str, float]) -> Iterator[None]:
         """Costs at other sizes of some dimensions."""
-        usual = self._lengths, self._others
-        self._lengths, self._others = {}, {**others, **self.typical}
+        usual, key = self._scale, tuple(others.items())
+        if key not in self._scales:
+            self._scales[key] = Scale({**others, **self.typical})
+        self._scale = self._scales[key]
         yield
-        self._lengths, self._others = usual
+        self._scale = usual
 
 
 class _Works:

@@ -189,11 +189,16 @@ def _many(operands: Sequence[Lengths], result: Lengths) -> float:
     return max(1, len(operands) - 1) * _pass()(operands, result)
 
 
+def matrix_product(rows: float, inner: float, columns: float) -> float:
+    """The time of a product of two matrices."""
+    entries = rows * columns
+    return CALL + 2 * FLOP * entries * inner + ENTRY * entries
+
+
 def _product(operands: Sequence[Lengths], result: Lengths) -> float:
     left, right = operands
-    inner = left[-1] if left else 1.0
     if len(left) == 2 and len(right) == 2:
-        return CALL + 2 * FLOP * _count(result) * inner + ENTRY * _count(result)
+        return matrix_product(left[0], left[1], right[1])
     return CALL + 0.5 * ENTRY * max(_count(left), _count(right))
 
 

@@ -16,7 +16,7 @@ from mcalc.algebra.functions import FUNCTIONS
 from mcalc.algebra.shape import ONE
 from mcalc.program.builder import Builder, Term
 from mcalc.program.ir import Array
-from mcalc.program.operations import OPERATIONS, habit
+from mcalc.program.operations import habit, matrix_product
 from mcalc.program.products import Piece, contraction, product, trace_of
 
 LONGEST = 24
@@ -34,37 +34,46 @@ TRANSPOSE = 500.0
 """What a transposed operand counts, in ns: enough to prefer x^T (A y) to (A^T x)^T y."""
 
 
-class _Part:
-    """The cheapest way to form a part of a chain; a product of ordinary matrices is not made before it is wanted."""
+class _Tree:
+    """An order of a run of factors: one factor, or the product of two shorter runs, each in its order."""
 
-    __slots__ = ("_halves", "_piece", "cost", "is_leaf", "is_turned", "ordinary", "size")
+    __slots__ = ("_paid", "_piece", "halves", "is_leaf", "is_turned", "ordinary")
+    is_turned: bool
+    is_leaf: bool
+    ordinary: bool
+    """Whether this is a matrix that is multiplied entry by entry."""
 
-    def __init__(self, b: Builder, cost: float, piece: Piece | None, halves: tuple[_Part, _Part] | None = None) -> None:
-        self.cost = cost
+    def __init__(self, b: Builder, piece: Piece | None, halves: tuple[_Tree, _Tree] | None = None) -> None:
+        self.halves = halves
         self._piece = piece
-        self._halves = halves
+        self._paid: bool | None = None
+        if piece is None and halves is not None and not (halves[0].ordinary and halves[1].ordinary):
+            piece = self.piece(b)
         if piece is not None:
             core = piece.term.core
             self.is_turned = core.op == "T"
             inner = core.args[0] if self.is_turned else core
             self.is_leaf = inner.op == "arg"
             self.ordinary = core.rank == 2 and inner.op in _ORDINARY
-            """Whether this is a matrix that is multiplied entry by entry."""
-            rows, columns = b.lengths((piece.rows, piece.columns))
-            self.size = rows, columns
         elif halves is not None:
-            left, right = halves
-            self.is_turned = left.is_turned and right.is_turned
+            self.is_turned = halves[0].is_turned and halves[1].is_turned
             self.is_leaf, self.ordinary = False, True
-            self.size = left.size[0], right.size[1]
 
     def piece(self, b: Builder) -> Piece:
-        """The part itself."""
+        """The product; that of ordinary matrices is not made before it is wanted."""
         if self._piece is None:
-            assert self._halves is not None
-            left, right = self._halves
+            assert self.halves is not None
+            left, right = self.halves
             self._piece = product(b, left.piece(b), right.piece(b))
         return self._piece
+
+    def is_paid(self, b: Builder) -> bool:
+        """Whether the product of two ordinary matrices is there, and computed in any case."""
+        if self._paid is None:
+            assert self.halves is not None
+            left, right = self.halves
+            self._paid = _is_paid(b, left.piece(b).term.core, right.piece(b).term.core)
+        return self._paid
 
 
 _ORDINARY = frozenset(("arg", "matmul", "sum", "times", "scale", *FUNCTIONS))
@@ -76,36 +85,42 @@ def chain(b: Builder, pieces: Sequence[Piece]) -> Piece:
     run = list(pieces)
     while len(run) > LONGEST:
         part = slice(-LONGEST, None) if run[-1].columns is ONE else slice(LONGEST)
-        run[part] = [_best(b, run[part])[0, LONGEST].piece(b)]
-    found = _best(b, run)[0, len(run)].piece(b)
+        run[part] = [_Chain(b, run[part]).best().piece(b)]
+    whole = _Chain(b, run)
+    found = whole.best()
+    made = found.piece(b)
     if len(run) > FEW:
         b.contested.update(_dimensions(run))
-    return _steadier(b, run, found) if 2 < len(run) <= FEW and len(b.settled) else found
+    return _steadier(b, whole, found) if 2 < len(run) <= FEW and len(b.settled) else made
 
 
-def _steadier(b: Builder, pieces: Sequence[Piece], best: Piece) -> Piece:
+def _steadier(b: Builder, whole: _Chain, best: _Tree) -> Piece:
     """The order that loses least at unusual sizes, among those that lose little at nominal ones.
 
     What an order loses is the time it takes beyond the best order, relative to the whole program with that one.
     """
-    names = _dimensions(pieces)
+    names = _dimensions(whole.pieces)
     scenes = scenes_of(names)
-    orders = {best.term: best}
+    trees = {best}
+    orders = {best.piece(b).term: best.piece(b)}
     for scene in scenes[1:]:
         with b.sizes(scene):
-            other = _best(b, pieces)[0, len(pieces)].piece(b)
-        orders.setdefault(other.term, other)
+            other = whole.best()
+        if other not in trees:
+            trees.add(other)
+            orders.setdefault(other.piece(b).term, other.piece(b))
     if len(orders) == 1:
-        return best
+        return best.piece(b)
     b.contested.update(names)
+    needs = {term: b.unpaid([b.array(term)]) for term in orders}
     losses: dict[Term, list[float]] = {term: [] for term in orders}
     for scene in scenes:
         with b.sizes(scene):
-            costs = {term: b.cost(b.array(term)) for term in orders}
+            costs = {term: sum(map(b.work, found)) for term, found in needs.items()}
             least = min(costs.values())
-            whole = least + b.elsewhere(scene)
+            rest = least + b.elsewhere(scene)
         for term, cost in costs.items():
-            losses[term].append((cost - least) / whole)
+            losses[term].append((cost - least) / rest)
     fair = [term for term in orders if losses[term][0] <= RISK]
     return orders[min(fair, key=lambda term: max(losses[term]))]
 
@@ -120,42 +135,67 @@ def _dimensions(pieces: Sequence[Piece]) -> dict[str, None]:
     return dict.fromkeys(name for p in pieces for d in (p.rows, p.columns) for name in d.names())
 
 
-def _best(b: Builder, pieces: Sequence[Piece], cyclic: bool = False) -> dict[tuple[int, int], _Part]:
-    """The cheapest way to form pieces[i : i + length], by (i, length), the pieces themselves given."""
-    count = len(pieces)
-    best = {(i, 1): _Part(b, 0.0, piece) for i, piece in enumerate(pieces)}
-    for length in range(2, count + (0 if cyclic else 1)):
-        for i in range(count if cyclic else count - length + 1):
-            choice: _Part | None = None
-            last = pieces[(i + length - 1) % count]
-            forward = last.columns is ONE
-            for first in range(1, length) if forward else range(length - 1, 0, -1):
-                left, right = best[i, first], best[(i + first) % count, length - first]
-                if choice is not None and left.ordinary and right.ordinary and left.cost + right.cost >= choice.cost:
-                    continue
-                made = _joined(b, left, right)
-                if choice is None or made.cost < choice.cost - 1e-6:
-                    choice = made
-            assert choice is not None
-            best[i, length] = choice
-    return best
+class _Chain:
+    """A chain of factors, and the orders of its runs that were met."""
 
+    def __init__(self, b: Builder, pieces: Sequence[Piece]) -> None:
+        self.b = b
+        self.pieces = pieces
+        self._leaves = [_Tree(b, piece) for piece in pieces]
+        self._trees: dict[tuple[_Tree, _Tree], _Tree] = {}
 
-def _joined(b: Builder, left: _Part, right: _Part) -> _Part:
-    """The product of two parts, with what it costs."""
-    if left.ordinary and right.ordinary:
-        if not (left.cost or right.cost) and _is_paid(b, left.piece(b).term.core, right.piece(b).term.core):
-            return _Part(b, 0.0, None, (left, right))
-        cost = left.cost + right.cost
-        cost += OPERATIONS["matmul"].work([left.size, right.size], (left.size[0], right.size[1]))
-        if left.is_turned != right.is_turned:
-            cost += TRANSPOSE * (1 if (left if left.is_turned else right).is_leaf else 2)
-        return _Part(b, cost, None, (left, right))
-    made = product(b, left.piece(b), right.piece(b))
-    if made.term.core.rank and b.paid(made.term.core):
-        return _Part(b, 0.0, made)
-    cost = left.cost + right.cost + _formed(b, left.piece(b), right.piece(b), made)
-    return _Part(b, cost + TRANSPOSE * sum(_transposes(a) for a in made.term.core.args), made)
+    def best(self) -> _Tree:
+        """The cheapest order of the whole chain."""
+        return self.orders()[0, len(self.pieces)]
+
+    def orders(self, cyclic: bool = False) -> dict[tuple[int, int], _Tree]:
+        """The cheapest order of pieces[i : i + length], by (i, length), the pieces themselves given."""
+        b, count = self.b, len(self.pieces)
+        best = {(i, 1): leaf for i, leaf in enumerate(self._leaves)}
+        cost = dict.fromkeys(best, 0.0)
+        lengths = [b.lengths((piece.rows, piece.columns)) for piece in self.pieces]
+        for length in range(2, count + (0 if cyclic else 1)):
+            for i in range(count if cyclic else count - length + 1):
+                last = (i + length - 1) % count
+                ends = lengths[i][0], lengths[last][1]
+                choice: tuple[_Tree, _Tree] | None = None
+                least = 0.0
+                forward = self.pieces[last].columns is ONE
+                for first in range(1, length) if forward else range(length - 1, 0, -1):
+                    middle = (i + first) % count
+                    left, right = best[i, first], best[middle, length - first]
+                    before, after = cost[i, first], cost[middle, length - first]
+                    if not (left.ordinary and right.ordinary):
+                        found = self._cost(left, right, before + after)
+                    elif choice is not None and before + after >= least:
+                        continue
+                    elif not (before or after) and self._joined(left, right).is_paid(b):
+                        found = 0.0
+                    else:
+                        found = before + after + matrix_product(ends[0], lengths[middle][0], ends[1])
+                        if left.is_turned != right.is_turned:
+                            found += TRANSPOSE * (1 if (left if left.is_turned else right).is_leaf else 2)
+                    if choice is None or found < least - 1e-6:
+                        choice, least = (left, right), found
+                assert choice is not None
+                best[i, length], cost[i, length] = self._joined(*choice), least
+        return best
+
+    def _joined(self, left: _Tree, right: _Tree) -> _Tree:
+        """The product of two runs; the same object whenever it is asked for."""
+        found = self._trees.get((left, right))
+        if found is None:
+            found = self._trees[left, right] = _Tree(self.b, None, (left, right))
+        return found
+
+    def _cost(self, left: _Tree, right: _Tree, before: float) -> float:
+        """The cost of the product of two runs that take `before` and are not both ordinary."""
+        b = self.b
+        made = self._joined(left, right).piece(b)
+        if made.term.core.rank and b.paid(made.term.core):
+            return 0.0
+        total = before + _formed(b, left.piece(b), right.piece(b), made)
+        return total + TRANSPOSE * sum(_transposes(a) for a in made.term.core.args)
 
 
 def _is_paid(b: Builder, x: Array, y: Array) -> bool:
@@ -202,7 +242,7 @@ def trace(b: Builder, pieces: Sequence[Piece]) -> Term:
         return trace(b, [*(chain(b, pieces[i : i + LONGEST]) for i in range(0, count, LONGEST))])
     b.contested.update(_dimensions(pieces) if count > 2 else {})
     given = frozenset(piece.term.core for piece in pieces if b.inverse_base(piece.term.core) is None)
-    best = _best(b, pieces, cyclic=True)
+    best = _Chain(b, pieces).orders(cyclic=True)
     choice: tuple[float, Term] | None = None
     for i in range(count):
         for length in range(count - 1, 0, -1):
