@@ -34,7 +34,7 @@ class Builder(Costed):
 
     def node(self, op: str, *args: Array, attrs: tuple[Any, ...] = ()) -> Array:
         """As `Graph.node`; a stored diagonal matrix that is not taken apart is an operand as it is stored."""
-        operands = (a.args[1] if a.op == "diagonal" and len(a.args) == 2 else a for a in args)
+        operands = [a.args[1] if a.op == "diagonal" and len(a.args) == 2 else a for a in args]
         return super().node(op, *operands, attrs=attrs)
 
     # --- terms --------------------------------------------------------------------------------------------------------

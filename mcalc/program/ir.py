@@ -59,7 +59,7 @@ class Graph:
 
     def node(self, op: str, *args: Array, attrs: tuple[Any, ...] = ()) -> Array:
         """The node `op(args; attrs)`; indicators become numbers where the operation computes with them."""
-        if op not in INDICATOR_SAFE and any(a.kind == "bool" for a in args):
+        if op not in INDICATOR_SAFE and "bool" in [a.kind for a in args]:
             args = tuple(self.number_of(a) for a in args)
         key = _key(op, args, attrs)
         known = self._nodes.get(key)
@@ -94,7 +94,7 @@ def _key(op: str, args: tuple[Array, ...], attrs: tuple[Any, ...]) -> Key:
             return op, frozenset(zip(args, attrs, strict=True))
         case "times" | "vdot" | "dot":
             return op, tuple(sorted(map(id, args)))
-    return op, args, tuple((type(a), a) for a in attrs)
+    return (op, args, tuple((type(a), a) for a in attrs)) if attrs else (op, args)
 
 
 T = TypeVar("T")

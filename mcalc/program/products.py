@@ -117,11 +117,16 @@ def _permuted(b: Builder, k: Array, v: Array) -> Array:
     return b.node("permute", v, attrs=k.attrs)
 
 
+def _is_selection(m: Array) -> bool:
+    """Whether an array is a duplication or elimination matrix or the transpose of one."""
+    return (m.args[0] if m.op == "T" else m).op in ("duplication", "elimination")
+
+
 def _selected(b: Builder, m: Array, a: Array) -> Array | None:
     """M A where M is a duplication or elimination matrix or the transpose of one: rows of A, or sums of them."""
-    inner = m.args[0] if m.op == "T" else m
-    if inner.op not in ("duplication", "elimination"):
+    if not _is_selection(m):
         return None
+    inner = m.args[0] if m.op == "T" else m
     return b.node("put" if m.op == "T" else "take", a, attrs=(inner.op, *inner.attrs))
 
 
@@ -150,8 +155,9 @@ def _matrix_matrix(b: Builder, x: Array, y: Array) -> Array:
     rows = _selected(b, x, y)
     if rows is not None:
         return rows
-    rows = _selected(b, b.transpose(y), b.transpose(x))
-    if rows is not None:
+    if _is_selection(y):
+        rows = _selected(b, b.transpose(y), b.transpose(x))
+        assert rows is not None
         return b.transpose(rows)
     if x.op in ("outer", "columns", "rows", "ones"):
         u, v = _two_vectors(b, x)

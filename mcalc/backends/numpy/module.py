@@ -8,14 +8,18 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Callable
+from functools import cache
 from importlib.resources import files
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcalc.backends.numpy.emit import Module
 from mcalc.backends.numpy.layout import laid_out
 from mcalc.backends.numpy.whitelist import check_module
 from mcalc.errors import InternalError
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 
 def plain(module: Module) -> str:
@@ -40,13 +44,17 @@ def formatted(module: Module) -> str:
 
 def framed(template: str, **context: object) -> str:
     """A template of this package, filled in."""
+    return _template(template).render(**context)
+
+
+@cache
+def _template(name: str) -> Template:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
     )
-    frame = (files("mcalc.backends.numpy") / template).read_text(encoding="utf-8")
-    return environment.from_string(frame).render(**context)
+    return environment.from_string((files("mcalc.backends.numpy") / name).read_text(encoding="utf-8"))
 
 
 def formatted_text(rough: str) -> str:
