@@ -16,6 +16,7 @@ from mcalc.algebra.shape import Dim
 from mcalc.program.costs import Costed
 from mcalc.program.ir import Array, arrays
 from mcalc.program.operations import Axes, broadcast
+from mcalc.program.signs import Facts
 from mcalc.program.terms import Scalars, Term, merged
 
 MOST_TERMS = 32
@@ -30,6 +31,7 @@ class Builder(Costed):
         self.one = self.number(1)
         self.contested: dict[str, None] = {}
         """Dimensions on whose sizes the order of some product depends."""
+        self.facts = Facts()
         self._scalar_products: dict[Array, Term] = {}
 
     def node(self, op: str, *args: Array, attrs: tuple[Any, ...] = ()) -> Array:

@@ -142,6 +142,14 @@ def folded(root: Array, known: Callable[[Array], T | None], combine: Callable[[A
     return memo[root]
 
 
+def is_gram(a: Array) -> bool:
+    """A^T A, which NumPy computes in half the time."""
+    if a.op != "matmul":
+        return False
+    x, y = a.args
+    return (x.op == "T" and x.args[0] is y) or (y.op == "T" and y.args[0] is x)
+
+
 @dataclass(frozen=True, slots=True)
 class Definition:
     """`name = array`; named operands of the array are read by their names."""

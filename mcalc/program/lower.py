@@ -61,13 +61,25 @@ class Lowering:
             except StopIteration as stop:
                 memo[e] = answer = stop.value
                 stack.pop()
-                if e.is_square and not e.is_scalar and holds(e, "symmetric"):
-                    self.b.symmetric.add(stop.value.core)
+                self._note_facts(e, stop.value)
                 continue
             answer = memo.get(wanted)
             if answer is None:
                 stack.append((wanted, self._start(wanted)))
         return memo[root]
+
+    def _note_facts(self, e: Expr, term: Term) -> None:
+        """Keep what is known of an expression of its array."""
+        facts = self.b.facts
+        if e.is_square and not e.is_scalar and holds(e, "symmetric"):
+            self.b.symmetric.add(term.core)
+            if term.plain and holds(e, "psd"):
+                facts.semidefinite.add(term.core)
+        if holds(e, "positive"):
+            if term.plain:
+                facts.positive.add(term.core)
+            elif term.core is self.b.one and term.coefficient > 0 and len(term.scalars) == 1:
+                facts.positive.add(term.scalars[0][0])
 
     def _found_earlier(self, e: Expr) -> Array | None:
         """What the earlier lowering made of an expression."""

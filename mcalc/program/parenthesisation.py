@@ -17,7 +17,8 @@ from mcalc.algebra.shape import ONE
 from mcalc.program.builder import Builder, Term
 from mcalc.program.ir import Array
 from mcalc.program.operations import habit, matrix_product
-from mcalc.program.products import Piece, contraction, product, trace_of
+from mcalc.program.products import Piece, contraction, product, trace_of, transposed
+from mcalc.program.signs import COMPUTED, nonnegative
 
 LONGEST = 24
 """Longer chains are evaluated in runs of this many, from the end at which there is a vector."""
@@ -82,6 +83,38 @@ _ORDINARY = frozenset(("arg", "matmul", "sum", "times", "scale", *FUNCTIONS))
 
 def chain(b: Builder, pieces: Sequence[Piece]) -> Piece:
     """The product of the pieces, in the cheapest order."""
+    whole = _in_order(b, pieces)
+    root = _root_of_gram(b, pieces)
+    if root is not None:
+        half = _in_order(b, root)
+        gram = product(b, transposed(b, half), half)
+        if b.cost(b.array(gram.term)) < b.cost(b.array(whole.term)):
+            return gram
+    return whole
+
+
+def _root_of_gram(b: Builder, pieces: Sequence[Piece]) -> list[Piece] | None:
+    """The factors of Z, with Z^T Z the product, where it is A^T diag(u) A and u >= 0.
+
+    What is nonnegative but for rounding is cut at zero, which it cannot be further from than what was computed.
+    """
+    middle = len(pieces) // 2
+    if len(pieces) % 2 == 0 or middle == 0 or pieces[0].rows is ONE or pieces[middle].term.core.op != "diagonal":
+        return None
+    if any(transposed(b, x) != y for x, y in zip(pieces[:middle], reversed(pieces[middle + 1 :]), strict=True)):
+        return None
+    term = pieces[middle].term
+    u = term.core.args[0]
+    sure = nonnegative(b.facts, u)
+    if not (term.plain and sure):
+        return None
+    cut = u if sure == COMPUTED else b.node("maximum", u, b.number(0))
+    root = u if u.kind == "bool" else b.node("sqrt", cut)
+    return [pieces[middle]._replace(term=Term(b.diagonal(root))), *pieces[middle + 1 :]]
+
+
+def _in_order(b: Builder, pieces: Sequence[Piece]) -> Piece:
+    """The product of the pieces by products of two."""
     run = list(pieces)
     while len(run) > LONGEST:
         part = slice(-LONGEST, None) if run[-1].columns is ONE else slice(LONGEST)

@@ -24,12 +24,11 @@ from mcalc.algebra.functions import FUNCTIONS
 from mcalc.algebra.shape import Dim, dim
 from mcalc.model.ir import Range
 from mcalc.program.builder import Builder, Term
-from mcalc.program.ir import Array, arrays
+from mcalc.program.ir import Array, arrays, is_gram
 from mcalc.program.names import Namer
 from mcalc.program.operations import ATOMS, VIEWS, Axes, nominal
 from mcalc.program.plan import Plan, plan
 from mcalc.program.procedure import Block, Cell, Procedure
-from mcalc.program.scalars import is_gram
 from mcalc.program.schedule import base
 
 FIXED, ROW, TURNED, SUM, AFTER = "fixed", "row", "turned", "sum", "after"

@@ -14,7 +14,7 @@ from math import inf, prod
 from types import MappingProxyType
 
 from mcalc.program.builder import Builder
-from mcalc.program.ir import Array, arrays
+from mcalc.program.ir import Array, arrays, is_gram
 from mcalc.program.operations import nominal
 from mcalc.program.plan import computed, on_diagonal
 
@@ -121,11 +121,3 @@ class _Placing:
 
     def _entries(self, a: Array) -> float:
         return prod(nominal(d, self.b.typical) for d in a.shape)
-
-
-def is_gram(a: Array) -> bool:
-    """A^T A, which NumPy computes in half the time."""
-    if a.op != "matmul":
-        return False
-    x, y = a.args
-    return (x.op == "T" and x.args[0] is y) or (y.op == "T" and y.args[0] is x)

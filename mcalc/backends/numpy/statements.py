@@ -289,7 +289,7 @@ class Statements:
             sign = first[1]
             if sign < 0:
                 x, c = next((p for p in rest if p[1] > 0 and not self._is_single(p[0])), (None, Fraction(0)))
-                if x is not None and (c == 1 or x.op == "number"):
+                if x is not None:
                     rest = [p for p in rest if p[0] is not x]
                     self._scaled(-sign, t)
                     t.call("np.subtract", self._multiple(x, c).code, t.name)
