@@ -171,31 +171,38 @@ def workspace(*, n, d, m, k, dtype=np.float64):
     return _buffers(n, d, m, k, np.dtype(dtype))
 
 
-def _buffers(n, d, m, k, dtype):
-    """A workspace."""
+def _buffers(n, d, m, k, dtype, apart=False):
+    """A workspace.
+
+    What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
+    the backward phase may run a second time.
+    """
+    Q = np.empty((n, k), dtype)
+    V = np.empty((n, m), dtype)
+    P = np.empty((n, m), dtype)
     return Workspace(
         sizes=(n, d, m, k, dtype),
-        Q=np.empty((n, k), dtype),
+        Q=Q,
         K=np.empty((n, k), dtype),
-        V=np.empty((n, m), dtype),
+        V=V,
         Z=np.empty((n, n), dtype),
-        P=np.empty((n, m), dtype),
-        P_bar=np.empty((n, m), dtype),
+        P=P,
+        P_bar=np.empty((n, m), dtype) if apart else P[...],
         Z2=np.empty((n, n), dtype),
         dots=np.empty((n,), dtype),
         scratch=np.empty((n, n), dtype),
-        V_bar=np.empty((n, m), dtype),
+        V_bar=np.empty((n, m), dtype) if apart else V[...],
         Wv_bar=np.empty((d, m), dtype),
         K_bar=np.empty((n, k), dtype),
         Wk_bar=np.empty((d, k), dtype),
-        Q_bar=np.empty((n, k), dtype),
+        Q_bar=np.empty((n, k), dtype) if apart else Q[...],
         Wq_bar=np.empty((d, k), dtype),
     )
 
 
-def fresh(n, d, m, k, dtype):
+def fresh(n, d, m, k, dtype, apart=False):
     """New buffers; gradients are not written to them."""
-    ws = _buffers(n, d, m, k, dtype)._replace(
+    ws = _buffers(n, d, m, k, dtype, apart=apart)._replace(
         Wk_bar=None,
         Wq_bar=None,
         Wv_bar=None,
@@ -252,7 +259,7 @@ def _forward(X, Y, Wq, Wk, Wv, ws):
     if ws is None:
         ws = borrowed(n, d, m, k, dtype)
     elif ws is NO_WORKSPACE:
-        ws = fresh(n, d, m, k, dtype)
+        ws = fresh(n, d, m, k, dtype, apart=True)
     else:
         fitting(ws, (n, d, m, k, dtype))
     # Q = X Wq : n x k

@@ -165,16 +165,22 @@ def workspace(*, n, d, m, dtype=np.float64):
     return _buffers(n, d, m, np.dtype(dtype))
 
 
-def _buffers(n, d, m, dtype, whole=False):
-    """A workspace; for all rows at once where it is `whole`."""
+def _buffers(n, d, m, dtype, whole=False, apart=False):
+    """A workspace; for all rows at once where it is `whole`.
+
+    What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
+    the backward phase may run a second time.
+    """
     block_rows = 0 if whole else rows_of_block(n, d, m, dtype.itemsize)
+    apart = apart or block_rows > 0  # there the order is another
+    R = np.empty((block_rows or n, d), dtype)
     return Workspace(
         sizes=(n, d, m, dtype),
         block_rows=block_rows,
         Z=np.empty((block_rows or n, m), dtype),
         H=np.empty((block_rows or n, m), dtype),
-        R=np.empty((block_rows or n, d), dtype),
-        R_bar=np.empty((block_rows or n, d), dtype),
+        R=R,
+        R_bar=np.empty((block_rows or n, d), dtype) if apart else R[...],
         c_bar=np.empty((1, d), dtype),
         ones_n=np.ones((block_rows or n,), dtype),
         Z_bar=np.empty((block_rows or n, m), dtype),
@@ -192,9 +198,9 @@ def _buffers(n, d, m, dtype, whole=False):
     )
 
 
-def fresh(n, d, m, dtype):
+def fresh(n, d, m, dtype, apart=False):
     """New buffers; gradients are not written to them."""
-    ws = _buffers(n, d, m, dtype, whole=True)._replace(
+    ws = _buffers(n, d, m, dtype, whole=True, apart=apart)._replace(
         W_bar=None,
         b_bar=None,
         c_bar=None,
@@ -242,7 +248,7 @@ def _forward(X, W, b, c, ws):
     if ws is None:
         ws = borrowed(n, d, m, dtype)
     elif ws is NO_WORKSPACE:
-        ws = fresh(n, d, m, dtype)
+        ws = fresh(n, d, m, dtype, apart=True)
     else:
         fitting(ws, (n, d, m, dtype))
     # Z = X W + ones(n) b : n x m

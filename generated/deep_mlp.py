@@ -196,12 +196,18 @@ def workspace(*, n, d, dtype=np.float64):
     return _buffers(n, d0, d3, d1, d2, np.dtype(dtype))
 
 
-def _buffers(n, d0, d3, d1, d2, dtype):
-    """A workspace."""
+def _buffers(n, d0, d3, d1, d2, dtype, apart=False):
+    """A workspace.
+
+    What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
+    the backward phase may run a second time.
+    """
+    ZA1 = np.empty((n, d1), dtype)
+    ZA2 = np.empty((n, d2), dtype)
     return Workspace(
         sizes=(n, d0, d3, d1, d2, dtype),
-        ZA1=np.empty((n, d1), dtype),
-        ZA2=np.empty((n, d2), dtype),
+        ZA1=ZA1,
+        ZA2=ZA2,
         Z=np.empty((n, d3), dtype),
         tops=np.empty((n,), dtype),
         E=np.empty((n, d3), dtype),
@@ -211,20 +217,20 @@ def _buffers(n, d0, d3, d1, d2, dtype):
         W_bar3=np.empty((d2, d3), dtype),
         b_bar3=np.empty((1, d3), dtype),
         ones_n=np.ones((n,), dtype),
-        S=np.empty((n, d2), dtype),
+        S=np.empty((n, d2), dtype) if apart else ZA2[...],
         ZA_bar2=np.empty((n, d2), dtype),
         W_bar2=np.empty((d1, d2), dtype),
         b_bar2=np.empty((1, d2), dtype),
-        S2=np.empty((n, d1), dtype),
+        S2=np.empty((n, d1), dtype) if apart else ZA1[...],
         ZA_bar1=np.empty((n, d1), dtype),
         W_bar1=np.empty((d0, d1), dtype),
         b_bar1=np.empty((1, d1), dtype),
     )
 
 
-def fresh(n, d0, d3, d1, d2, dtype):
+def fresh(n, d0, d3, d1, d2, dtype, apart=False):
     """New buffers; gradients are not written to them."""
-    ws = _buffers(n, d0, d3, d1, d2, dtype)._replace(
+    ws = _buffers(n, d0, d3, d1, d2, dtype, apart=apart)._replace(
         W_bar1=None,
         W_bar2=None,
         W_bar3=None,
@@ -309,7 +315,7 @@ def _forward(X, Y, W, b, ws):
     if ws is None:
         ws = borrowed(n, d0, d3, d1, d2, dtype)
     elif ws is NO_WORKSPACE:
-        ws = fresh(n, d0, d3, d1, d2, dtype)
+        ws = fresh(n, d0, d3, d1, d2, dtype, apart=True)
     else:
         fitting(ws, (n, d0, d3, d1, d2, dtype))
     # ZA[1] = X W[1] + ones(n) b[1] : n x d[1]

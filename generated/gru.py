@@ -305,13 +305,18 @@ def workspace(*, T, n, d, k, m, dtype=np.float64):
     return _buffers(T, n, d, k, m, np.dtype(dtype))
 
 
-def _buffers(T, n, d, k, m, dtype):
-    """A workspace."""
+def _buffers(T, n, d, k, m, dtype, apart=False):
+    """A workspace.
+
+    What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
+    the backward phase may run a second time.
+    """
     h = np.empty((T + 1, n, m), dtype)
     z = np.empty((T, n, m), dtype)
     r = np.empty((T, n, m), dtype)
     s = np.empty((T, n, m), dtype)
     q = np.empty((T, n, m), dtype)
+    P = np.empty((n, k), dtype)
     h_bar = np.empty((T + 1, n, m), dtype)
     zs_bar = np.empty((T, n, m), dtype)
     zr_bar = np.empty((T, n, m), dtype)
@@ -345,8 +350,8 @@ def _buffers(T, n, d, k, m, dtype):
         q=q,
         scratch=np.empty((n, m), dtype),
         S=np.empty((n, m), dtype),
-        P=np.empty((n, k), dtype),
-        P_bar=np.empty((n, k), dtype),
+        P=P,
+        P_bar=np.empty((n, k), dtype) if apart else P[...],
         V_bar=np.empty((m, k), dtype),
         h_bar=h_bar,
         Us_T=np.empty((m, m), dtype),
@@ -385,9 +390,9 @@ def _buffers(T, n, d, k, m, dtype):
     )
 
 
-def fresh(T, n, d, k, m, dtype):
+def fresh(T, n, d, k, m, dtype, apart=False):
     """New buffers; gradients are not written to them."""
-    ws = _buffers(T, n, d, k, m, dtype)._replace(
+    ws = _buffers(T, n, d, k, m, dtype, apart=apart)._replace(
         Ur_T=None,
         Us_T=None,
         Uz_T=None,
@@ -488,7 +493,7 @@ def _forward(x, y, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V, ws):
     if ws is None:
         ws = borrowed(T, n, d, k, m, dtype)
     elif ws is NO_WORKSPACE:
-        ws = fresh(T, n, d, k, m, dtype)
+        ws = fresh(T, n, d, k, m, dtype, apart=True)
     else:
         fitting(ws, (T, n, d, k, m, dtype))
     # h[0] = zeros(n,m) : n x m

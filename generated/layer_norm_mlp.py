@@ -211,24 +211,31 @@ def workspace(*, n, d, k, m, dtype=np.float64):
     return _buffers(n, d, k, m, np.dtype(dtype))
 
 
-def _buffers(n, d, k, m, dtype):
-    """A workspace."""
+def _buffers(n, d, k, m, dtype, apart=False):
+    """A workspace.
+
+    What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
+    the backward phase may run a second time.
+    """
+    N = np.empty((n, m), dtype)
+    Z = np.empty((n, m), dtype)
+    P = np.empty((n, k), dtype)
     return Workspace(
         sizes=(n, d, k, m, dtype),
         H=np.empty((n, m), dtype),
         means=np.empty((n,), dtype),
         ones_m=np.ones((m,), dtype),
-        N=np.empty((n, m), dtype),
-        Z=np.empty((n, m), dtype),
+        N=N,
+        Z=Z,
         zero=np.zeros((), dtype),
-        P=np.empty((n, k), dtype),
-        P_bar=np.empty((n, k), dtype),
+        P=P,
+        P_bar=np.empty((n, k), dtype) if apart else P[...],
         W2_bar=np.empty((m, k), dtype),
         c_bar=np.empty((1, k), dtype),
         ones_n=np.ones((n,), dtype),
         active=np.empty((n, m), bool),
-        Z_bar=np.empty((n, m), dtype),
-        D=np.empty((n, m), dtype),
+        Z_bar=np.empty((n, m), dtype) if apart else Z[...],
+        D=np.empty((n, m), dtype) if apart else N[...],
         g_bar=np.empty((1, m), dtype),
         b_bar=np.empty((1, m), dtype),
         N_bar=np.empty((n, m), dtype),
@@ -239,9 +246,9 @@ def _buffers(n, d, k, m, dtype):
     )
 
 
-def fresh(n, d, k, m, dtype):
+def fresh(n, d, k, m, dtype, apart=False):
     """New buffers; gradients are not written to them."""
-    ws = _buffers(n, d, k, m, dtype)._replace(
+    ws = _buffers(n, d, k, m, dtype, apart=apart)._replace(
         W1_bar=None,
         W2_bar=None,
         b_bar=None,
@@ -311,7 +318,7 @@ def _forward(X, y, W1, g, b, W2, c, ws):
     if ws is None:
         ws = borrowed(n, d, k, m, dtype)
     elif ws is NO_WORKSPACE:
-        ws = fresh(n, d, k, m, dtype)
+        ws = fresh(n, d, k, m, dtype, apart=True)
     else:
         fitting(ws, (n, d, k, m, dtype))
     # H = X W1 : n x m

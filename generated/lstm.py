@@ -120,6 +120,7 @@ class Workspace(NamedTuple):
     Ui_T: np.ndarray = None
     zg_bar: np.ndarray = None
     zo_bar: np.ndarray = None
+    zf_bar: np.ndarray = None
     zi_bar: np.ndarray = None
     S: np.ndarray = None
     c_bar2: np.ndarray = None
@@ -146,9 +147,11 @@ class Workspace(NamedTuple):
     a_steps: list = None
     zg_bar_steps: list = None
     zo_bar_steps: list = None
+    zf_bar_steps: list = None
     zi_bar_steps: list = None
     zi_bar_rows: np.ndarray = None
     h_part: np.ndarray = None
+    zf_bar_rows: np.ndarray = None
     zo_bar_rows: np.ndarray = None
     zg_bar_rows: np.ndarray = None
 
@@ -166,7 +169,7 @@ def forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V):
 
 def backward(cache):
     """The gradients, from the cache of `forward`."""
-    return _backward(cache, None, False)
+    return _backward(cache, None)
 
 
 def value_and_grad(
@@ -354,8 +357,12 @@ def workspace(*, T, n, d, k, m, dtype=np.float64):
     return _buffers(T, n, d, k, m, np.dtype(dtype))
 
 
-def _buffers(T, n, d, k, m, dtype):
-    """A workspace."""
+def _buffers(T, n, d, k, m, dtype, apart=False):
+    """A workspace.
+
+    What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
+    the backward phase may run a second time.
+    """
     h = np.empty((T + 1, n, m), dtype)
     c = np.empty((T + 1, n, m), dtype)
     i = np.empty((T, n, m), dtype)
@@ -363,8 +370,10 @@ def _buffers(T, n, d, k, m, dtype):
     o = np.empty((T, n, m), dtype)
     g = np.empty((T, n, m), dtype)
     a = np.empty((T, n, m), dtype)
+    P = np.empty((n, k), dtype)
     zg_bar = np.empty((T, n, m), dtype)
     zo_bar = np.empty((T, n, m), dtype)
+    zf_bar = np.empty((T, n, m), dtype) if apart else a[...]
     zi_bar = np.empty((T, n, m), dtype)
     zi_in = i
     zi_in_rows = zi_in.reshape(T * n, m)
@@ -383,9 +392,11 @@ def _buffers(T, n, d, k, m, dtype):
     a_steps = list(a)
     zg_bar_steps = list(zg_bar)
     zo_bar_steps = list(zo_bar)
+    zf_bar_steps = list(zf_bar)
     zi_bar_steps = list(zi_bar)
     zi_bar_rows = zi_bar.reshape(T * n, m)
     h_part = h[:-1].reshape(T * n, m)
+    zf_bar_rows = zf_bar.reshape(T * n, m)
     zo_bar_rows = zo_bar.reshape(T * n, m)
     zg_bar_rows = zg_bar.reshape(T * n, m)
     return Workspace(
@@ -398,8 +409,8 @@ def _buffers(T, n, d, k, m, dtype):
         g=g,
         a=a,
         scratch=np.empty((n, m), dtype),
-        P=np.empty((n, k), dtype),
-        P_bar=np.empty((n, k), dtype),
+        P=P,
+        P_bar=np.empty((n, k), dtype) if apart else P[...],
         V_bar=np.empty((m, k), dtype),
         h_bar=np.empty((n, m), dtype),
         c_prev_bar=np.empty((n, m), dtype),
@@ -409,6 +420,7 @@ def _buffers(T, n, d, k, m, dtype):
         Ui_T=np.empty((m, m), dtype),
         zg_bar=zg_bar,
         zo_bar=zo_bar,
+        zf_bar=zf_bar,
         zi_bar=zi_bar,
         S=np.empty((n, m), dtype),
         c_bar2=np.empty((n, m), dtype),
@@ -435,17 +447,19 @@ def _buffers(T, n, d, k, m, dtype):
         a_steps=a_steps,
         zg_bar_steps=zg_bar_steps,
         zo_bar_steps=zo_bar_steps,
+        zf_bar_steps=zf_bar_steps,
         zi_bar_steps=zi_bar_steps,
         zi_bar_rows=zi_bar_rows,
         h_part=h_part,
+        zf_bar_rows=zf_bar_rows,
         zo_bar_rows=zo_bar_rows,
         zg_bar_rows=zg_bar_rows,
     )
 
 
-def fresh(T, n, d, k, m, dtype):
+def fresh(T, n, d, k, m, dtype, apart=False):
     """New buffers; gradients are not written to them."""
-    ws = _buffers(T, n, d, k, m, dtype)._replace(
+    ws = _buffers(T, n, d, k, m, dtype, apart=apart)._replace(
         Uf_T=None,
         Ug_T=None,
         Ui_T=None,
@@ -561,7 +575,7 @@ def _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, ws):
     if ws is None:
         ws = borrowed(T, n, d, k, m, dtype)
     elif ws is NO_WORKSPACE:
-        ws = fresh(T, n, d, k, m, dtype)
+        ws = fresh(T, n, d, k, m, dtype, apart=True)
     else:
         fitting(ws, (T, n, d, k, m, dtype))
     # h[0] = zeros(n,m) : n x m
@@ -587,7 +601,6 @@ def _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, ws):
     zg_in_rows = ws.zg_in_rows
     np.dot(x_rows, Wg, out=zg_in_rows)
     zg_in_rows += bg
-    a = ws.a
     scratch = ws.scratch
     for i_t, h_prev, f_t, o_t, g_t, c_t, c_prev, a_t, h_t in zip(
         ws.i_steps,
@@ -626,12 +639,11 @@ def _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, ws):
     R = np.subtract(y, P, out=P)
     # loss = norm(R)^2 / n
     loss = np.vdot(R, R) / n
-    return float(loss), (ws, Ui, Uf, Uo, Ug, V, T, n, m, dtype, h, x_rows, a, R)
+    return float(loss), (ws, Ui, Uf, Uo, Ug, V, n, h, x_rows, R)
 
 
-def _backward(cache, wrt, last=True):
-    # where the cache is used for the last time, parts of it are overwritten
-    ws, Ui, Uf, Uo, Ug, V, T, n, m, dtype, h, x_rows, a, R = cache
+def _backward(cache, wrt):
+    ws, Ui, Uf, Uo, Ug, V, n, h, x_rows, R = cache
     V_bar = Wi_bar = Ui_bar = bi_bar = Wf_bar = Uf_bar = bf_bar = Wo_bar = Uo_bar = bo_bar = None
     Wg_bar = Ug_bar = bg_bar = None
     # P_bar = -2 R / n : n x k
@@ -653,7 +665,6 @@ def _backward(cache, wrt, last=True):
     Uf_T = np.positive(Uf.T, order="C", out=ws.Uf_T)
     # Ui_T = Ui^T : m x m
     Ui_T = np.positive(Ui.T, order="C", out=ws.Ui_T)
-    zf_bar = a if last else np.empty((T, n, m), dtype)
     S = ws.S
     c_bar2 = ws.c_bar2
     scratch2 = ws.scratch2
@@ -665,7 +676,7 @@ def _backward(cache, wrt, last=True):
         ws.i_steps[::-1],
         ws.zo_bar_steps[::-1],
         ws.f_steps[::-1],
-        zf_bar[::-1],
+        ws.zf_bar_steps[::-1],
         ws.c_steps[:-1][::-1],
         ws.zi_bar_steps[::-1],
         strict=True,
@@ -720,7 +731,7 @@ def _backward(cache, wrt, last=True):
     if wrt is None or "bi" in wrt:
         # bi_bar = sum(zi_bar[1..T], axis=0) : 1 x m
         bi_bar = np.dot(ones_[None], zi_bar_rows, out=ws.bi_bar)
-    zf_bar_rows = zf_bar.reshape(T * n, m)
+    zf_bar_rows = ws.zf_bar_rows
     if wrt is None or "Wf" in wrt:
         # Wf_bar = x[1..T]^T zf_bar[1..T] : d x m
         Wf_bar = np.dot(x_rows.T, zf_bar_rows, out=ws.Wf_bar)

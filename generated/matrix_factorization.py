@@ -118,14 +118,20 @@ def workspace(*, n, d, k, dtype=np.float64):
     return _buffers(n, d, k, np.dtype(dtype))
 
 
-def _buffers(n, d, k, dtype, whole=False):
-    """A workspace; for all rows at once where it is `whole`."""
+def _buffers(n, d, k, dtype, whole=False, apart=False):
+    """A workspace; for all rows at once where it is `whole`.
+
+    What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
+    the backward phase may run a second time.
+    """
     block_rows = 0 if whole else rows_of_block(n, d, k, dtype.itemsize)
+    apart = apart or block_rows > 0  # there the order is another
+    R = np.empty((block_rows or n, d), dtype)
     return Workspace(
         sizes=(n, d, k, dtype),
         block_rows=block_rows,
-        R=np.empty((block_rows or n, d), dtype),
-        R_bar=np.empty((block_rows or n, d), dtype),
+        R=R,
+        R_bar=np.empty((block_rows or n, d), dtype) if apart else R[...],
         U_bar=np.empty((n, k), dtype),
         scratch=np.empty((block_rows or n, k), dtype),
         V_bar=np.empty((d, k), dtype),
@@ -136,9 +142,9 @@ def _buffers(n, d, k, dtype, whole=False):
     )
 
 
-def fresh(n, d, k, dtype):
+def fresh(n, d, k, dtype, apart=False):
     """New buffers; gradients are not written to them."""
-    ws = _buffers(n, d, k, dtype, whole=True)._replace(
+    ws = _buffers(n, d, k, dtype, whole=True, apart=apart)._replace(
         U_bar=None,
         V_bar=None,
     )
@@ -191,7 +197,7 @@ def _forward(X, lambda_, U, V, ws):
     if ws is None:
         ws = borrowed(n, d, k, dtype)
     elif ws is NO_WORKSPACE:
-        ws = fresh(n, d, k, dtype)
+        ws = fresh(n, d, k, dtype, apart=True)
     else:
         fitting(ws, (n, d, k, dtype))
     # R = X - U V^T : n x d

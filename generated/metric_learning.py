@@ -155,29 +155,35 @@ def workspace(*, n, d, k, dtype=np.float64):
     return _buffers(n, d, k, np.dtype(dtype))
 
 
-def _buffers(n, d, k, dtype, whole=False):
-    """A workspace; for all rows at once where it is `whole`."""
+def _buffers(n, d, k, dtype, whole=False, apart=False):
+    """A workspace; for all rows at once where it is `whole`.
+
+    What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
+    the backward phase may run a second time.
+    """
     block_rows = 0 if whole else rows_of_block(n, d, k, dtype.itemsize)
+    apart = apart or block_rows > 0  # there the order is another
+    E = np.empty((block_rows or n, k), dtype)
     return Workspace(
         sizes=(n, d, k, dtype),
         block_rows=block_rows,
         R=np.empty((block_rows or n, d), dtype),
-        E=np.empty((block_rows or n, k), dtype),
+        E=E,
         q=np.empty((block_rows or n,), dtype),
         e=np.empty((block_rows or n,), dtype),
         log1p_e=np.empty((block_rows or n,), dtype),
         s=np.empty((block_rows or n,), dtype),
         zero=np.zeros((), dtype),
-        E_bar=np.empty((block_rows or n, k), dtype),
+        E_bar=np.empty((block_rows or n, k), dtype) if apart else E[...],
         L_bar=np.empty((k, d), dtype),
         z=np.empty((block_rows or n,), dtype),
         scratch=np.empty((k, d), dtype),
     )
 
 
-def fresh(n, d, k, dtype):
+def fresh(n, d, k, dtype, apart=False):
     """New buffers; gradients are not written to them."""
-    ws = _buffers(n, d, k, dtype, whole=True)._replace(
+    ws = _buffers(n, d, k, dtype, whole=True, apart=apart)._replace(
         L_bar=None,
     )
     owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
@@ -231,7 +237,7 @@ def _forward(A, B, y, L, b, ws):
     if ws is None:
         ws = borrowed(n, d, k, dtype)
     elif ws is NO_WORKSPACE:
-        ws = fresh(n, d, k, dtype)
+        ws = fresh(n, d, k, dtype, apart=True)
     else:
         fitting(ws, (n, d, k, dtype))
     # R = A - B : n x d

@@ -172,27 +172,33 @@ def workspace(*, n, d, k, m, dtype=np.float64):
     return _buffers(n, d, k, m, np.dtype(dtype))
 
 
-def _buffers(n, d, k, m, dtype):
-    """A workspace."""
+def _buffers(n, d, k, m, dtype, apart=False):
+    """A workspace.
+
+    What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
+    the backward phase may run a second time.
+    """
+    Z = np.empty((n, m), dtype)
+    P = np.empty((n, k), dtype)
     return Workspace(
         sizes=(n, d, k, m, dtype),
-        Z=np.empty((n, m), dtype),
+        Z=Z,
         zero=np.zeros((), dtype),
-        P=np.empty((n, k), dtype),
-        P_bar=np.empty((n, k), dtype),
+        P=P,
+        P_bar=np.empty((n, k), dtype) if apart else P[...],
         W2_bar=np.empty((m, k), dtype),
         b2_bar=np.empty((1, k), dtype),
         ones_n=np.ones((n,), dtype),
         active=np.empty((n, m), bool),
-        Z_bar=np.empty((n, m), dtype),
+        Z_bar=np.empty((n, m), dtype) if apart else Z[...],
         W1_bar=np.empty((d, m), dtype),
         b1_bar=np.empty((1, m), dtype),
     )
 
 
-def fresh(n, d, k, m, dtype):
+def fresh(n, d, k, m, dtype, apart=False):
     """New buffers; gradients are not written to them."""
-    ws = _buffers(n, d, k, m, dtype)._replace(
+    ws = _buffers(n, d, k, m, dtype, apart=apart)._replace(
         W1_bar=None,
         W2_bar=None,
         b1_bar=None,
@@ -252,7 +258,7 @@ def _forward(X, y, W1, b1, W2, b2, ws):
     if ws is None:
         ws = borrowed(n, d, k, m, dtype)
     elif ws is NO_WORKSPACE:
-        ws = fresh(n, d, k, m, dtype)
+        ws = fresh(n, d, k, m, dtype, apart=True)
     else:
         fitting(ws, (n, d, k, m, dtype))
     # Z = X W1 + ones(n) b1 : n x m

@@ -178,11 +178,16 @@ def workspace(*, n, d, k, m, dtype=np.float64):
     return _buffers(n, d, k, m, np.dtype(dtype))
 
 
-def _buffers(n, d, k, m, dtype):
-    """A workspace."""
+def _buffers(n, d, k, m, dtype, apart=False):
+    """A workspace.
+
+    What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
+    the backward phase may run a second time.
+    """
+    ZH = np.empty((n, m), dtype)
     return Workspace(
         sizes=(n, d, k, m, dtype),
-        ZH=np.empty((n, m), dtype),
+        ZH=ZH,
         Z=np.empty((n, k), dtype),
         tops=np.empty((n,), dtype),
         E=np.empty((n, k), dtype),
@@ -191,16 +196,16 @@ def _buffers(n, d, k, m, dtype):
         W2_bar=np.empty((m, k), dtype),
         b2_bar=np.empty((1, k), dtype),
         ones_n=np.ones((n,), dtype),
-        S=np.empty((n, m), dtype),
+        S=np.empty((n, m), dtype) if apart else ZH[...],
         ZH_bar=np.empty((n, m), dtype),
         W1_bar=np.empty((d, m), dtype),
         b1_bar=np.empty((1, m), dtype),
     )
 
 
-def fresh(n, d, k, m, dtype):
+def fresh(n, d, k, m, dtype, apart=False):
     """New buffers; gradients are not written to them."""
-    ws = _buffers(n, d, k, m, dtype)._replace(
+    ws = _buffers(n, d, k, m, dtype, apart=apart)._replace(
         W1_bar=None,
         W2_bar=None,
         b1_bar=None,
@@ -260,7 +265,7 @@ def _forward(X, Y, W1, b1, W2, b2, ws):
     if ws is None:
         ws = borrowed(n, d, k, m, dtype)
     elif ws is NO_WORKSPACE:
-        ws = fresh(n, d, k, m, dtype)
+        ws = fresh(n, d, k, m, dtype, apart=True)
     else:
         fitting(ws, (n, d, k, m, dtype))
     # ZH = X W1 + ones(n) b1 : n x m

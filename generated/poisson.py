@@ -135,15 +135,21 @@ def workspace(*, n, d, dtype=np.float64):
     return _buffers(n, d, np.dtype(dtype))
 
 
-def _buffers(n, d, dtype, whole=False):
-    """A workspace; for all rows at once where it is `whole`."""
+def _buffers(n, d, dtype, whole=False, apart=False):
+    """A workspace; for all rows at once where it is `whole`.
+
+    What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
+    the backward phase may run a second time.
+    """
     block_rows = 0 if whole else rows_of_block(n, d, dtype.itemsize)
+    apart = apart or block_rows > 0  # there the order is another
+    Xty = np.empty((d,), dtype)
     return Workspace(
         sizes=(n, d, dtype),
         block_rows=block_rows,
         z=np.empty((block_rows or n,), dtype),
-        Xty=np.empty((d,), dtype),
-        v=np.empty((d,), dtype),
+        Xty=Xty,
+        v=np.empty((d,), dtype) if apart else Xty[...],
         w_bar=np.empty((d,), dtype),
         Xtp=np.empty((d,), dtype),
         p=np.empty((block_rows or n,), dtype),
@@ -151,9 +157,9 @@ def _buffers(n, d, dtype, whole=False):
     )
 
 
-def fresh(n, d, dtype):
+def fresh(n, d, dtype, apart=False):
     """New buffers; gradients are not written to them."""
-    ws = _buffers(n, d, dtype, whole=True)._replace(
+    ws = _buffers(n, d, dtype, whole=True, apart=apart)._replace(
         w_bar=None,
     )
     owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
@@ -194,7 +200,7 @@ def _forward(X, y, w, ws):
     if ws is None:
         ws = borrowed(n, d, dtype)
     elif ws is NO_WORKSPACE:
-        ws = fresh(n, d, dtype)
+        ws = fresh(n, d, dtype, apart=True)
     else:
         fitting(ws, (n, d, dtype))
     # z = X w : n

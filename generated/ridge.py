@@ -136,14 +136,20 @@ def workspace(*, n, d, dtype=np.float64):
     return _buffers(n, d, np.dtype(dtype))
 
 
-def _buffers(n, d, dtype, whole=False):
-    """A workspace; for all rows at once where it is `whole`."""
+def _buffers(n, d, dtype, whole=False, apart=False):
+    """A workspace; for all rows at once where it is `whole`.
+
+    What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
+    the backward phase may run a second time.
+    """
     block_rows = 0 if whole else rows_of_block(n, d, dtype.itemsize)
+    apart = apart or block_rows > 0  # there the order is another
+    p = np.empty((block_rows or n,), dtype)
     return Workspace(
         sizes=(n, d, dtype),
         block_rows=block_rows,
-        p=np.empty((block_rows or n,), dtype),
-        p_bar=np.empty((block_rows or n,), dtype),
+        p=p,
+        p_bar=np.empty((block_rows or n,), dtype) if apart else p[...],
         w_bar=np.empty((d,), dtype),
         scratch=np.empty((d,), dtype),
         Xtr=np.empty((d,), dtype),
@@ -152,9 +158,9 @@ def _buffers(n, d, dtype, whole=False):
     )
 
 
-def fresh(n, d, dtype):
+def fresh(n, d, dtype, apart=False):
     """New buffers; gradients are not written to them."""
-    ws = _buffers(n, d, dtype, whole=True)._replace(
+    ws = _buffers(n, d, dtype, whole=True, apart=apart)._replace(
         w_bar=None,
     )
     owners = [buffer for buffer in ws if isinstance(buffer, np.ndarray) and buffer.base is None]
@@ -199,7 +205,7 @@ def _forward(X, y, lambda_, w, ws):
     if ws is None:
         ws = borrowed(n, d, dtype)
     elif ws is NO_WORKSPACE:
-        ws = fresh(n, d, dtype)
+        ws = fresh(n, d, dtype, apart=True)
     else:
         fitting(ws, (n, d, dtype))
     # p = X w : n

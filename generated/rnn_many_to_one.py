@@ -196,9 +196,14 @@ def workspace(*, T, n, d, k, m, dtype=np.float64):
     return _buffers(T, n, d, k, m, np.dtype(dtype))
 
 
-def _buffers(T, n, d, k, m, dtype):
-    """A workspace."""
+def _buffers(T, n, d, k, m, dtype, apart=False):
+    """A workspace.
+
+    What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
+    the backward phase may run a second time.
+    """
     h = np.empty((T + 1, n, m), dtype)
+    P = np.empty((n, k), dtype)
     z_bar = np.empty((T, n, m), dtype)
     z_in = h[1:]
     z_in_rows = z_in.reshape(T * n, m)
@@ -210,8 +215,8 @@ def _buffers(T, n, d, k, m, dtype):
         sizes=(T, n, d, k, m, dtype),
         h=h,
         scratch=np.empty((n, m), dtype),
-        P=np.empty((n, k), dtype),
-        P_bar=np.empty((n, k), dtype),
+        P=P,
+        P_bar=np.empty((n, k), dtype) if apart else P[...],
         V_bar=np.empty((m, k), dtype),
         c_bar=np.empty((1, k), dtype),
         ones_n=np.ones((n,), dtype),
@@ -229,9 +234,9 @@ def _buffers(T, n, d, k, m, dtype):
     )
 
 
-def fresh(T, n, d, k, m, dtype):
+def fresh(T, n, d, k, m, dtype, apart=False):
     """New buffers; gradients are not written to them."""
-    ws = _buffers(T, n, d, k, m, dtype)._replace(
+    ws = _buffers(T, n, d, k, m, dtype, apart=apart)._replace(
         U_bar=None,
         V_bar=None,
         W_T=None,
@@ -294,7 +299,7 @@ def _forward(x, y, U, W, b, V, c, ws):
     if ws is None:
         ws = borrowed(T, n, d, k, m, dtype)
     elif ws is NO_WORKSPACE:
-        ws = fresh(T, n, d, k, m, dtype)
+        ws = fresh(T, n, d, k, m, dtype, apart=True)
     else:
         fitting(ws, (T, n, d, k, m, dtype))
     # h[0] = zeros(n,m) : n x m

@@ -31,6 +31,31 @@ def test_workspace(name: str) -> None:
 
 
 @ALL
+def test_a_cache_can_be_used_again(name: str) -> None:
+    """`backward` leaves the cache of `forward` as it is, where a call for both reuses the memory."""
+    found = subject(name)
+    values = draw(found)
+    _, cache = found.module.forward(**values)
+    first = [np.copy(g) for g in arrays(tuple(found.module.backward(cache)))]
+    for _ in range(2):
+        found.module.value_and_grad(**draw(found, 3))
+        agree(arrays(tuple(found.module.backward(cache))), first)
+
+
+def test_backward_writes_where_forward_is_done() -> None:
+    """The memory of a perceptron's hidden layers is that of their cotangents, but in the cache of `forward`."""
+    module = subject("mlp_classifier").module
+    sizes = dict.fromkeys(module.DIMENSIONS, 3)
+    ws, apart = module.workspace(**sizes), module.fresh(*sizes.values(), np.dtype(float), apart=True)
+    pairs = [(a, b) for a, b in itertools.combinations(ws._fields, 2) if isinstance(getattr(ws, a), np.ndarray)]
+    shared = [(a, b) for a, b in pairs if np.shares_memory(getattr(ws, a), np.asarray(getattr(ws, b)))]
+    assert shared
+    for a, b in shared:
+        x, y = getattr(apart, a), getattr(apart, b)
+        assert x is None or y is None or not np.shares_memory(x, y)
+
+
+@ALL
 def test_wrong_workspace(name: str) -> None:
     found = subject(name)
     values = draw(found)

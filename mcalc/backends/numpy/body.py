@@ -12,6 +12,7 @@ from types import MappingProxyType
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import ONE, Dim, dim
 from mcalc.backends.numpy.aliases import Memory
+from mcalc.backends.numpy.bodies import VIEWING, viewed
 from mcalc.backends.numpy.buffers import Buffer, Pool, buffers, tree
 from mcalc.backends.numpy.comments import note
 from mcalc.backends.numpy.guards import guarded
@@ -36,7 +37,7 @@ class FunctionBody:
         kept: Collection[Array],
         guards: Mapping[int, str] = MappingProxyType({}),
         workspace: bool = True,
-        spare: Pool | None = None,
+        before: FunctionBody | None = None,
     ) -> None:
         self.plan = plan
         self.names = names
@@ -45,6 +46,8 @@ class FunctionBody:
         self.lines: list[str] = []
         self.fields: dict[str, tuple[Axes, str]] = {}
         """Buffers of the workspace: axes and kind."""
+        self.shared: dict[str, str] = {}
+        """Buffers to those whose memory they may have, where the phase before is not needed a second time."""
         self.windows: dict[str, str] = {}
         """Views of buffers that the workspace has ready, and their texts."""
         self.local: dict[Array, str] = {}
@@ -72,10 +75,10 @@ class FunctionBody:
         # a stacked definition that is read by elements, too, or by another part of its sequence
         stacked = {e for e, stack in names.stacks.items() if stack.sequence in memory.read_elsewhere}
         placed |= {x.array for x in lines if x.target in stacked}
-        self.spare: Pool = {} if spare is None else {
-            key: [x for x in found if not x[1]] for key, found in spare.items()
-        }  # fmt: skip
-        self.buffers = buffers(events, self.local, {*kept, *placed}, guards, self.spare)
+        spare = {} if before is None else before.spare
+        self.spare: Pool = {key: [x for x in found if not x[1]] for key, found in spare.items()}
+        lent = {} if before is None else before.lendable(kept)
+        self.buffers = buffers(events, self.local, {*kept, *placed}, guards, self.spare, lent=lent)
         self.guards = guards
 
     def write(self) -> list[str]:
@@ -107,6 +110,11 @@ class FunctionBody:
             return buffer.name
         owner = next((x for x, name in self.local.items() if name == buffer.name and x is not a), None)
         return "" if owner is None else self.field_of(owner, before)
+
+    def lendable(self, kept: Collection[Array]) -> dict[Array, str]:
+        """What lies in buffers of the workspace when this phase is over, and is no result nor has views that are."""
+        seen = {*kept, *(viewed(a) for a in (*self.plan.names, *kept) if a.op in VIEWING)}
+        return {a: name for a in self.buffers if a not in seen and (name := self.field_of(a)) in self.fields}
 
     # --- leaves -------------------------------------------------------------------------------------------------------
 
@@ -183,6 +191,8 @@ class FunctionBody:
         if not self.workspace:
             return ""
         self.fields[buffer.name] = (a.shape, a.kind)
+        if buffer.lender:
+            self.shared[buffer.name] = buffer.lender
         return f"ws.{buffer.name}"
 
     def _scratch(self, a: Array) -> str:
@@ -240,8 +250,7 @@ class FunctionBody:
         alias = self.memory.aliases.get(sequence)
         if alias is not None:
             return self._lies_in_workspace(alias.owner)
-        elsewhere = sequence in self.names.given or sequence in self.names.results or sequence in self.memory.taken
-        return self.workspace and not elsewhere
+        return self.workspace and sequence not in self.names.given and sequence not in self.names.results
 
     def _carrier(self, line: Line) -> str:
         """The one place of a sequence, where the line writes an element of a sequence that has one."""
@@ -269,10 +278,7 @@ class FunctionBody:
             self.lines.append(f"{name} = {self._space(name, axes_of_sequence(found)[1:], returned=returned)}")
             return
         if sequence in self.memory.taken:
-            other = self.names.sequences[self.memory.taken[sequence][0]]
-            new = f"np.empty({axes_text(axes_of_sequence(found), self.names.sizes)}, dtype)"
-            self.lines.append(f"{name} = {other} if last else {new}")
-            return
+            self.shared[name] = self.names.sequences[self.memory.taken[sequence][0]]
         self.lines.append(f"{name} = {self._space(name, axes_of_sequence(found), returned=returned)}")
 
     def _define_stack(self, line: Line, target: Expr) -> None:

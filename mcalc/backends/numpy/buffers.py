@@ -35,6 +35,8 @@ class Buffer:
 
     name: str
     fresh: bool
+    lender: str = ""
+    """The buffer whose memory it may have, where what lies there is not needed a second time."""
 
 
 def tree(a: Array, names: Mapping[Array, str]) -> list[Array]:
@@ -57,12 +59,14 @@ def buffers(
     guards: Mapping[int, str] = MappingProxyType({}),
     spare: Pool | None = None,
     empty: bool = False,
+    lent: Mapping[Array, str] = MappingProxyType({}),
 ) -> dict[Array, Buffer]:
     """The buffers of the lines that write into one; a loop among the lines reads, and has buffers of its own.
 
     `guards` are conditions on lines, by their identity: the memory of a line that may be left out is taken over by
     lines under the same condition only. `spare` is memory that nobody reads any more; what is left over is added to it.
-    `empty` says that fresh memory is allocated before it is written to, and not by the first operation.
+    `empty` says that fresh memory is allocated before it is written to, and not by the first operation. `lent` are
+    arrays from before, and their buffers, whose memory is free after they are read here for the last time.
     """
     last: dict[Array, int] = {}
     for place, item in enumerate(lines):
@@ -77,10 +81,12 @@ def buffers(
     found: dict[Array, Buffer] = {}
     ending: dict[int, list[Array]] = {}
     for a, place in last.items():
-        if a in own and a not in kept:
+        if (a in own or a in lent) and a not in kept:
             ending.setdefault(place, []).append(a)
+    idle: dict[tuple[object, ...], list[str]] = {}
     for place, item in enumerate(lines):
         taken: Array | None = None
+        borrowed: Array | None = None
         if isinstance(item, Line):
             a = item.array
             if not item.total and a not in found and a.rank and a.op in WITH_OUT and names.get(a) == item.name:
@@ -100,7 +106,11 @@ def buffers(
                     found[a] = Buffer(there[0], False)
                     certain = there[2]
                 else:
-                    found[a] = Buffer(names[a], True)
+                    if a not in kept:
+                        borrowed = _operand(a, names, [x for x in ending.get(place, ()) if x in lent])
+                    waiting = idle.get(_memory(a), []) if a not in kept else []
+                    lender = lent[borrowed] if borrowed is not None else waiting.pop() if waiting else ""
+                    found[a] = Buffer(names[a], True, lender)
                     certain = empty or _lies_by_rows(first, by_rows)
                 if certain:
                     by_rows.add(a)
@@ -108,7 +118,9 @@ def buffers(
                 under.setdefault(a, guards.get(id(item), ""))
                 by_rows.add(a)
         for x in ending.get(place, ()):
-            if x is not taken and x in under:
+            if x in lent and x is not borrowed:
+                idle.setdefault(_memory(x), []).append(lent[x])
+            elif x is not taken and x in under:
                 free.setdefault(_memory(x), []).append((names[x], under[x], x in by_rows))
     return found
 

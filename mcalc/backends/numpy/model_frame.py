@@ -32,6 +32,8 @@ class Case:
     fields: Mapping[str, tuple[Axes, str]]
     windows: Mapping[str, str]
     """Views of buffers that the workspace has ready, and their texts."""
+    shared: Mapping[str, str]
+    """Buffers of the backward phase to those of the forward phase whose memory they may have."""
     forward: Sequence[str]
     backward: Sequence[str]
     rows: Rows | None
@@ -112,7 +114,7 @@ class Frame:
             "all_sizes": list(self.sizes.values()),
             "known": [*(p.python for g in self.given for p in g.pieces), *self.sizes.values(), "dtype", "ws"],
             "returned_fields": sorted({name for case in cases for name in case.returned_fields}),
-            "takes_over": any(" if last else " in line for case in cases for line in case.backward),
+            "shares": any(case.shared for case in cases),
             "blocks": self._blocks(parameters),
         }
 
@@ -173,6 +175,8 @@ class Frame:
             named[self.rows.n] = f"block_rows or {named[self.rows.n]}"
             block_rows = f"rows_of_block({', '.join([*self.rows.sizes, 'dtype.itemsize'])})"
             lines.append(f"block_rows = 0 if whole else {block_rows}")
+            if case.shared:
+                lines.append("apart = apart or block_rows > 0  # there the order is another")
             made.append("block_rows=block_rows")
             whole = self.rows.whole
         needed, ready = _read_windows(case)
@@ -180,7 +184,9 @@ class Frame:
             shape = axes_text(axes, self.sizes if name in whole else named)
             function = f"np.{kind}" if kind in ("ones", "zeros") else "np.empty"
             value = f"{function}({shape}, {'bool' if kind == 'bool' else 'dtype'})"
-            if any(_mentions(text, name) for text in needed.values()):
+            if name in case.shared:
+                value = f"{value} if apart else {case.shared[name]}[...]"
+            if name in case.shared.values() or any(_mentions(text, name) for text in needed.values()):
                 lines.append(f"{name} = {value}")
                 value = name
             made.append(f"{name}={value}")

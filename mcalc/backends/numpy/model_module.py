@@ -43,7 +43,7 @@ FRAME_NAMES = frozenset(
         "Order", "ORDERS", "order", "smallest",
         "value_and_grad", "predict", "init", "workspace", "ws", "wrt", "cache", "seed", "dtype", "plain", "rng",
         "space", "ones", "checked", "listed", "expect", "fitting", "known_parameters", "check_gradients",
-        "KEPT", "KEPT_BYTES", "keep", "borrowed", "fresh", "whole", "LIMITS", "sizes", "largest_of_rows",
+        "KEPT", "KEPT_BYTES", "keep", "borrowed", "fresh", "whole", "apart", "LIMITS", "sizes", "largest_of_rows",
         "sigmoid_from", "sigmoid_of_negative_from", "directions", "direction", "moved", "parts", "spd",
     )
 )  # fmt: skip
@@ -137,13 +137,6 @@ class ModelWriter:
         fitted = ", ".join([*self.sizes.values(), "dtype"])
         fits = f"    fitting(ws, ({fitted}{'' if self.sizes else ','}))"
         by_rows = [*check, "if ws is not NO_WORKSPACE:", fits]
-        check += [
-            "if ws is None:",
-            f"    ws = borrowed({fitted})",
-            "elif ws is NO_WORKSPACE:",
-            f"    ws = fresh({fitted})",
-        ]
-        check += ["else:", fits]
         cases: dict[str, Case] = {}
         written: dict[int, Case] = {}
         rows: Rows | None = None
@@ -153,6 +146,9 @@ class ModelWriter:
                 written[key] = self._case(name, by_rows) if not written else self._other_case(name, program, rows)
                 rows = next(iter(written.values())).rows
             cases[name] = written[key]
+        apart = ", apart=True" if any(case.shared for case in cases.values()) else ""
+        check += ["if ws is None:", f"    ws = borrowed({fitted})"]
+        check += ["elif ws is NO_WORKSPACE:", f"    ws = fresh({fitted}{apart})", "else:", fits]
         predict, predict_arguments = self._predict()
         return Frame(
             self.original, self.given, self.sizes, cases, check, predict, predict_arguments, frozenset(self.helpers)
@@ -196,7 +192,7 @@ class ModelWriter:
         forward = FunctionBody(found, memory, names, "forward", {*read, *kept, *own})
         forward_lines = forward.write()
         guarded = guards.undefined
-        backward = FunctionBody(found, memory, names, "backward", kept, guards.conditions, spare=forward.spare)
+        backward = FunctionBody(found, memory, names, "backward", kept, guards.conditions, before=forward)
         backward.local.update({a: n for a, n in forward.local.items() if a not in backward.local})
         backward.allocated = set(forward.allocated)
         backward.stacked.update(forward.stacked)
@@ -230,7 +226,7 @@ class ModelWriter:
         escaping |= {self._stored(e, names) for e, a in results.items() if a is None}
         escaping &= set(fields)
         assert not any(re.search(rf"\b{f}\b", view) for view in windows.values() for f in escaping), escaping
-        return Case(name, fields, windows, forward_lines, backward_lines, rows, frozenset(escaping))
+        return Case(name, fields, windows, backward.shared, forward_lines, backward_lines, rows, frozenset(escaping))
 
     def _gradients(
         self,
