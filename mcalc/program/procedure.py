@@ -21,6 +21,7 @@ from mcalc.program.factorisations import share_factorisations
 from mcalc.program.ir import Array, arrays
 from mcalc.program.lower import Lowering
 from mcalc.program.operations import Axes
+from mcalc.program.scalars_shared import scalars_shared
 from mcalc.program.share import share_exponentials, substituted
 from mcalc.program.stable import stable
 
@@ -113,6 +114,7 @@ def lower_procedure(
             break
     assert lowering is not None
     flat = share_factorisations(builder, share_exponentials(builder, [a for found in made for a in found]))
+    flat = scalars_shared(builder, flat)
     blocks: list[Block] = []
     position = 0
     for phase, statement, values in plans:

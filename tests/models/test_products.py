@@ -105,6 +105,16 @@ def test_no_memory_is_kept_beyond_the_limit() -> None:
     assert not module.KEPT
 
 
+def test_results_with_one_scalar_share_it() -> None:
+    """2 Z D^T and 2 C^T Z: what both read is doubled, and they are not."""
+    names, sizes = "ABCDEF", "pqrstuv"
+    shapes = "".join(f"param {x} : {sizes[i]} x {sizes[i + 1]}\n" for i, x in enumerate(names))
+    typical = dict(zip(sizes, (500, 20, 400, 10, 300, 30, 200), strict=True))
+    made = mcalc.generate(f"model chain\n{shapes}loss = norm({' '.join(names)})^2\n", typical=typical)
+    assert 1 <= made.text.count("*= 2") <= 4
+    assert made.module.check_gradients() < 1e-6
+
+
 def test_a_kronecker_product_has_the_gradients_of_its_factors_without_their_kronecker_squares() -> None:
     text = "model fields\ninput y : p*q\nparam A : p x p\nparam B : q x q\nloss = norm(kron(A, B) y)^2\n"
     module = mcalc.generate(text).module
