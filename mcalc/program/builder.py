@@ -53,6 +53,8 @@ class Builder(Costed):
 
     def times_scalars(self, term: Term, *others: Term) -> Term:
         """A term multiplied by scalar terms."""
+        if all(other.plain for other in others):
+            return term
         coefficient = term.coefficient
         for other in others:
             coefficient *= other.coefficient

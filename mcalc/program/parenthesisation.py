@@ -38,7 +38,7 @@ TRANSPOSE = 500.0
 class _Tree:
     """An order of a run of factors: one factor, or the product of two shorter runs, each in its order."""
 
-    __slots__ = ("_paid", "_piece", "halves", "is_leaf", "is_turned", "ordinary")
+    __slots__ = ("_paid", "_piece", "_turned", "halves", "is_leaf", "is_turned", "ordinary")
     is_turned: bool
     is_leaf: bool
     ordinary: bool
@@ -48,6 +48,7 @@ class _Tree:
         self.halves = halves
         self._piece = piece
         self._paid: bool | None = None
+        self._turned: tuple[Array, Array | None] | None = None
         if piece is None and halves is not None and not (halves[0].ordinary and halves[1].ordinary):
             piece = self.piece(b)
         if piece is not None:
@@ -72,9 +73,20 @@ class _Tree:
         """Whether the product of two ordinary matrices is there, and computed in any case."""
         if self._paid is None:
             assert self.halves is not None
-            left, right = self.halves
-            self._paid = _is_paid(b, left.piece(b).term.core, right.piece(b).term.core)
+            (x, xt), (y, yt) = (half._both_ways(b) for half in self.halves)
+            there = [b.find("matmul", x, y), b.find("matmul", yt, xt) if xt is not None and yt is not None else None]
+            self._paid = any(
+                node is not None and (b.paid(node) or ((turned := b.find("T", node)) is not None and b.paid(turned)))
+                for node in there
+            )
         return self._paid
+
+    def _both_ways(self, b: Builder) -> tuple[Array, Array | None]:
+        """The product, and its transpose, if that is there."""
+        if self._turned is None:
+            core = self.piece(b).term.core
+            self._turned = core, _turned(b, core)
+        return self._turned
 
 
 _ORDINARY = frozenset(("arg", "matmul", "sum", "times", "scale", *FUNCTIONS))
@@ -179,40 +191,41 @@ class _Chain:
 
     def best(self) -> _Tree:
         """The cheapest order of the whole chain."""
-        return self.orders()[0, len(self.pieces)]
+        return self.orders()[0][-1]
 
-    def orders(self, cyclic: bool = False) -> dict[tuple[int, int], _Tree]:
-        """The cheapest order of pieces[i : i + length], by (i, length), the pieces themselves given."""
+    def orders(self, cyclic: bool = False) -> list[list[_Tree]]:
+        """The cheapest order of each run, by its first factor and then by its length; the factors themselves given."""
         b, count = self.b, len(self.pieces)
-        best = {(i, 1): leaf for i, leaf in enumerate(self._leaves)}
-        cost = dict.fromkeys(best, 0.0)
-        lengths = [b.lengths((piece.rows, piece.columns)) for piece in self.pieces]
+        rows, columns = zip(*(b.lengths((piece.rows, piece.columns)) for piece in self.pieces), strict=True)
+        # runs with their costs: by the first factor, and by the last one with the length of their first axis
+        begun = [[(0.0, leaf)] for leaf in self._leaves]
+        ended = [[(0.0, leaf, size)] for leaf, size in zip(self._leaves, rows, strict=True)]
         for length in range(2, count + (0 if cyclic else 1)):
             for i in range(count if cyclic else count - length + 1):
                 last = (i + length - 1) % count
-                ends = lengths[i][0], lengths[last][1]
+                forward = self.pieces[last].columns is ONE
+                halves = (begun[i], reversed(ended[last])) if forward else (reversed(begun[i]), ended[last])
                 choice: tuple[_Tree, _Tree] | None = None
                 least = 0.0
-                forward = self.pieces[last].columns is ONE
-                for first in range(1, length) if forward else range(length - 1, 0, -1):
-                    middle = (i + first) % count
-                    left, right = best[i, first], best[middle, length - first]
-                    before, after = cost[i, first], cost[middle, length - first]
+                for (before, left), (after, right, inner) in zip(*halves, strict=True):
+                    cost = before + after
                     if not (left.ordinary and right.ordinary):
-                        found = self._cost(left, right, before + after)
-                    elif choice is not None and before + after >= least:
+                        cost = self._cost(left, right, cost)
+                    elif choice is not None and cost >= least:
                         continue
-                    elif not (before or after) and self._joined(left, right).is_paid(b):
-                        found = 0.0
+                    elif not cost and self._joined(left, right).is_paid(b):
+                        pass
                     else:
-                        found = before + after + matrix_product(ends[0], lengths[middle][0], ends[1])
+                        cost += matrix_product(rows[i], inner, columns[last])
                         if left.is_turned != right.is_turned:
-                            found += TRANSPOSE * (1 if (left if left.is_turned else right).is_leaf else 2)
-                    if choice is None or found < least - 1e-6:
-                        choice, least = (left, right), found
+                            cost += TRANSPOSE * (1 if (left if left.is_turned else right).is_leaf else 2)
+                    if choice is None or cost < least - 1e-6:
+                        choice, least = (left, right), cost
                 assert choice is not None
-                best[i, length], cost[i, length] = self._joined(*choice), least
-        return best
+                tree = self._joined(*choice)
+                begun[i].append((least, tree))
+                ended[last].append((least, tree, rows[i]))
+        return [[tree for _, tree in runs] for runs in begun]
 
     def _joined(self, left: _Tree, right: _Tree) -> _Tree:
         """The product of two runs; the same object whenever it is asked for."""
@@ -229,15 +242,6 @@ class _Chain:
             return 0.0
         total = before + _formed(b, left.piece(b), right.piece(b), made)
         return total + TRANSPOSE * sum(_transposes(a) for a in made.term.core.args)
-
-
-def _is_paid(b: Builder, x: Array, y: Array) -> bool:
-    """Whether the product of two matrices is there, and computed in any case."""
-    yt, xt = _turned(b, y), _turned(b, x)
-    there = [b.find("matmul", x, y), b.find("matmul", yt, xt) if xt is not None and yt is not None else None]
-    return any(
-        node is not None and any(a is not None and b.paid(a) for a in (node, b.find("T", node))) for node in there
-    )
 
 
 def _turned(b: Builder, a: Array) -> Array | None:
@@ -275,12 +279,12 @@ def trace(b: Builder, pieces: Sequence[Piece]) -> Term:
         return trace(b, [*(chain(b, pieces[i : i + LONGEST]) for i in range(0, count, LONGEST))])
     b.contested.update(_dimensions(pieces) if count > 2 else {})
     given = frozenset(piece.term.core for piece in pieces if b.inverse_base(piece.term.core) is None)
-    best = _Chain(b, pieces).orders(cyclic=True)
+    orders = _Chain(b, pieces).orders(cyclic=True)
     choice: tuple[float, Term] | None = None
     for i in range(count):
         for length in range(count - 1, 0, -1):
             rest = count - length
-            left, right = best[i, length], best[(i + length) % count, rest]
+            left, right = orders[i][length - 1], orders[(i + length) % count][rest - 1]
             if length < rest or (length == rest and i >= count // 2):
                 continue
             made = contraction(b, left.piece(b), right.piece(b))

@@ -7,6 +7,7 @@ A e_j a column, K vec(X) a permutation.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from mcalc.algebra.shape import ONE, Dim
@@ -203,10 +204,7 @@ def trace_of(b: Builder, piece: Piece) -> Term:
 
 def contraction(b: Builder, left: Piece, right: Piece) -> Term:
     """tr(P Q) of two matrices that are formed, P of at least as many factors as Q."""
-    outside = b.times_scalars(
-        Term(b.one, left.term.coefficient * right.term.coefficient, left.term.scalars),
-        Term(b.one, scalars=right.term.scalars),
-    )
+    outside = b.times_scalars(replace(left.term, core=b.one), replace(right.term, core=b.one))
     x, y = left.term.core, right.term.core
     for p, q in ((x, y), (y, x)):
         base = b.inverse_base(p)
