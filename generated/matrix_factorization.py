@@ -50,6 +50,12 @@ class Workspace(NamedTuple):
     RtU: np.ndarray = None
     scratch3: np.ndarray = None
     scratch4: np.ndarray = None
+    XtU: np.ndarray = None
+    UtU: np.ndarray = None
+    VtV: np.ndarray = None
+    scratch5: np.ndarray = None
+    scratch6: np.ndarray = None
+    scratch7: np.ndarray = None
 
 
 NO_WORKSPACE = Workspace()
@@ -139,6 +145,12 @@ def _buffers(n, d, k, dtype, whole=False, apart=False):
         RtU=np.empty((d, k), dtype),
         scratch3=np.empty((block_rows or n, k), dtype),
         scratch4=np.empty((d, k), dtype),
+        XtU=np.empty((d, k), dtype),
+        UtU=np.empty((k, k), dtype),
+        VtV=np.empty((k, k), dtype),
+        scratch5=np.empty((d, k), dtype),
+        scratch6=np.empty((k, k), dtype),
+        scratch7=np.empty((block_rows or n, k), dtype),
     )
 
 
@@ -200,6 +212,23 @@ def _forward(X, lambda_, U, V, ws):
         ws = fresh(n, d, k, dtype, apart=True)
     else:
         fitting(ws, (n, d, k, dtype))
+    form = FORMS[cheaper(n, d, k, (X, U, V.T))]
+    loss, cache = form.forward(X, lambda_, U, V, n, d, k, dtype, ws)
+    if loss != loss:  # not a number: the terms have cancelled
+        form = FORMS["residual"]
+        loss, cache = form.forward(X, lambda_, U, V, n, d, k, dtype, ws)
+    return loss, (ws, form, cache)
+
+
+def _backward(cache, wrt):
+    _, form, cache = cache
+    return form.backward(cache, wrt)
+
+
+# --- the residuals are computed
+
+
+def _forward_residual(X, lambda_, U, V, n, d, k, dtype, ws):
     # R = X - U V^T : n x d
     R = np.dot(U, V.T, out=ws.R)
     np.subtract(X, R, out=R)
@@ -208,7 +237,7 @@ def _forward(X, lambda_, U, V, ws):
     return float(loss), (ws, lambda_, U, V, R)
 
 
-def _backward(cache, wrt):
+def _backward_residual(cache, wrt):
     ws, lambda_, U, V, R = cache
     U_bar = V_bar = None
     # R_bar = 2 R : n x d
@@ -224,6 +253,146 @@ def _backward(cache, wrt):
         V_bar *= 2
         V_bar -= np.dot(R_bar.T, U, out=ws.scratch2)
     return Gradients(U_bar, V_bar)
+
+
+def _by_rows_residual(X, lambda_, U, V, n, d, k, dtype, ws, rows, wrt):
+    V_bar = None
+    RR = 0.0
+    UU = 0.0
+    U_bar = space(ws.U_bar, (n, k), dtype)
+    RtU = space(ws.RtU, (d, k), dtype)
+    RtU[...] = 0
+    R = space(ws.R, (rows, d), dtype)
+    scratch3 = space(ws.scratch3, (rows, k), dtype)
+    scratch4 = space(ws.scratch4, (d, k), dtype)
+    for start in range(0, n, rows):
+        stop = start + rows
+        U_b, X_b, U_bar_b = U[start:stop], X[start:stop], U_bar[start:stop]
+        if stop > n:  # the last block is shorter
+            R, scratch3 = R[: n - start], scratch3[: n - start]
+        # R = X - U V^T : n x d
+        np.dot(U_b, V.T, out=R)
+        np.subtract(X_b, R, out=R)
+        # RR += norm(R)^2
+        RR += np.vdot(R, R)
+        # UU += norm(U)^2
+        UU += np.vdot(U_b, U_b)
+        if wrt is None or "U" in wrt:
+            # U_bar = 2 lambda U - 2 R V : n x k
+            np.multiply(U_b, lambda_, out=U_bar_b)
+            U_bar_b *= 2
+            U_bar_b -= 2 * np.dot(R, V, out=scratch3)
+        if wrt is None or "V" in wrt:
+            # RtU += R^T U : d x k
+            RtU += np.dot(R.T, U_b, out=scratch4)
+    # loss = RR + lambda (UU + norm(V)^2)
+    loss = RR + lambda_ * (UU + np.vdot(V, V))
+    if wrt is None or "V" in wrt:
+        # V_bar = 2 lambda V - 2 RtU : d x k
+        V_bar = np.multiply(V, lambda_, out=ws.V_bar)
+        V_bar *= 2
+        V_bar -= 2 * RtU
+    return float(loss), Gradients(U_bar, V_bar)
+
+
+# --- the residuals are not computed: |X - U V|^2 = |X|^2 - 2 <X, U V> + <U^T U, V V^T>
+
+
+def _forward_expanded(X, lambda_, U, V, n, d, k, dtype, ws):
+    # XtU = X^T U : d x k
+    XtU = np.dot(X.T, U, out=ws.XtU)
+    # UtU = U^T U : k x k
+    UtU = np.dot(U.T, U, out=ws.UtU)
+    # VtV = V^T V : k x k
+    VtV = np.dot(V.T, V, out=ws.VtV)
+    # loss = norm(X)^2 - 2 tr(XtU^T V) + tr(UtU VtV) + lambda (norm(U)^2 + norm(V)^2)
+    loss = square_of_residual(np.vdot(X, X), np.vdot(XtU, V), UtU, VtV) + lambda_ * (
+        np.vdot(U, U) + np.vdot(V, V)
+    )
+    return float(loss), (ws, X, lambda_, U, V, XtU, UtU, VtV)
+
+
+def _backward_expanded(cache, wrt):
+    ws, X, lambda_, U, V, XtU, UtU, VtV = cache
+    U_bar = V_bar = None
+    if wrt is None or "U" in wrt:
+        # U_bar = 2 (lambda U + U VtV - X V) : n x k
+        U_bar = np.multiply(U, lambda_, out=ws.U_bar)
+        U_bar += np.dot(U, VtV, out=ws.scratch)
+        U_bar -= np.dot(X, V, out=ws.scratch)
+        U_bar *= 2
+    if wrt is None or "V" in wrt:
+        # V_bar = 2 (lambda V + V UtU - XtU) : d x k
+        V_bar = np.multiply(V, lambda_, out=ws.V_bar)
+        V_bar += np.dot(V, UtU, out=ws.scratch2)
+        V_bar -= XtU
+        V_bar *= 2
+    return Gradients(U_bar, V_bar)
+
+
+def _by_rows_expanded(X, lambda_, U, V, n, d, k, dtype, ws, rows, wrt):
+    V_bar = None
+    # VtV = V^T V : k x k
+    VtV = np.dot(V.T, V, out=ws.VtV)
+    XX = 0.0
+    XtU = space(ws.XtU, (d, k), dtype)
+    XtU[...] = 0
+    UtU = space(ws.UtU, (k, k), dtype)
+    UtU[...] = 0
+    UU = 0.0
+    U_bar = space(ws.U_bar, (n, k), dtype)
+    scratch5 = space(ws.scratch5, (d, k), dtype)
+    scratch6 = space(ws.scratch6, (k, k), dtype)
+    scratch7 = space(ws.scratch7, (rows, k), dtype)
+    for start in range(0, n, rows):
+        stop = start + rows
+        X_b, U_b, U_bar_b = X[start:stop], U[start:stop], U_bar[start:stop]
+        if stop > n:  # the last block is shorter
+            scratch7 = scratch7[: n - start]
+        # XX += norm(X)^2
+        XX += np.vdot(X_b, X_b)
+        # XtU += X^T U : d x k
+        XtU += np.dot(X_b.T, U_b, out=scratch5)
+        # UtU += U^T U : k x k
+        UtU += np.dot(U_b.T, U_b, out=scratch6)
+        # UU += norm(U)^2
+        UU += np.vdot(U_b, U_b)
+        if wrt is None or "U" in wrt:
+            # U_bar = 2 (lambda U + U VtV - X V) : n x k
+            np.multiply(U_b, lambda_, out=U_bar_b)
+            U_bar_b += np.dot(U_b, VtV, out=scratch7)
+            U_bar_b -= np.dot(X_b, V, out=scratch7)
+            U_bar_b *= 2
+    # loss = XX - 2 tr(XtU^T V) + tr(UtU VtV) + lambda (UU + norm(V)^2)
+    loss = square_of_residual(XX, np.vdot(XtU, V), UtU, VtV) + lambda_ * (UU + np.vdot(V, V))
+    if wrt is None or "V" in wrt:
+        # V_bar = 2 (lambda V + V UtU - XtU) : d x k
+        V_bar = np.multiply(V, lambda_, out=ws.V_bar)
+        V_bar += np.dot(V, UtU, out=scratch5)
+        V_bar -= XtU
+        V_bar *= 2
+    return float(loss), Gradients(U_bar, V_bar)
+
+
+class Form(NamedTuple):
+    """The functions with one form of the squares of residuals."""
+
+    forward: object
+    backward: object
+    by_rows: object
+
+
+FORMS = {
+    "residual": Form(_forward_residual, _backward_residual, _by_rows_residual),
+    "expanded": Form(_forward_expanded, _backward_expanded, _by_rows_expanded),
+}
+"""Without the residuals there is less to compute where the product that is fitted is thin."""
+
+
+def cheaper(n, d, k, *residuals):
+    """The form that takes less for residuals X - U V of these dimensions: where they are small, it may not cancel."""
+    thin = 2 * k * (n + d) < n * d
+    return "expanded" if thin and not any(fits(*residual) for residual in residuals) else "residual"
 
 
 def _by_rows(X, lambda_, U, V, ws, wrt):
@@ -264,43 +433,34 @@ def _by_rows(X, lambda_, U, V, ws, wrt):
     if not rows:
         loss, cache = _forward(X, lambda_, U, V, ws)
         return loss, _backward(cache, wrt)
-    V_bar = None
-    RR = 0.0
-    UU = 0.0
-    U_bar = space(ws.U_bar, (n, k), dtype)
-    RtU = space(ws.RtU, (d, k), dtype)
-    RtU[...] = 0
-    R = space(ws.R, (rows, d), dtype)
-    scratch3 = space(ws.scratch3, (rows, k), dtype)
-    scratch4 = space(ws.scratch4, (d, k), dtype)
-    for start in range(0, n, rows):
-        stop = start + rows
-        U_b, X_b, U_bar_b = U[start:stop], X[start:stop], U_bar[start:stop]
-        if stop > n:  # the last block is shorter
-            R, scratch3 = R[: n - start], scratch3[: n - start]
-        # R = X - U V^T : n x d
-        np.dot(U_b, V.T, out=R)
-        np.subtract(X_b, R, out=R)
-        # RR += norm(R)^2
-        RR += np.vdot(R, R)
-        # UU += norm(U)^2
-        UU += np.vdot(U_b, U_b)
-        if wrt is None or "U" in wrt:
-            # U_bar = 2 lambda U - 2 R V : n x k
-            np.multiply(U_b, lambda_, out=U_bar_b)
-            U_bar_b *= 2
-            U_bar_b -= 2 * np.dot(R, V, out=scratch3)
-        if wrt is None or "V" in wrt:
-            # RtU += R^T U : d x k
-            RtU += np.dot(R.T, U_b, out=scratch4)
-    # loss = RR + lambda (UU + norm(V)^2)
-    loss = RR + lambda_ * (UU + np.vdot(V, V))
-    if wrt is None or "V" in wrt:
-        # V_bar = 2 lambda V - 2 RtU : d x k
-        V_bar = np.multiply(V, lambda_, out=ws.V_bar)
-        V_bar *= 2
-        V_bar -= 2 * RtU
-    return float(loss), Gradients(U_bar, V_bar)
+    loss, gradients = FORMS[cheaper(n, d, k, (X, U, V.T))].by_rows(
+        X, lambda_, U, V, n, d, k, dtype, ws, rows, wrt
+    )
+    if loss != loss:  # not a number: the terms have cancelled
+        loss, gradients = FORMS["residual"].by_rows(X, lambda_, U, V, n, d, k, dtype, ws, rows, wrt)
+    return loss, gradients
+
+
+CANCELLED = {"d": 1e-3, "f": 1e-2}
+"""An expanded square that is a smaller share of its terms, by precision, has lost too many digits."""
+
+
+def square_of_residual(XX, XUV, UU, VV):
+    """|X - U V|^2 = |X|^2 - 2 <X, U V> + <U^T U, V V^T>; nan where the terms cancel, as in a good fit.
+
+    Rounding errors are relative to the terms: |X|^2, and the |u_k|^2 |v_k|^2 of U V, the sum of the u_k v_k^T.
+    """
+    square = float(XX) - 2 * float(XUV) + float(np.vdot(UU, VV))
+    terms = float(XX) + float(np.dot(np.diagonal(UU), np.diagonal(VV)))
+    return UU.dtype.type(square if square > CANCELLED[UU.dtype.char] * terms else np.nan)
+
+
+def fits(X, U, V):
+    """Whether |X - U V|^2 is likely to cancel when it is expanded, by the look of some rows."""
+    step = max(1, len(X) // 16)
+    X = X[::step]
+    R = X - U[::step] @ V
+    return np.vdot(R, R) <= 2 * CANCELLED[X.dtype.char] * np.vdot(X, X)
 
 
 def space(buffer, shape, dtype):

@@ -213,6 +213,12 @@ def _vdot(a: Array, args: list[Expr]) -> Expr:
     return o.app("tr", _product(a, [transpose(args[0]), args[1]]))
 
 
+def _residual_square(a: Array, args: list[Expr]) -> Expr:
+    whole, cross, left, right = args
+    product = o.app("tr", _product(a, [left, right]))
+    return o.add(whole, o.neg(o.mul(o.number(2), cross)), product)
+
+
 def _solve(a: Array, args: list[Expr]) -> Expr:
     base = o.T(o.inv(args[0].args[0])) if args[0].op == "T" else o.inv(args[0])
     return _product(a, [base, args[1]])
@@ -255,7 +261,7 @@ _WRITERS: dict[str, Writer] = {
     "first_max": _first("maxall"), "first_min": _first("minall"),
     "norm":     _unary("norm"),    "reciprocal_or_zero": lambda a, args: o.div(o.number(1), args[0]),
     "dot":      lambda a, args: _product(a, [transpose(args[0]), args[1]]),
-    "vdot":     _vdot,
+    "vdot":     _vdot,             "residual_square": _residual_square,
     "trace":    _unary("tr"),
     "row_dots": lambda a, args: o.app("diagv", _product(a, [args[0], transpose(args[1])])),
     "outer":    lambda a, args: _product(a, [args[0], transpose(args[1])]),

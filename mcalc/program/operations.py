@@ -14,6 +14,7 @@ over memory). Axis lengths are dimensions; `attrs` is what is not an array.
     total_row: A, the sums of the columns as a 1 x m matrix
     columns: a; (m,) repeats a in m columns      total, mean: A; (axis or None,)     entry: A; (i, j), None for all
     dot: u, v      vdot: A, B    trace    row_dots: A, B the diagonal of A B^T
+    residual_square: |A|^2, <A, B C>, B^T B, C C^T is |A - B C|^2, nan where they cancel
     outer: u, v    matmul        diagonal: u (and the matrix itself, where it is stored)   diagonal_of: A
     solve: A, B    inv, det, logdet, cholesky, pinv, adjugate, expm, matrix_power: A; (k,)    log_diagonal: L
     lower_inverse: L, L^-1 of a lower triangular L    lower_gram: M, M^T M of a lower triangular M
@@ -269,6 +270,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "dot":     _row(_none, _product),               "vdot":     _row(_none, _pass(0.5)),
     "trace":   _row(_none, lambda o, r: CALL + ENTRY * o[0][0]),
     "row_dots": _row(lambda s, a: s[0][:1], _pass(0.5)),
+    "residual_square": _row(_none, lambda o, r: 10 * CALL),
     "outer":   _row(lambda s, a: s[0] + s[1], _pass()),
     "matmul":  _row(_matmul, _product),              "chain":    _row(_ends, _chain),
     "diagonal": _row(lambda s, a: s[0] + s[0], None, _meet, True),

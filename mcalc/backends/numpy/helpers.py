@@ -147,6 +147,29 @@ def inverse_from(L, K, out=None):
     return gram_of_lower(inverse_of_lower(L), out)
 '''
 
+_SQUARE_OF_RESIDUAL = '''
+CANCELLED = {"d": 1e-3, "f": 1e-2}
+"""An expanded square that is a smaller share of its terms, by precision, has lost too many digits."""
+
+
+def square_of_residual(XX, XUV, UU, VV):
+    """|X - U V|^2 = |X|^2 - 2 <X, U V> + <U^T U, V V^T>; nan where the terms cancel, as in a good fit.
+
+    Rounding errors are relative to the terms: |X|^2, and the |u_k|^2 |v_k|^2 of U V, the sum of the u_k v_k^T.
+    """
+    square = float(XX) - 2 * float(XUV) + float(np.vdot(UU, VV))
+    terms = float(XX) + float(np.dot(np.diagonal(UU), np.diagonal(VV)))
+    return UU.dtype.type(square if square > CANCELLED[UU.dtype.char] * terms else np.nan)
+
+
+def fits(X, U, V):
+    """Whether |X - U V|^2 is likely to cancel when it is expanded, by the look of some rows."""
+    step = max(1, len(X) // 16)
+    X = X[::step]
+    R = X - U[::step] @ V
+    return np.vdot(R, R) <= 2 * CANCELLED[X.dtype.char] * np.vdot(X, X)
+'''
+
 _LOGDET_FROM = '''
 def logdet_from(L, K):
     """log|det(K)| = 2 log(det(L)), where L L^T = K; by elimination where there is no L."""
@@ -172,6 +195,7 @@ HELPERS: Mapping[str, Helper] = {
         Helper("cholesky_or_none", _CHOLESKY_OR_NONE),
         Helper("inverse_from", _INVERSE_FROM, needs=("inverse_of_lower", "gram_of_lower")),
         Helper("logdet_from", _LOGDET_FROM),
+        Helper("square_of_residual", _SQUARE_OF_RESIDUAL),
         Helper("erf", "", "from scipy.special import erf"),
         Helper("expm", "", "from scipy.linalg import expm"),
     )
@@ -184,6 +208,7 @@ USES: Mapping[str, str] = {
     "permute": "commutation", "duplication": "duplication", "elimination": "elimination", "put": "put", "unit": "unit",
     "erf": "erf", "expm": "expm", "lower_inverse": "inverse_of_lower", "lower_gram": "gram_of_lower",
     "try_cholesky": "cholesky_or_none", "inv_from": "inverse_from", "logdet_from": "logdet_from",
+    "residual_square": "square_of_residual",
 }  # fmt: skip
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
+from mcalc.backends.numpy.model_choice import EXPANDED, RESIDUAL
 from mcalc.backends.numpy.model_frame import Frame
 from mcalc.backends.numpy.model_module import Program, frame
 from mcalc.backends.numpy.module import framed
@@ -13,6 +15,7 @@ from mcalc.model.stack import Stacked, stack
 from mcalc.program.operations import nominal
 from mcalc.program.orders import orders
 from mcalc.program.procedure import lower_procedure
+from mcalc.program.residuals import expanded
 
 
 def frame_of(
@@ -33,7 +36,17 @@ def frame_of(
             lower_procedure(phases, stacked.elements, outputs, told, stacked.stacks),
         )  # fmt: skip
 
-    return frame(orders(lowered, typical), original or adjoint.forward)
+    programs = orders(lowered, typical)
+    usual = next(iter(programs.values()))
+    model = original or adjoint.forward
+    outputs = [e for found in adjoint.gradients.values() for e in found]
+    data = {e for a in model.arguments if a.kind == "input" for e in a.symbols}
+    found = expanded(usual.procedure, [adjoint.forward.loss, *outputs], data) if len(programs) == 1 else None
+    if found is None:
+        return frame(programs, model)
+    made = frame({RESIDUAL: usual, EXPANDED: replace(usual, procedure=found.procedure)}, model, found.residuals)
+    alike = len({case.rows is None for case in made.cases.values()}) == 1
+    return made if alike else frame(programs, model)
 
 
 def rendered(frame: Frame, command: str, version: str) -> str:

@@ -17,6 +17,7 @@ from mcalc.backends.numpy.comments import safe
 from mcalc.backends.numpy.helpers import CHECKED_WITH_SHAPES, HELPERS, USES, with_needs
 from mcalc.backends.numpy.model_arguments import Given, declared
 from mcalc.backends.numpy.model_check import CHECK, SPD, sample_lines
+from mcalc.backends.numpy.model_choice import Choice
 from mcalc.backends.numpy.rows import Rows
 from mcalc.backends.numpy.spelling import axes_text
 from mcalc.model.ir import Model, definitions
@@ -28,7 +29,7 @@ class Case:
     """The two phases of the program in one order of products."""
 
     name: str
-    """Of the case: the Python name of a dimension that is the smallest in its data; "" where there is one case."""
+    """Of the case: the first key that chooses it; "" where there is one case."""
     fields: Mapping[str, tuple[Axes, str]]
     windows: Mapping[str, str]
     """Views of buffers that the workspace has ready, and their texts."""
@@ -41,6 +42,28 @@ class Case:
     returned_fields: frozenset[str]
     """The buffers that gradients lie in."""
 
+    @property
+    def memory(self) -> dict[str, tuple[Axes, str]]:
+        """All buffers."""
+        return {**self.fields, **(self.rows.fields if self.rows is not None else {})}
+
+    @property
+    def whole(self) -> frozenset[str]:
+        """Buffers of the pass over rows that hold all rows."""
+        return self.rows.whole if self.rows is not None else frozenset()
+
+    def clashes(self, other: Case, shared: bool) -> set[str]:
+        """The names of buffers that have another shape or kind in another case.
+
+        Where the workspace is `shared`, of all buffers, else of those of the pass over rows, which serves both cases.
+        """
+        here = self.memory if shared else self.rows.fields if self.rows is not None else {}
+        there = other.memory
+        unlike = {name for name in here if name in there and here[name] != there[name]}
+        if not shared:
+            return unlike
+        return unlike | (self.whole ^ other.whole | {*self.shared, *other.shared}) & {*here} & {*there}
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -50,7 +73,8 @@ class Frame:
     given: Sequence[Given]
     sizes: Mapping[str, str]
     cases: Mapping[str, Case]
-    """By the dimension that is the smallest, in Python; a case may serve several, the first is the usual one."""
+    """By the key that the choice between them gives; a case may serve several, the first is the usual one."""
+    choice: Choice
     check: Sequence[str]
     predict: Sequence[str]
     predict_arguments: Sequence[str]
@@ -61,9 +85,16 @@ class Frame:
         """The pass over rows."""
         return next(iter(self.cases.values())).rows
 
+    def served(self, case: Case) -> list[Case]:
+        """The cases that a workspace serves: all, where one may take the place of another."""
+        return list(self.cases.values()) if self.choice.may_cancel else [case]
+
     def memory(self, case: Case) -> dict[str, tuple[Axes, str]]:
         """The buffers of the workspace."""
-        return {**case.fields, **(self.rows.fields if self.rows is not None else {})}
+        found: dict[str, tuple[Axes, str]] = {}
+        for served in self.served(case):
+            found.update(served.memory)
+        return {**found, **(self.rows.fields if self.rows is not None else {})}
 
     def context(self, command: str, version: str) -> dict[str, object]:
         """What the template is rendered with."""
@@ -82,7 +113,8 @@ class Frame:
             "parameters": [g.python for g in parameters],
             "kinds": {g.python: "list" if g.argument.ragged else "np.ndarray" for g in parameters},
             "fields": self._fields(cases),
-            "rows": self.rows.lines if self.rows is not None else [],
+            "rows": self.rows.head if self.rows is not None else [],
+            "choice": self.choice,
             "data": self.rows.data if self.rows is not None else "",
             "arguments": [g.python for g in self.given],
             "explained": self._explained(),
@@ -103,7 +135,9 @@ class Frame:
             "cases": [
                 {
                     "suffix": f"_{case.name}" if case.name else "",
-                    "served": [name for name, served in self.cases.items() if served is case],
+                    "title": self.choice.title([name for name, served in self.cases.items() if served is case]),
+                    "rows": case.rows.lines if case.rows is not None else [],
+                    "length": case.rows.length if case.rows is not None else "",
                     "forward": list(case.forward),
                     "backward": list(case.backward),
                     "buffers": self._buffers(case),
@@ -170,23 +204,24 @@ class Frame:
         made = [f"sizes=({sizes}dtype)" if sizes else "sizes=(dtype,)"]
         named = dict(self.sizes)
         memory = self.memory(case)
+        shared = {name: place for served in self.served(case) for name, place in served.shared.items()}
         whole = frozenset(memory)
         if self.rows is not None:
             named[self.rows.n] = f"block_rows or {named[self.rows.n]}"
             block_rows = f"rows_of_block({', '.join([*self.rows.sizes, 'dtype.itemsize'])})"
             lines.append(f"block_rows = 0 if whole else {block_rows}")
-            if case.shared:
+            if shared:
                 lines.append("apart = apart or block_rows > 0  # there the order is another")
             made.append("block_rows=block_rows")
-            whole = self.rows.whole
+            whole = frozenset[str]().union(*(other.whole for other in self.cases.values()))
         needed, ready = _read_windows(case)
         for name, (axes, kind) in memory.items():
             shape = axes_text(axes, self.sizes if name in whole else named)
             function = f"np.{kind}" if kind in ("ones", "zeros") else "np.empty"
             value = f"{function}({shape}, {'bool' if kind == 'bool' else 'dtype'})"
-            if name in case.shared:
-                value = f"{value} if apart else {case.shared[name]}[...]"
-            if name in case.shared.values() or any(_mentions(text, name) for text in needed.values()):
+            if name in shared:
+                value = f"{value} if apart else {shared[name]}[...]"
+            if name in shared.values() or any(_mentions(text, name) for text in needed.values()):
                 lines.append(f"{name} = {value}")
                 value = name
             made.append(f"{name}={value}")
@@ -202,8 +237,8 @@ class Frame:
             for n in sorted(used)
             if n in HELPERS and HELPERS[n].code and n not in texts.WITH_OUT
         ]
-        rows = self.rows.lines if self.rows is not None else []
         cases = self.cases.values()
+        rows = [line for c in cases if c.rows is not None for line in (*c.rows.head, *c.rows.lines)]
         body = "\n".join([*self.check, *self.predict, *rows, *(x for c in cases for x in (*c.forward, *c.backward))])
         if "space(" in body:
             blocks.append(texts.SPACE.strip())

@@ -20,11 +20,12 @@ from mcalc.backends.numpy.guards import Guards, guards_of
 from mcalc.backends.numpy.identifiers import RESERVED, identifier
 from mcalc.backends.numpy.layout import none_of
 from mcalc.backends.numpy.model_arguments import Given, arguments_checked, axes_of, dimensions_of
+from mcalc.backends.numpy.model_choice import by_smallest, by_thinness
 from mcalc.backends.numpy.model_frame import Case, Frame
 from mcalc.backends.numpy.model_outputs import is_read, output_symbols, statements_of_outputs
 from mcalc.backends.numpy.model_rows import rows_of
 from mcalc.backends.numpy.rows import NAMES as ROW_NAMES
-from mcalc.backends.numpy.rows import Rows, RowsWriter
+from mcalc.backends.numpy.rows import RowsWriter
 from mcalc.backends.numpy.scopes import scope_of, without_idle
 from mcalc.backends.numpy.spelling import Names, part_of
 from mcalc.backends.numpy.text import Text
@@ -35,12 +36,13 @@ from mcalc.program.ir import Array
 from mcalc.program.names import Namer
 from mcalc.program.plan import Plan, plan
 from mcalc.program.procedure import Procedure, lower_procedure, stored
+from mcalc.program.residuals import Thin
 from mcalc.program.schedule import base
 
 FRAME_NAMES = frozenset(
     (
         "DIMENSIONS", "SHAPES", "Parameters", "Gradients", "Workspace", "NO_WORKSPACE", "forward", "backward",
-        "Order", "ORDERS", "order", "smallest",
+        "Order", "ORDERS", "order", "smallest", "Form", "FORMS", "form", "cheaper", "fits", "CANCELLED",
         "value_and_grad", "predict", "init", "workspace", "ws", "wrt", "cache", "seed", "dtype", "plain", "rng",
         "space", "ones", "checked", "listed", "expect", "fitting", "known_parameters", "check_gradients",
         "KEPT", "KEPT_BYTES", "keep", "borrowed", "fresh", "whole", "apart", "LIMITS", "sizes", "largest_of_rows",
@@ -63,10 +65,9 @@ class Program:
     procedure: Procedure
 
 
-def frame(programs: Mapping[str, Program], original: Model) -> Frame:
-    """The parts of the module of a model; `programs` by the dimension that is the smallest, "" where there is one."""
-    usual = next(iter(programs.values()))
-    return ModelWriter(usual, original).frame(programs)
+def frame(programs: Mapping[str, Program], original: Model, thin: Sequence[Thin] = ()) -> Frame:
+    """The parts of the module of a model; `programs` by the smallest dimension ("": of any), or the form of `thin`."""
+    return ModelWriter(next(iter(programs.values())), original).frame(programs, thin)
 
 
 class ModelWriter:
@@ -131,7 +132,7 @@ class ModelWriter:
 
     # --- functions ----------------------------------------------------------------------------------------------------
 
-    def frame(self, programs: Mapping[str, Program]) -> Frame:
+    def frame(self, programs: Mapping[str, Program], thin: Sequence[Thin]) -> Frame:
         """The parts of the module."""
         check = arguments_checked(self.given, self.sizes, [*self.sizes], {*self.sizes.values(), "dtype"})
         fitted = ", ".join([*self.sizes.values(), "dtype"])
@@ -139,29 +140,30 @@ class ModelWriter:
         by_rows = [*check, "if ws is not NO_WORKSPACE:", fits]
         cases: dict[str, Case] = {}
         written: dict[int, Case] = {}
-        rows: Rows | None = None
-        for smallest, program in programs.items():
-            key, name = id(program), self.sizes.get(smallest, "")
+        for chosen, program in programs.items():
+            key, name = id(program), chosen if thin else self.sizes.get(chosen, "")
             if key not in written:
-                written[key] = self._case(name, by_rows) if not written else self._other_case(name, program, rows)
-                rows = next(iter(written.values())).rows
+                first = next(iter(written.values()), None)
+                own = by_rows if first is None or (thin and first.rows is not None) else None
+                other = first and self._other_case(name, program, first, own, bool(thin))
+                written[key] = other or self._case(name, own)
             cases[name] = written[key]
         apart = ", apart=True" if any(case.shared for case in cases.values()) else ""
         check += ["if ws is None:", f"    ws = borrowed({fitted})"]
         check += ["elif ws is NO_WORKSPACE:", f"    ws = fresh({fitted}{apart})", "else:", fits]
-        predict, predict_arguments = self._predict()
-        return Frame(
-            self.original, self.given, self.sizes, cases, check, predict, predict_arguments, frozenset(self.helpers)
-        )
+        python = {e: p.python for g in self.given for e, p in zip(g.argument.symbols, g.pieces, strict=False)}
+        choice = by_thinness(thin, self.sizes, python) if thin else by_smallest([*cases])
+        predict = self._predict()
+        return Frame(self.original, self.given, self.sizes, cases, choice, check, *predict, frozenset(self.helpers))
 
-    def _other_case(self, name: str, program: Program, rows: Rows | None) -> Case:
-        """The two phases of another program; where the pass over rows has buffers of other shapes, other names."""
+    def _other_case(self, name: str, program: Program, first: Case, check: list[str] | None, shared: bool) -> Case:
+        """The functions of another program; where the first one has buffers of other shapes, other names."""
         taken: set[str] = set()
         while True:
             writer = ModelWriter(program, self.original, outer=self)
             writer.taken |= taken
-            case = writer._case(name, None)
-            clashes = rows.clashes(case.fields) if rows is not None else set()
+            case = writer._case(name, check)
+            clashes = first.clashes(case, shared)
             if not clashes:
                 self.helpers |= writer.helpers
                 return case

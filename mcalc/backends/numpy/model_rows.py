@@ -65,7 +65,7 @@ def rows_of(
     gradients = ", ".join(returned(writer, rows.results, undefined))
     block, sizes = writer.block_text()
     called = ", ".join(arguments)
-    lines = [
+    head = [
         f'"""(loss, gradients) in one pass over {data}, a block of rows at a time.',
         "",
         "Both are made of sums over the rows. Each block is used by all products while it is in the cache, and what is",
@@ -76,14 +76,12 @@ def rows_of(
         f"if not {writer.length}:",
         f"    loss, cache = _forward({called}, ws)",
         "    return loss, _backward(cache, wrt)",
-        *none_of(undefined),
-        *body,
-        f"return float({value}), Gradients({gradients})",
     ]
+    lines = [*none_of(undefined), *body, f"return float({value}), Gradients({gradients})"]
     named_whole = (rows.plan.names[a] for a in rows.whole)
     whole = frozenset(writer.renamed.get(name, name) for name in named_whole)
     n = rows.n.names()[0]
-    return Rows(n, data, lines, block, sizes, writer.fields, whole, writer.statements.helpers)
+    return Rows(n, data, head, lines, writer.length, block, sizes, writer.fields, whole, writer.statements.helpers)
 
 
 def _guards(found: RowPlan, loss: Expr, owners: Mapping[Expr, str]) -> Guards:

@@ -94,7 +94,12 @@ class Rows:
     n: str
     data: str
     """The argument that is largest."""
+    head: list[str]
+    """The lines of the function up to those of the pass: they check the arguments and choose the length of a block."""
     lines: list[str]
+    """Those of the pass."""
+    length: str
+    """The name of the length of a block."""
     block: str
     """The helper."""
     sizes: list[str]
@@ -104,10 +109,6 @@ class Rows:
     whole: frozenset[str]
     """Buffers that hold all rows."""
     helpers: set[str] = field(default_factory=set)
-
-    def clashes(self, fields: Mapping[str, tuple[Axes, str]]) -> set[str]:
-        """The names of buffers that have another shape or kind among these."""
-        return {name for name, wanted in self.fields.items() if fields.get(name, wanted) != wanted}
 
 
 class RowsWriter:

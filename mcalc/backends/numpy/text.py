@@ -370,6 +370,7 @@ TEXTS: Mapping[str, Row] = {
     "norm":     _call("np.linalg.norm"),
     "reciprocal_or_zero": _reciprocal_or_zero,
     "dot":      _matmul,                       "vdot":     _call("np.vdot"),
+    "residual_square": _call("square_of_residual"),
     "trace":    _call("np.trace"),             "row_dots": _call("np.vecdot"),
     "outer":    _call("np.outer"),             "matmul":   _matmul,
     "chain":    _chain,

@@ -17,7 +17,7 @@ MODULE_NAMES = frozenset(
     (
         "abs", "add", "arange", "arccos", "arcsin", "arctan", "argmax", "asarray", "block", "concatenate", "cos", "cosh",
         "diag", "diagonal", "divide", "divmod", "dot", "dtype", "einsum", "empty", "equal", "exp", "eye", "float32", "float64", "greater", "greater_equal", "inf", "isfinite", "kron", "less", "less_equal", "linalg", "log", "log1p", "ma",
-        "max", "maximum", "mean", "min", "minimum", "multiply", "ndarray", "negative", "ones", "outer", "pi", "positive", "power", "random", "reciprocal", "repeat", "shape", "sign", "sin", "sinh",
+        "max", "maximum", "mean", "min", "minimum", "multiply", "nan", "ndarray", "negative", "ones", "outer", "pi", "positive", "power", "random", "reciprocal", "repeat", "shape", "sign", "sin", "sinh",
         "sqrt", "square", "squeeze", "subtract", "sum", "tan", "tanh", "tile", "trace", "tril", "triu", "unravel_index", "vdot",
         "vecdot", "where", "zeros", "zeros_like",
     )
@@ -41,12 +41,12 @@ ARRAY_NAMES = frozenset(
 )  # fmt: skip
 """Attributes of arrays, of their dtypes and of the dictionaries that the argument checks use."""
 
-ORDER_NAMES = frozenset(["backward", "buffers", "forward", "get"])
-"""Attributes of an order of products and of the dictionary of dimensions."""
+ORDER_NAMES = frozenset(["backward", "buffers", "by_rows", "forward", "get"])
+"""Attributes of an order of products, of a form, and of the dictionary of dimensions."""
 
 BUILTINS = frozenset(
     (
-        "AttributeError", "IndexError", "TypeError", "ValueError", "abs", "all", "bool", "dict", "float", "int",
+        "AttributeError", "IndexError", "TypeError", "ValueError", "abs", "all", "any", "bool", "dict", "float", "int",
         "isinstance", "len", "list", "map", "max", "min", "object", "print", "range", "str", "sum", "tuple", "type", "zip",
     )
 )  # fmt: skip
