@@ -90,6 +90,7 @@ SHAPES: dict[str, str] = {
 }  # fmt: skip
 
 ALIASES: dict[str, str] = {
+    "a third factor whose memory the product may have": "param x : n\nparam W : n x n\nparam Z : n x n\nB = (Z^T .* Z + x ones(1, n)) ./ (2 * ones(n, n) + W.^2)\nloss = norm(B)^2 / 8 + norm(sin(W))^2",
     "an alias": _XW + "B = X\nv = w\nloss = norm(B v)^2",
     "an alias of an alias": "param A : n x n\nB = A\nC = B\noutput C\nloss = tr(C B) + norm(A)^2",
     "a transposed alias": "input X : n x d\nparam W : d x m\nV = W^T\nR = V^T\noutput V, R\nloss = norm(X R)^2 + norm(V)^2",

@@ -180,7 +180,8 @@ class FunctionBody:
             self.lines.append(f"{place}{whole} = {'0' if line.array.op == 'zeros' else text.code}")
             return
         buffer = self.buffers.get(line.array)
-        target_ = Target(line.name, self._buffer(buffer, line.array), scratch=self._scratch)
+        held = None if buffer is None else buffer.overwritten
+        target_ = Target(line.name, self._buffer(buffer, line.array), overwritten=held, scratch=self._scratch)
         self.lines += self.statements.write(line.array, target_)
 
     def _buffer(self, buffer: Buffer | None, a: Array) -> str:
@@ -368,9 +369,8 @@ class FunctionBody:
         buffer = inner.get(line.array)
         if buffer is not None and buffer.fresh:
             self._spaces[line.name] = (line.array.shape, line.array.kind)
-            self.lines += self.statements.write(
-                line.array, Target(line.name, line.name, view=True, scratch=self._scratch)
-            )
+            target = Target(line.name, line.name, view=True, scratch=self._scratch)
+            self.lines += self.statements.write(line.array, target)
             return
         self.lines += self.statements.write(
             line.array, Target(line.name, buffer.name if buffer else "", scratch=self._scratch)

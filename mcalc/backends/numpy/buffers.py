@@ -37,6 +37,8 @@ class Buffer:
     fresh: bool
     lender: str = ""
     """The buffer whose memory it may have, where what lies there is not needed a second time."""
+    overwritten: Array | None = None
+    """What lies there, if the first operation reads it."""
 
 
 def tree(a: Array, names: Mapping[Array, str]) -> list[Array]:
@@ -110,7 +112,7 @@ def buffers(
                         borrowed = _operand(a, names, [x for x in ending.get(place, ()) if x in lent])
                     waiting = idle.get(_memory(a), []) if a not in kept else []
                     lender = lent[borrowed] if borrowed is not None else waiting.pop() if waiting else ""
-                    found[a] = Buffer(names[a], True, lender)
+                    found[a] = Buffer(names[a], True, lender, borrowed)
                     certain = empty or _lies_by_rows(first, by_rows)
                 if certain:
                     by_rows.add(a)

@@ -231,7 +231,7 @@ class Statements:
         return self.ones(x.shape[axis]) if x.rank == 2 and x.kind == "float" and axis is not None else ""
 
     def _lends(self, x: Array, t: Target) -> bool:
-        return bool(t.buffer) and self.names.get(x) == t.buffer
+        return x is t.overwritten or (bool(t.buffer) and self.names.get(x) == t.buffer)
 
     def _is_single(self, x: Array) -> bool:
         return single(x) and computed(x) and x not in self.names and x.rank > 0
