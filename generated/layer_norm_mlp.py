@@ -374,7 +374,7 @@ def _backward(cache, wrt):
         Z_bar *= active
     if wrt is None or "g" in wrt:
         # D = Z_bar .* N : n x m
-        D = np.multiply(Z_bar, N, out=ws.D)
+        D = np.multiply(N, Z_bar, out=ws.D)
         # g_bar = sum(D, axis=0) : 1 x m
         g_bar = np.dot(ones_n[None], D, out=ws.g_bar)
     if wrt is None or "b" in wrt:
