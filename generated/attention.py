@@ -58,7 +58,6 @@ class Workspace(NamedTuple):
     P_bar: np.ndarray = None
     Z2: np.ndarray = None
     dots: np.ndarray = None
-    scratch: np.ndarray = None
     V_bar: np.ndarray = None
     Wv_bar: np.ndarray = None
     K_bar: np.ndarray = None
@@ -190,7 +189,6 @@ def _buffers(n, d, m, k, dtype, apart=False):
         P_bar=np.empty((n, m), dtype) if apart else P[...],
         Z2=np.empty((n, n), dtype),
         dots=np.empty((n,), dtype),
-        scratch=np.empty((n, n), dtype),
         V_bar=np.empty((n, m), dtype) if apart else V[...],
         Wv_bar=np.empty((d, m), dtype),
         K_bar=np.empty((n, k), dtype),
@@ -294,9 +292,9 @@ def _backward(cache, wrt):
         Z2 = np.dot(P_bar, V.T, out=ws.Z2)
         # dots = diag(Z2 A^T) : n
         dots = np.vecdot(Z2, A, out=ws.dots)
-        # Z_bar = Z2 .* A - diag(dots) A : n x n
-        Z_bar = np.multiply(Z2, A, out=Z2)
-        Z_bar -= np.multiply(A, dots[:, None], out=ws.scratch)
+        # Z_bar = (Z2 - dots ones(n)^T) .* A : n x n
+        Z_bar = np.subtract(Z2, dots[:, None], out=Z2)
+        Z_bar *= A
     if wrt is None or "Wv" in wrt:
         # V_bar = A^T P_bar : n x m
         V_bar = np.dot(A.T, P_bar, out=ws.V_bar)

@@ -17,6 +17,7 @@ from mcalc.algebra.shape import ONE, Shape
 from mcalc.model.ir import Define, Element, Loop, Range, Statement, Total
 from mcalc.model.stacked import Stack
 from mcalc.program.builder import Builder
+from mcalc.program.common import factors_taken_out
 from mcalc.program.factorisations import share_factorisations
 from mcalc.program.ir import Array, arrays
 from mcalc.program.lower import Lowering
@@ -114,6 +115,7 @@ def lower_procedure(
             break
     assert lowering is not None
     flat = share_factorisations(builder, share_exponentials(builder, [a for found in made for a in found]))
+    flat = factors_taken_out(builder, flat)
     flat = scalars_shared(builder, flat)
     blocks: list[Block] = []
     position = 0
