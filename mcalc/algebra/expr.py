@@ -105,7 +105,7 @@ _OWN_LENGTH: dict[str, Callable[[tuple[Any, ...], int], int]] = {
 
 def make(op: str, args: tuple[Expr, ...], attrs: tuple[Any, ...], shape: Shape) -> Expr:
     """The node with these parts; the only place where a node is created."""
-    key = (op, args, attrs, tuple(type(a) for a in attrs), shape)
+    key = (op, args, attrs, tuple(map(type, attrs)), shape)
     known = _NODES.get(key)
     if known is not None:
         return known

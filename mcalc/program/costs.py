@@ -86,9 +86,9 @@ class Costed(Graph):
             self._works = _Works(self.settled, Costed(self.typical))
         first, last = (0, 0) if self.own is None else self.settled.span(self.own)
         return self._works.outside(first, last) + sum(
-            self.work(a) - known
+            more
             for name in others
-            for place, a, known in self._works.by_name.get(name, ())
+            for place, more in self._works.beyond(name, self._scale)
             if not first <= place < last
         )
 
@@ -127,28 +127,37 @@ class Costed(Graph):
         return self._scale.lengths(axes)
 
     @contextmanager
-    def sizes(self, others: Mapping[str, float]) -> Iterator[None]:
+    def sizes(self, others: Mapping[str, float]) -> Iterator[Scale]:
         """Costs at other sizes of some dimensions."""
         usual, key = self._scale, tuple(others.items())
         if key not in self._scales:
             self._scales[key] = Scale({**others, **self.typical})
         self._scale = self._scales[key]
-        yield
+        yield self._scale
         self._scale = usual
 
 
 class _Works:
-    """The times of settled arrays at nominal sizes: of all outside an interval, and of those with a dimension."""
+    """The times of settled arrays: of all outside an interval at nominal sizes, and what a dimension adds at others."""
 
     def __init__(self, settled: Settled, judge: Costed) -> None:
         self.sums = [0.0]
-        self.by_name: dict[str, list[tuple[int, Array, float]]] = {}
+        self._by_name: dict[str, list[tuple[int, Array, float]]] = {}
+        self._beyond: dict[tuple[str, Scale], list[tuple[int, float]]] = {}
         for place, a in enumerate(settled):
             work = judge.work(a)
             self.sums.append(self.sums[-1] + work)
             names = {n for axes in (a.shape, *(x.shape for x in a.args)) for d in axes for n in d.names()}
             for name in names:
-                self.by_name.setdefault(name, []).append((place, a, work))
+                self._by_name.setdefault(name, []).append((place, a, work))
+
+    def beyond(self, name: str, scale: Scale) -> list[tuple[int, float]]:
+        """The places of the arrays with a dimension, and what each takes at other sizes beyond nominal ones."""
+        found = self._beyond.get((name, scale))
+        if found is None:
+            found = [(place, scale.work(a) - known) for place, a, known in self._by_name.get(name, ())]
+            self._beyond[name, scale] = found
+        return found
 
     def outside(self, first: int, last: int) -> float:
         """The time of all but those from the place `first` to before the place `last`."""

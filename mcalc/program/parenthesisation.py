@@ -157,17 +157,17 @@ def _steadier(b: Builder, whole: _Chain, best: _Tree) -> Piece:
     if len(orders) == 1:
         return best.piece(b)
     b.contested.update(names)
-    needs = {term: b.unpaid([b.array(term)]) for term in orders}
-    losses: dict[Term, list[float]] = {term: [] for term in orders}
+    needs = [b.unpaid([b.array(term)]) for term in orders]
+    losses: list[list[float]] = [[] for _ in orders]
     for scene in scenes:
-        with b.sizes(scene):
-            costs = {term: sum(map(b.work, found)) for term, found in needs.items()}
-            least = min(costs.values())
+        with b.sizes(scene) as scale:
+            costs = [sum(map(scale.work, found)) for found in needs]
+            least = min(costs)
             rest = least + b.elsewhere(scene)
-        for term, cost in costs.items():
-            losses[term].append((cost - least) / rest)
-    fair = [term for term in orders if losses[term][0] <= RISK]
-    return orders[min(fair, key=lambda term: max(losses[term]))]
+        for lost, cost in zip(losses, costs, strict=True):
+            lost.append((cost - least) / rest)
+    fair = [(max(lost), k) for k, lost in enumerate(losses) if lost[0] <= RISK]
+    return [*orders.values()][min(fair)[1]]
 
 
 def scenes_of(names: Iterable[str]) -> list[dict[str, float]]:
