@@ -389,9 +389,16 @@ FORMS = {
 """Without the residuals there is less to compute where the product that is fitted is thin."""
 
 
+LEAST_SAVED = 300_000
+"""So many multiplications take as long as the calls that the expanded form has more."""
+
+
 def cheaper(n, d, k, *residuals):
-    """The form that takes less for residuals X - U V of these dimensions: where they are small, it may not cancel."""
-    thin = 2 * k * (n + d) < n * d
+    """The form that takes less time; where a residual X - U V is small, the one that does not cancel.
+
+    Expanded, a product with X is saved, and there are four of U or V with a square matrix as thin as they are.
+    """
+    thin = k * (n * d - 2 * k * (n + d)) > LEAST_SAVED
     return "expanded" if thin and not any(fits(*residual) for residual in residuals) else "residual"
 
 

@@ -51,6 +51,18 @@ LEFT = {
 SIZES = {"n": 40, "m": 30, "d": 35, "r": 3}
 
 
+@pytest.fixture(autouse=True)
+def small_data() -> Iterator[None]:
+    """Products of small data count, too."""
+    modules = [subject(text).module for text in EXPANDED.values()]
+    before = [module.LEAST_SAVED for module in modules]
+    for module in modules:
+        module.LEAST_SAVED = 0
+    yield
+    for module, least in zip(modules, before, strict=True):
+        module.LEAST_SAVED = least
+
+
 def expands(text: str) -> bool:
     return hasattr(subject(text).module, "FORMS")
 
@@ -122,11 +134,21 @@ def test_few_or_no_rows(sizes: tuple[int, int, int]) -> None:
 
 
 def test_the_choice_of_the_form() -> None:
+    """By what is saved: a product with X against four products of U or V."""
     module = subject(MATFAC).module
     for n, m, r in ((40, 30, 8), (40, 30, 9), (1000, 9, 4), (1000, 8, 4)):
+        saved = 2 * n * m * r - 2 * (n * r * r + m * r * r) * 2 > 0
         with observed(module) as seen:
             module.value_and_grad(**draw(subject(MATFAC), 0, {"n": n, "m": m, "r": r}))
-        assert seen == ["expanded" if 2 * r * (n + m) < n * m else "residual"]
+        assert seen == ["expanded" if saved else "residual"]
+
+
+def test_calls_count_where_data_are_small() -> None:
+    module = mcalc.generate(MATFAC).module
+    for n, m, form in ((60, 50, "residual"), (300, 250, "expanded")):
+        with observed(module) as seen:
+            module.value_and_grad(**draw(subject(MATFAC), 0, {"n": n, "m": m, "r": 6}))
+        assert seen == [form]
 
 
 # --- work -------------------------------------------------------------------------------------------------------------

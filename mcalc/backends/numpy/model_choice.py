@@ -71,7 +71,7 @@ def by_thinness(found: Sequence[Thin], sizes: Mapping[str, str], symbols: Mappin
 
 
 def _test(rows: str, columns: str, thin: str) -> str:
-    return f"2 * {thin} * ({rows} + {columns}) < {rows} * {columns}"
+    return f"{thin} * ({rows} * {columns} - 2 * {thin} * ({rows} + {columns})) > LEAST_SAVED"
 
 
 TITLES = {
@@ -86,8 +86,15 @@ def smallest(**sizes):
 '''
 
 CHEAPER = '''
+LEAST_SAVED = 300_000
+"""So many multiplications take as long as the calls that the expanded form has more."""
+
+
 def cheaper(SIZES, *residuals):
-    """The form that takes less for residuals X - U V of these dimensions: where they are small, it may not cancel."""
+    """The form that takes less time; where a residual X - U V is small, the one that does not cancel.
+
+    Expanded, a product with X is saved, and there are four of U or V with a square matrix as thin as they are.
+    """
     thin = TEST
     return "expanded" if thin and not any(fits(*residual) for residual in residuals) else "residual"
 '''

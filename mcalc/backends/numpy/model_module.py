@@ -42,7 +42,7 @@ from mcalc.program.schedule import base
 FRAME_NAMES = frozenset(
     (
         "DIMENSIONS", "SHAPES", "Parameters", "Gradients", "Workspace", "NO_WORKSPACE", "forward", "backward",
-        "Order", "ORDERS", "order", "smallest", "Form", "FORMS", "form", "cheaper", "fits", "CANCELLED",
+        "Order", "ORDERS", "order", "smallest", "Form", "FORMS", "form", "cheaper", "fits", "CANCELLED", "LEAST_SAVED",
         "value_and_grad", "predict", "init", "workspace", "ws", "wrt", "cache", "seed", "dtype", "plain", "rng",
         "space", "ones", "checked", "listed", "expect", "fitting", "known_parameters", "check_gradients",
         "KEPT", "KEPT_BYTES", "keep", "borrowed", "fresh", "whole", "apart", "LIMITS", "sizes", "largest_of_rows",
