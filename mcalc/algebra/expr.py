@@ -178,11 +178,11 @@ def symbols(*roots: Expr) -> tuple[Expr, ...]:
     return tuple(node for node in postorder(*roots) if node.op == "sym")
 
 
-def depends_on(root: Expr, variables: Iterable[Expr]) -> set[Expr]:
-    """The nodes below the root in which one of the variables occurs."""
+def depends_on(variables: Iterable[Expr], *roots: Expr) -> set[Expr]:
+    """The nodes below the roots in which one of the variables occurs."""
     wanted = set(variables)
     moving: set[Expr] = set()
-    for node in postorder(root):
+    for node in postorder(*roots):
         if node in wanted or any(arg in moving for arg in node.args):
             moving.add(node)
     return moving

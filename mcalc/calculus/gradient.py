@@ -57,7 +57,7 @@ class Backward:
 
 def moving_nodes(root: Expr, variables: Iterable[Expr]) -> set[Expr]:
     """The nodes whose differential is not zero."""
-    moving = depends_on(root, variables)
+    moving = depends_on(variables, root)
     if not any(node.op in CONSTANT for node in moving):
         return moving
     wanted, result = set(variables), set[Expr]()

@@ -40,7 +40,7 @@ def coefficient(context: Normaliser, linear: Expr, atom: Expr) -> Expr:
     L is linear in `atom`. Raises NotSupported for an operator that is not linear in a moving operand.
     """
     size = entries(atom.shape)
-    moving = depends_on(linear, [atom])
+    moving = depends_on([atom], linear)
     found: dict[Expr, Expr] = {atom: identity(size)}
     if linear not in moving:
         return zero((entries(linear.shape), size))
@@ -84,6 +84,6 @@ def _stacked(e: Expr, moving: set[Expr], found: dict[Expr, Expr], size: Dim) -> 
 
 def laws_used(linear: Expr, atom: Expr) -> tuple[str, ...]:
     """The names of the laws by which M is read off, outermost first, linearity last of all left out."""
-    moving = depends_on(linear, [atom])
+    moving = depends_on([atom], linear)
     names = [VEC_LAWS[n.op].rule for n in postorder(linear) if n in moving and n is not atom]
     return tuple(dict.fromkeys(n for n in reversed(names) if n not in ("vec of a sum", "vec of a column")))

@@ -94,7 +94,7 @@ def _equations(context: Normaliser, gradient: Expr, x: Expr) -> Iterator[tuple[E
 def _written_out(context: Normaliser, e: Expr, x: Expr) -> Expr:
     """Products written out over the sums in which X occurs."""
     normal = context(e)
-    moving = depends_on(normal, [x])
+    moving = depends_on([x], normal)
     still = frozenset(n for n in postorder(normal) if n.op == "add" and n not in moving)
     return expand(context, normal, still)
 

@@ -30,7 +30,7 @@ def inline(function: Function, argument: Expr) -> Expr:
     """The function of the argument, entry by entry."""
     if argument.is_scalar:
         return substitute(function.body, {function.parameter: argument})
-    moving = depends_on(function.body, [function.parameter])
+    moving = depends_on([function.parameter], function.body)
     if function.parameter is function.body:
         return argument
     if function.body not in moving:

@@ -55,6 +55,7 @@ class Gathering:
         """Fixed indices whose part a reversed loop hands on, to the element before it where the loop is empty."""
         self.about: dict[str, Variable] = {}
         """Name of a cotangent, or of a part of one, to the variable whose it is."""
+        self._family = {node: name for name, nodes in model.ragged.items() for node in nodes}
         self._single: dict[tuple[str, Dim], list[Expr]] = {}
         self._spread: dict[object, str] = {}
         self._defining: dict[str, list[int]] | None = None
@@ -73,7 +74,7 @@ class Gathering:
         if variable not in self.bars:
             if element is None:
                 base, index = base_and_index(target.name)
-                family = next((n for n, nodes in self.model.ragged.items() if target in nodes), None)
+                family = self._family.get(target)
                 stem = self.bars.get(f"{family}[]") if family else None
                 if stem is None:
                     stem = self._suffixed(base)

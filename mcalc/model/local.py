@@ -75,7 +75,7 @@ def gradients(cotangent: Expr, target: Expr | None, value: Expr, variables: Sequ
 
 def rules_for(peels: Iterable[Peel], value: Expr, x: Expr) -> tuple[str, ...]:
     """The rules by which the differential of the value reaches a symbol, the outermost operator's first."""
-    on_the_way = depends_on(value, [x])
+    on_the_way = depends_on([x], value)
     found: list[str] = []
     for peel in peels:
         node = peel.node

@@ -84,6 +84,8 @@ class _Split:
         self.made = Elements(model.sequences, model.elements)
         self.names = Names.of(model)
         self.ragged = dict(model.ragged)
+        self.members = {(name, node.name) for name, nodes in model.ragged.items() for node in nodes}
+        """Of ragged names: the name, and that of one of its symbols."""
         self.family = {node: name for name, nodes in model.ragged.items() for node in nodes}
         self.bases: dict[tuple[str, str, int], str] = {}
         self.wishes = self._wishes()
@@ -167,6 +169,7 @@ class _Split:
         new = symbol(f"{base}{index}", piece.node.shape, _known(piece.node))
         if index:
             self.ragged[base] = (*self.ragged.get(base, ()), new)
+            self.members.add((base, new.name))
         out.append(Define(new, value))
         memo[piece.node] = new
 
@@ -221,12 +224,10 @@ class _Split:
         if family is not None:
             # the pieces of one layer have the names of those of the other layers
             index = base_and_index(target.name)[1]
-            while key in self.bases and any(
-                s.name == f"{self.bases[key]}{index}" for s in self.ragged.get(self.bases[key], ())
-            ):
+            while (known := self.bases.get(key)) is not None and (known, f"{known}{index}") in self.members:
                 key = (base, piece.role, key[2] + 1)
-            if key in self.bases:
-                return self.bases[key]
+            if known is not None:
+                return known
         name = self.names.fresh(*self._wished(target, base, piece))
         if family is not None:
             self.bases[key] = name

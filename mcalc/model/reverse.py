@@ -54,19 +54,19 @@ def trace(model: Model, wrt: Listed[str] | None = None) -> Trace:
     wanted = [v for a in arguments for v in (a.symbols or (a.name,))]
     g = Gathering(model, wanted)
     gradients: dict[Expr | str, Expr] = {}
-    open_ = {v: min((use.position for use in g.uses.of.get(v, ())), default=-1) for v in wanted}
+    first_read: dict[int, list[Expr | str]] = {}
+    for v in wanted:
+        first_read.setdefault(min((use.position for use in g.uses.of.get(v, ())), default=-1), []).append(v)
     for position in range(len(model.statements) - 1, -1, -1):
         statement = model.statements[position]
         if isinstance(statement, Loop):
             reverse_loop(g, position, statement)
         elif g.uses.has_cotangent(statement):
             _reverse_definition(g, statement.target)
-        for v in wanted:
-            if open_[v] == position:
-                gradients[v] = _gradient(g, v)
-    for v in wanted:
-        if v not in gradients:
+        for v in first_read.get(position, ()):
             gradients[v] = _gradient(g, v)
+    for v in first_read.get(-1, ()):
+        gradients[v] = _gradient(g, v)
     adjoint = Adjoint(
         model,
         tuple(g.statements),

@@ -63,10 +63,7 @@ class Splitter:
 
     def __init__(self, values: Iterable[Expr], moving: Iterable[Expr]) -> None:
         self.values = list(values)
-        self.moving: set[Expr] = set()
-        wanted = list(moving)
-        for value in self.values:
-            self.moving |= depends_on(value, wanted)
+        self.moving = depends_on(moving, *self.values)
         self.heavy: set[Expr] = set()
         self.count: dict[Expr, int] = {}
         self.beside: set[Expr] = set()

@@ -154,7 +154,7 @@ class Uses:
 
     def moving_nodes(self, value: Expr) -> set[Expr]:
         """The nodes of an expression that depend on the parameters."""
-        return depends_on(value, [s for s in symbols(value) if self.variable(s) in self.moving])
+        return depends_on((s for s in symbols(value) if self.variable(s) in self.moving), value)
 
     def has_cotangent(self, define: Define | Total) -> bool:
         """Whether the cotangent of a definition leads to a parameter, and is not a number."""

@@ -50,6 +50,8 @@ class Namer:
 
     def __init__(self, taken: set[str]) -> None:
         self.taken = taken
+        self._numbers: dict[str, int] = {}
+        """The last number that was added to a name: those before it are taken."""
 
     def name(self, a: Array, names: Mapping[Array, str], readers: Sequence[Array]) -> str:
         """A name for an array."""
@@ -62,11 +64,13 @@ class Namer:
             if candidate not in self.taken:
                 self.taken.add(candidate)
                 return candidate
-        number = 2
-        while f"{candidates[-1]}{number}" in self.taken:
+        stem = candidates[-1]
+        number = self._numbers.get(stem, 2)
+        while f"{stem}{number}" in self.taken:
             number += 1
-        self.taken.add(f"{candidates[-1]}{number}")
-        return f"{candidates[-1]}{number}"
+        self._numbers[stem] = number
+        self.taken.add(f"{stem}{number}")
+        return f"{stem}{number}"
 
 
 def softmax_of(a: Array) -> Array | None:

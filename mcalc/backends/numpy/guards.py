@@ -45,13 +45,14 @@ def guards_of(
     """
     wanted = {a: set(found) for a, found in needs.items()}
     guards = Guards()
+    places = {name: place for place, name in enumerate(parameters)}
     for line in reversed(lines):
         need = set(parameters) if always(line) else wanted.get(line.array, set())
         if not need:
             guards.idle.add(id(line))
             continue
         if LOSS not in need and len(need) <= MOST_GUARDED and len(need) < len(parameters):
-            tests = [f'"{name}" in wrt' for name in parameters if name in need]
+            tests = [f'"{name}" in wrt' for name in sorted(need, key=places.__getitem__)]
             guards.conditions[id(line)] = f"wrt is None or {' or '.join(tests)}"
             if final(line):
                 guards.undefined.insert(0, line.name)

@@ -100,7 +100,8 @@ class Frame:
         """What the template is rendered with."""
         parameters = [g for g in self.given if g.argument.kind == "param"]
         grouped = grouped_sizes(self.sizes)
-        starts = [line for g in parameters for line in start_lines(self.model, g, self.sizes)]
+        roles = _roles(self.model)
+        starts = [line for g in parameters for line in start_lines(self.model, roles, g, self.sizes)]
         needed = {n for g in parameters for p in g.pieces for d in p.axes for n in d.names()}
         init_groups = [(name, names) for name, names in grouped if set(names) & needed]
         made = ", ".join(f"{g.python}={_start_value(g)}" for g in parameters)
@@ -320,9 +321,8 @@ def _unpack(name: str, names: Sequence[str], sizes: Mapping[str, str]) -> str:
 # --- starts -----------------------------------------------------------------------------------------------------------
 
 
-def start_lines(model: Model, g: Given, sizes: Mapping[str, str]) -> list[str]:
+def start_lines(model: Model, roles: Mapping[Expr, str], g: Given, sizes: Mapping[str, str]) -> list[str]:
     """The lines that make a parameter to start from."""
-    roles = _roles(model)
     words = _properties(model, g)
     lines = []
     for k, p in enumerate(g.pieces):
