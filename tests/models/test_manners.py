@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import mcalc
+from mcalc.backends.numpy.scopes import scope_of
 from mcalc.cli import run
 from mcalc.commands.models import listing
 from mcalc.errors import UsageError
@@ -144,3 +146,24 @@ def test_names_of_files(
     assert run(["generate", "mlp", *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_garbage_is_collected_afterwards_as_it_was_before(on: bool) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if on else gc.disable)()
+        mcalc.generate("ridge")
+        assert gc.isenabled() == on
+        with pytest.raises(UsageError, match="no dimension q"):
+            mcalc.generate("ridge", typical={"q": 3})
+        assert gc.isenabled() == on
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def test_the_names_of_lines_are_those_that_they_define_in_order_and_those_that_they_read() -> None:
+    lines = ["a, b = cache  # c", "for x in b:", "    y = np.dot(a, x, out=ws.z)", 'return [t + n for t in "d"], y']
+    found = scope_of(lines)
+    assert found.defined[:4] == ["a", "b", "x", "y"]
+    assert found.read == {"cache", "np", "ws", "n"}

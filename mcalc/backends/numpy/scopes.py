@@ -25,7 +25,8 @@ def scope_of(lines: Sequence[str]) -> Scope:
     read: dict[str, None] = {}
     for table in pending:
         for found in table.get_symbols():
-            (defined if found.is_assigned() else read)[found.get_name()] = None
+            if not found.is_parameter():  # the iterator of a comprehension has a name, too
+                (defined if found.is_assigned() else read)[found.get_name()] = None
         pending += table.get_children()
     return Scope([*defined], read.keys() - defined)
 
