@@ -35,7 +35,8 @@ developed on the workloads of the first table; of those held out, gaussian_nll w
 a product came of it), layernorm_mlp and softmax_regression once (sums along rows and columns as products with ones),
 student_nll twice (shared Cholesky factors; weights that are seen to be nonnegative). `matfac` has random data, which no
 product of thin matrices fits: there the square of the residual is expanded; where the fit is good, it is not, and the
-module takes about 1.4 times as long as `tuned`, whose loss then loses digits. Columns after `tuned` are ratios to `tuned`: above 1 is slower."""
+module takes about 1.4 times as long as `tuned`, whose loss then loses digits. Columns after `tuned` are ratios to
+`tuned`: above 1 is slower."""
 MEMORY = """\
 Megabytes: what one warmed call adds at its peak, + what stays between calls (buffers, a workspace, the last result), by
 tracemalloc, which sees NumPy's arrays but not those of jax, torch and PyTensor."""
