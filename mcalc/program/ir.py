@@ -13,9 +13,10 @@ indicator), "weak" (a Python number, which takes the precision of what it meets)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from mcalc.algebra.expr import Expr
@@ -140,6 +141,22 @@ def folded(root: Array, known: Callable[[Array], T | None], combine: Callable[[A
             value = combine(a, [memo[x] for x in a.args])
         memo[a] = value
     return memo[root]
+
+
+LINEAR: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    {"matmul": (0, 1), "outer": (0, 1), "quotient": (0,), "T": (0,), "column": (0,), "row": (0,), "flat": (0,)}
+)
+"""Operations to the operands in which they are linear; a product entry by entry is so in each."""
+
+
+def linear_operands(a: Array) -> Sequence[int]:
+    """The places of the operands in which the operation is linear."""
+    return range(len(a.args)) if a.op == "times" else LINEAR.get(a.op, ())
+
+
+def is_linear(a: Array, x: Array) -> bool:
+    """Whether the operation is linear in this operand."""
+    return any(a.args[k] is x for k in linear_operands(a))
 
 
 def is_gram(a: Array) -> bool:

@@ -9,21 +9,14 @@ Where all that is made of an array is multiplied by the same number, the array i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import partial
 from math import inf, prod
-from types import MappingProxyType
 
 from mcalc.program.builder import Builder
-from mcalc.program.ir import Array, arrays, is_gram
-from mcalc.program.operations import nominal
+from mcalc.program.ir import Array, arrays, is_gram, is_linear, linear_operands
 from mcalc.program.plan import computed, on_diagonal
-
-LINEAR: Mapping[str, tuple[int, ...]] = MappingProxyType(
-    {"matmul": (0, 1), "outer": (0, 1), "quotient": (0,), "T": (0,), "column": (0,), "row": (0,), "flat": (0,)}
-)
-"""Operations to the operands in which they are linear; a product entry by entry is so in each."""
 
 GAIN = 0.5
 """A scalar is moved where that takes at most this part of the time."""
@@ -103,7 +96,7 @@ class _Placing:
         made: Callable[[], Array] = partial(self._scaled, a, scale)
         if self.uses[a] > 1 or depth > DEEPEST or is_gram(a):
             return cost, made
-        for k in range(len(a.args)) if a.op == "times" else LINEAR.get(a.op, ()):
+        for k in linear_operands(a):
             if a.args[k].kind != "float" or not a.args[k].rank:
                 continue
             less, inner = self.cheapest(a.args[k], scale, depth + 1)
@@ -132,7 +125,7 @@ class _Placing:
 
     def entries(self, a: Array) -> float:
         """How many entries the array has."""
-        return prod(nominal(d, self.b.typical) for d in a.shape)
+        return prod(self.b.lengths(a.shape))
 
 
 class _Gathering:
@@ -168,7 +161,7 @@ class _Gathering:
                     factor = abs(reader.attrs[0])
                 elif reader.op == "sum":
                     factor = abs(reader.attrs[reader.args.index(term)])
-                elif _is_linear(reader, term) and len(self.readers.get(reader, ())) == 1 and reader not in self.outputs:
+                elif is_linear(reader, term) and len(self.readers.get(reader, ())) == 1 and reader not in self.outputs:
                     term, (reader,) = reader, self.readers[reader]
                     continue
                 break
@@ -180,7 +173,7 @@ class _Gathering:
 
     def _at(self, a: Array) -> float:
         """What the scalar takes at the array, or below it."""
-        below = [x for x in a.args if _is_linear(a, x) and x.rank and x.kind == "float"]
+        below = [x for x in a.args if is_linear(a, x) and x.rank and x.kind == "float"]
         return min([self.placing.entries(a), *(self.placing.cheapest(x, _same)[0] for x in below)])
 
     def _now(self, multiple: tuple[Array, Array]) -> float:
@@ -213,8 +206,3 @@ class _Gathering:
 
 def _same(a: Array) -> Array:
     return a
-
-
-def _is_linear(a: Array, x: Array) -> bool:
-    """Whether the operation is linear in this operand."""
-    return a.op == "times" or any(a.args[k] is x for k in LINEAR.get(a.op, ()))

@@ -10,11 +10,8 @@ from collections.abc import Sequence
 from math import prod
 
 from mcalc.program.builder import Builder
-from mcalc.program.ir import Array, arrays, is_gram
-from mcalc.program.operations import ATOMS, VIEWS, nominal
-
-LINEAR = frozenset(["matmul", "outer", "T", "column", "row", "flat", "times"])
-"""Operations that are linear in each operand."""
+from mcalc.program.ir import Array, arrays, is_gram, is_linear
+from mcalc.program.operations import ATOMS, VIEWS
 
 UNSCALED = ATOMS | VIEWS | {"scale"}
 """What is not multiplied itself."""
@@ -50,7 +47,7 @@ def _shared(b: Builder, roots: Sequence[Array]) -> list[Array]:
         ends = {s for s in scales if s is not None}
         if None in scales or ends & idle or len(ends) < 2 or len({s.attrs for s in ends}) > 1:
             continue
-        if _entries(b, a) <= sum(_entries(b, s) for s in ends):
+        if prod(b.lengths(a.shape)) <= sum(prod(b.lengths(s.shape)) for s in ends):
             idle |= ends
             factor[a] = next(iter(ends))
     if not factor:
@@ -68,11 +65,7 @@ def _shared(b: Builder, roots: Sequence[Array]) -> list[Array]:
 def _scale_over(x: Array, a: Array, readers: dict[Array, list[Array]], fixed: set[Array]) -> Array | None:
     """The multiplication by a number that a reader of an array ends in, if it is linear in the array until there."""
     while a.op != "scale":
-        if a.op not in LINEAR or a.args.count(x) > 1 or a in fixed or len(readers.get(a, ())) != 1:
+        if not is_linear(a, x) or a.args.count(x) > 1 or a in fixed or len(readers.get(a, ())) != 1:
             return None
         x, a = a, readers[a][0]
     return a if len(a.args) == 1 and a.args[0] is x and a.rank else None
-
-
-def _entries(b: Builder, a: Array) -> float:
-    return prod(nominal(d, b.typical) for d in a.shape)
