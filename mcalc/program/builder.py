@@ -7,7 +7,6 @@ collect them, so that they end up on the smallest operand; `Builder.array` multi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
@@ -36,8 +35,11 @@ class Builder(Costed):
 
     def node(self, op: str, *args: Array, attrs: tuple[Any, ...] = ()) -> Array:
         """As `Graph.node`; a stored diagonal matrix that is not taken apart is an operand as it is stored."""
-        operands = [a.args[1] if a.op == "diagonal" and len(a.args) == 2 else a for a in args]
-        return super().node(op, *operands, attrs=attrs)
+        for a in args:
+            if a.op == "diagonal" and len(a.args) == 2:
+                args = tuple(x.args[1] if x.op == "diagonal" and len(x.args) == 2 else x for x in args)
+                break
+        return super().node(op, *args, attrs=attrs)
 
     # --- terms --------------------------------------------------------------------------------------------------------
 
@@ -85,15 +87,15 @@ class Builder(Costed):
         match core.op:
             case "outer":
                 left, right = core.args
-                return self.outer(self.array(replace(term, core=left)), right)
+                return self.outer(self.array(term._replace(core=left)), right)
             case "rows" | "columns" | "row" | "column":
-                return self.node(core.op, self.array(replace(term, core=core.args[0])), attrs=core.attrs)
+                return self.node(core.op, self.array(term._replace(core=core.args[0])), attrs=core.attrs)
             case "diagonal":
-                return self.diagonal(self.array(replace(term, core=core.args[0])))
+                return self.diagonal(self.array(term._replace(core=core.args[0])))
             case "zeros":
                 return core
             case "times" if core.args[0].op == "column" and not self.paid(core) and core not in self.settled:
-                return self.times(self.array(replace(term, core=core.args[0])), *core.args[1:])
+                return self.times(self.array(term._replace(core=core.args[0])), *core.args[1:])
         term = self._through_known(term)
         if term.plain and core is self.one:
             return core
@@ -139,7 +141,7 @@ class Builder(Costed):
             return self.times_scalars(self.term(pairs[0][0]), Term(self.one, pairs[0][1]))
         flipped = [(a, -c) for a, c in pairs]
         if all(c < 0 for _, c in pairs) or self._find_sum(flipped) is not None:
-            return replace(self._sum(flipped), coefficient=Fraction(-1))
+            return self._sum(flipped)._replace(coefficient=Fraction(-1))
         return self._sum(pairs)
 
     def _find_sum(self, pairs: Sequence[tuple[Array, Fraction]]) -> Array | None:
@@ -148,7 +150,7 @@ class Builder(Costed):
     def _sum(self, pairs: Sequence[tuple[Array, Fraction]]) -> Term:
         if len(pairs) > MOST_TERMS:
             parts = [self._sum(pairs[i : i + MOST_TERMS]) for i in range(0, len(pairs), MOST_TERMS)]
-            return self.sum((p.coefficient, self.array(replace(p, coefficient=Fraction(1)))) for p in parts)
+            return self.sum((p.coefficient, self.array(p._replace(coefficient=Fraction(1)))) for p in parts)
         pairs = [p for p in pairs if p[1] > 0] + [p for p in pairs if p[1] < 0]
         return self.term(self.node("sum", *(a for a, _ in pairs), attrs=tuple(c for _, c in pairs)))
 
@@ -306,7 +308,7 @@ class Builder(Costed):
             if below is None or above.shape != a.shape:
                 return None
             term = self.total(above, axis)
-            return replace(term, core=self.node("quotient", term.core, below))
+            return term._replace(core=self.node("quotient", term.core, below))
         outside = [u for u in map(vector, a.args) if u is not None]
         rest = [x for x in a.args if vector(x) is None]
         if not rest or any(x.shape != a.shape or x.kind != "float" for x in rest):
@@ -316,7 +318,7 @@ class Builder(Costed):
         if not outside:
             return None
         term = self.total(self.times(*rest), axis)
-        return replace(term, core=self.times(*outside, term.core))
+        return term._replace(core=self.times(*outside, term.core))
 
     def size_term(self, axes: Axes) -> Term:
         """The number of entries of an array with these axes."""

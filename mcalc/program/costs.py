@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 
+from mcalc.algebra.shape import Dim
 from mcalc.program.ir import Array, Graph, arrays, is_gram
 from mcalc.program.operations import OPERATIONS, Axes, Lengths, nominal
 from mcalc.program.settled import Settled
@@ -16,6 +17,7 @@ class Scale:
 
     def __init__(self, sizes: Mapping[str, float]) -> None:
         self._sizes = sizes
+        self._known: dict[Dim, float] = {}
         self._lengths: dict[Axes, Lengths] = {}
         self._works: dict[Array, float] = {}
 
@@ -23,7 +25,11 @@ class Scale:
         """The lengths of axes."""
         found = self._lengths.get(axes)
         if found is None:
-            found = self._lengths[axes] = tuple(nominal(d, self._sizes) for d in axes)
+            known = self._known
+            for d in axes:
+                if d not in known:
+                    known[d] = nominal(d, self._sizes)
+            found = self._lengths[axes] = tuple([known[d] for d in axes])
         return found
 
     def work(self, a: Array) -> float:
@@ -50,7 +56,7 @@ class Costed(Graph):
         self._works: _Works | None = None
         self._paid: set[Array] = set()
         self._scale = Scale(self.typical)
-        self._scales: dict[tuple[tuple[str, float], ...], Scale] = {}
+        self._scales: dict[tuple[tuple[str, float], ...], Scale] = {(): self._scale}
 
     def pay(self, *roots: Array) -> None:
         """Count everything below the roots as computed."""
@@ -83,13 +89,11 @@ class Costed(Graph):
         `others` are the sizes that now are not the nominal ones.
         """
         if self._works is None:
-            self._works = _Works(self.settled, Costed(self.typical))
+            self._works = _Works(self.settled, self._scale)
         first, last = (0, 0) if self.own is None else self.settled.span(self.own)
+        scale = self.scale(others)
         return self._works.outside(first, last) + sum(
-            more
-            for name in others
-            for place, more in self._works.beyond(name, self._scale)
-            if not first <= place < last
+            [more for name in others for place, more in self._works.beyond(name, scale) if not first <= place < last]
         )
 
     def cost(self, root: Array, given: frozenset[Array] = frozenset()) -> float:
@@ -126,26 +130,32 @@ class Costed(Graph):
         """The nominal lengths of axes."""
         return self._scale.lengths(axes)
 
-    @contextmanager
-    def sizes(self, others: Mapping[str, float]) -> Iterator[Scale]:
-        """Costs at other sizes of some dimensions."""
-        usual, key = self._scale, tuple(others.items())
+    def scale(self, others: Mapping[str, float]) -> Scale:
+        """What arrays cost at other sizes of some dimensions."""
+        if not others:
+            return self._scales[()]
+        key = tuple(others.items())
         if key not in self._scales:
             self._scales[key] = Scale({**others, **self.typical})
-        self._scale = self._scales[key]
-        yield self._scale
+        return self._scales[key]
+
+    @contextmanager
+    def sizes(self, others: Mapping[str, float]) -> Iterator[None]:
+        """Costs at other sizes of some dimensions."""
+        usual, self._scale = self._scale, self.scale(others)
+        yield
         self._scale = usual
 
 
 class _Works:
     """The times of settled arrays: of all outside an interval at nominal sizes, and what a dimension adds at others."""
 
-    def __init__(self, settled: Settled, judge: Costed) -> None:
+    def __init__(self, settled: Settled, usual: Scale) -> None:
         self.sums = [0.0]
         self._by_name: dict[str, list[tuple[int, Array, float]]] = {}
         self._beyond: dict[tuple[str, Scale], list[tuple[int, float]]] = {}
         for place, a in enumerate(settled):
-            work = judge.work(a)
+            work = usual.work(a)
             self.sums.append(self.sums[-1] + work)
             names = {n for axes in (a.shape, *(x.shape for x in a.args)) for d in axes for n in d.names()}
             for name in names:

@@ -10,14 +10,16 @@ products of entries.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from mcalc.algebra.functions import FUNCTIONS
 from mcalc.algebra.shape import ONE
 from mcalc.program.builder import Builder, Term
 from mcalc.program.ir import Array
+from mcalc.program.matrix_chains import TRANSPOSE, Run, left_halves
 from mcalc.program.operations import habit, matrix_product
-from mcalc.program.products import Piece, contraction, product, trace_of, transposed
+from mcalc.program.products import Piece, contraction, matmul, product, trace_of, transposed
 from mcalc.program.signs import COMPUTED, nonnegative
 
 LONGEST = 24
@@ -30,9 +32,6 @@ FLIPPED = {True: 1000.0, False: 10.0}
 """What a dimension that is usually small, or large, may be as well."""
 RISK = 0.5
 """What an order may lose at nominal sizes for being the better one at others."""
-
-TRANSPOSE = 500.0
-"""What a transposed operand counts, in ns: enough to prefer x^T (A y) to (A^T x)^T y."""
 
 
 class _Tree:
@@ -49,7 +48,7 @@ class _Tree:
         self._piece = piece
         self._paid: bool | None = None
         self._turned: tuple[Array, Array | None] | None = None
-        if piece is None and halves is not None and not (halves[0].ordinary and halves[1].ordinary):
+        if piece is None and not self._is_plain():
             piece = self.piece(b)
         if piece is not None:
             core = piece.term.core
@@ -61,12 +60,19 @@ class _Tree:
             self.is_turned = halves[0].is_turned and halves[1].is_turned
             self.is_leaf, self.ordinary = False, True
 
+    def _is_plain(self) -> bool:
+        """Whether this is the product of two matrices that are multiplied entry by entry."""
+        return self.halves is not None and self.halves[0].ordinary and self.halves[1].ordinary
+
     def piece(self, b: Builder) -> Piece:
         """The product; that of ordinary matrices is not made before it is wanted."""
         if self._piece is None:
             assert self.halves is not None
-            left, right = self.halves
-            self._piece = product(b, left.piece(b), right.piece(b))
+            left, right = self.halves[0].piece(b), self.halves[1].piece(b)
+            if self._is_plain() and left.term.plain and right.term.plain:
+                self._piece = Piece(left.rows, right.columns, Term(matmul(b, left.term.core, right.term.core)))
+            else:
+                self._piece = product(b, left, right)
         return self._piece
 
     def is_paid(self, b: Builder) -> bool:
@@ -149,8 +155,7 @@ def _steadier(b: Builder, whole: _Chain, best: _Tree) -> Piece:
     trees = {best}
     orders = {best.piece(b).term: best.piece(b)}
     for scene in scenes[1:]:
-        with b.sizes(scene):
-            other = whole.best()
+        other = whole.best(scene)
         if other not in trees:
             trees.add(other)
             orders.setdefault(other.piece(b).term, other.piece(b))
@@ -160,10 +165,10 @@ def _steadier(b: Builder, whole: _Chain, best: _Tree) -> Piece:
     needs = [b.unpaid([b.array(term)]) for term in orders]
     losses: list[list[float]] = [[] for _ in orders]
     for scene in scenes:
-        with b.sizes(scene) as scale:
-            costs = [sum(map(scale.work, found)) for found in needs]
-            least = min(costs)
-            rest = least + b.elsewhere(scene)
+        scale = b.scale(scene)
+        costs = [sum(map(scale.work, found)) for found in needs]
+        least = min(costs)
+        rest = least + b.elsewhere(scene)
         for lost, cost in zip(losses, costs, strict=True):
             lost.append((cost - least) / rest)
     fair = [(max(lost), k) for k, lost in enumerate(losses) if lost[0] <= RISK]
@@ -183,25 +188,75 @@ def _dimensions(pieces: Sequence[Piece]) -> dict[str, None]:
 class _Chain:
     """A chain of factors, and the orders of its runs that were met."""
 
-    def __init__(self, b: Builder, pieces: Sequence[Piece]) -> None:
+    def __init__(self, b: Builder, pieces: Sequence[Piece], cyclic: bool = False) -> None:
         self.b = b
         self.pieces = pieces
+        self.cyclic = cyclic
+        """Whether the last factor is followed by the first one."""
         self._leaves = [_Tree(b, piece) for piece in pieces]
         self._trees: dict[tuple[_Tree, _Tree], _Tree] = {}
+        self._axes = (*(piece.rows for piece in pieces), pieces[-1].columns)
+        self._ordinary = all(leaf.ordinary for leaf in self._leaves)
+        self._turned = tuple((1 if leaf.is_leaf else 2) if leaf.is_turned else 0 for leaf in self._leaves)
+        self._free: tuple[tuple[Run, int], ...] | None = None
 
-    def best(self) -> _Tree:
-        """The cheapest order of the whole chain."""
-        return self.orders()[0][-1]
+    def best(self, sizes: Mapping[str, float] = MappingProxyType({})) -> _Tree:
+        """The cheapest order of the whole chain, where some sizes are not the nominal ones."""
+        if not self._ordinary:
+            with self.b.sizes(sizes):
+                return self._orders()[0][-1]
+        halves = left_halves(self.b.scale(sizes).lengths(self._axes), self._turned, self._paid_runs(), False)
+        return self._order(halves, 0, len(self.pieces))
 
-    def orders(self, cyclic: bool = False) -> list[list[_Tree]]:
+    def cyclic_orders(self) -> list[list[_Tree]]:
+        """The cheapest order of each run of a cyclic chain, by its first factor and then by its length."""
+        if not self._ordinary:
+            return self._orders()
+        count = len(self.pieces)
+        halves = left_halves(self.b.lengths(self._axes), self._turned, self._paid_runs(), True)
+        found = [[leaf] for leaf in self._leaves]
+        for length in range(2, count):
+            for i, runs in enumerate(found):
+                half = halves[i][length - 2]
+                runs.append(self._joined(runs[half - 1], found[(i + half) % count][length - half - 1]))
+        return found
+
+    def _order(self, halves: Sequence[Sequence[int]], first: int, length: int) -> _Tree:
+        """The order of a run."""
+        if length == 1:
+            return self._leaves[first]
+        half = halves[first][length - 2]
+        return self._joined(self._order(halves, first, half), self._order(halves, first + half, length - half))
+
+    def _paid_runs(self) -> tuple[tuple[Run, int], ...]:
+        """The runs of matrices whose product is computed in any case, with the lengths of their left halves."""
+        if self._free is None:
+            count = len(self.pieces)
+            begun = [{1: leaf} for leaf in self._leaves]
+            found: dict[Run, int] = {}
+            longest = 1
+            for length in range(2, count + (0 if self.cyclic else 1)):
+                if length > 2 * longest:
+                    break
+                for i in range(count if self.cyclic else count - length + 1):
+                    for half, left in reversed(begun[i].items()):
+                        right = begun[(i + half) % count].get(length - half)
+                        if right is not None and (tree := self._joined(left, right)).is_paid(self.b):
+                            begun[i][length], found[i, length] = tree, half
+                            longest = length
+                            break
+            self._free = tuple(found.items())
+        return self._free
+
+    def _orders(self) -> list[list[_Tree]]:
         """The cheapest order of each run, by its first factor and then by its length; the factors themselves given."""
         b, count = self.b, len(self.pieces)
         rows, columns = zip(*(b.lengths((piece.rows, piece.columns)) for piece in self.pieces), strict=True)
         # runs with their costs: by the first factor, and by the last one with the length of their first axis
         begun = [[(0.0, leaf)] for leaf in self._leaves]
         ended = [[(0.0, leaf, size)] for leaf, size in zip(self._leaves, rows, strict=True)]
-        for length in range(2, count + (0 if cyclic else 1)):
-            for i in range(count if cyclic else count - length + 1):
+        for length in range(2, count + (0 if self.cyclic else 1)):
+            for i in range(count if self.cyclic else count - length + 1):
                 last = (i + length - 1) % count
                 forward = self.pieces[last].columns is ONE
                 halves = (begun[i], reversed(ended[last])) if forward else (reversed(begun[i]), ended[last])
@@ -279,7 +334,7 @@ def trace(b: Builder, pieces: Sequence[Piece]) -> Term:
         return trace(b, [*(chain(b, pieces[i : i + LONGEST]) for i in range(0, count, LONGEST))])
     b.contested.update(_dimensions(pieces) if count > 2 else {})
     given = frozenset(piece.term.core for piece in pieces if b.inverse_base(piece.term.core) is None)
-    orders = _Chain(b, pieces).orders(cyclic=True)
+    orders = _Chain(b, pieces, cyclic=True).cyclic_orders()
     choice: tuple[float, Term] | None = None
     for i in range(count):
         for length in range(count - 1, 0, -1):

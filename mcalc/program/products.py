@@ -7,7 +7,6 @@ A e_j a column, K vec(X) a permutation.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from mcalc.algebra.shape import ONE, Dim
@@ -166,21 +165,23 @@ def _matrix_matrix(b: Builder, x: Array, y: Array) -> Array:
     if y.op in ("outer", "columns", "rows", "ones"):
         u, v = _two_vectors(b, y)
         return b.transpose(_scaled_outer(b, v, _matrix_vector(b, x, u)))
-    return _matmul(b, x, y)
+    return matmul(b, x, y)
 
 
 def _scaled_outer(b: Builder, u: Array, v: Term) -> Array:
     return b.outer(u, b.array(v))
 
 
-def _matmul(b: Builder, x: Array, y: Array) -> Array:
-    """X Y, or the transpose of Y^T X^T where that is there or has fewer transposes."""
+def matmul(b: Builder, x: Array, y: Array) -> Array:
+    """X Y entry by entry, or the transpose of Y^T X^T where that is there or has fewer transposes."""
+    if x.op != "T" != y.op and not (x in b.symmetric or y in b.symmetric):
+        return b.node("matmul", x, y)
     flipped = (b.view(y), b.view(x))
     more = (x.op == "T") + (y.op == "T") - sum(a.op == "T" for a in flipped)
     if more > 0 or (more == 0 and b.first_settled("matmul", (x, y), flipped) == 1):
         return b.view(b.node("matmul", *flipped))
     result = b.node("matmul", x, y)
-    if b.transpose(x) is y:
+    if x.shape[0] is y.shape[1] and b.transpose(x) is y:
         b.symmetric.add(result)
     return result
 
@@ -204,7 +205,7 @@ def trace_of(b: Builder, piece: Piece) -> Term:
 
 def contraction(b: Builder, left: Piece, right: Piece) -> Term:
     """tr(P Q) of two matrices that are formed, P of at least as many factors as Q."""
-    outside = b.times_scalars(replace(left.term, core=b.one), replace(right.term, core=b.one))
+    outside = b.times_scalars(left.term._replace(core=b.one), right.term._replace(core=b.one))
     x, y = left.term.core, right.term.core
     for p, q in ((x, y), (y, x)):
         base = b.inverse_base(p)

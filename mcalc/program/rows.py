@@ -16,7 +16,7 @@ such plan. Sums are additive over blocks of rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 from mcalc.algebra.expr import Expr
@@ -203,7 +203,7 @@ def _taken(b: Builder, a: Array) -> Term:
     """An array as a term."""
     if a.op in ("T", "flat", "row", "column"):
         inner = _taken(b, a.args[0])
-        return Term(a) if inner.plain else replace(inner, core=b.node(a.op, inner.core, attrs=a.attrs))
+        return Term(a) if inner.plain else inner._replace(core=b.node(a.op, inner.core, attrs=a.attrs))
     if a.op == "scale":
         return Term(a.args[0], a.attrs[0], tuple(zip(a.args[1:], a.attrs[1], strict=True)))
     return Term(a)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from mcalc.program.ir import Array
 
 Scalars = tuple[tuple[Array, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """coefficient · product of scalars^exponent · core."""
 
     core: Array
