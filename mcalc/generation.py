@@ -94,7 +94,7 @@ def generate(
 
     found, command = _read(model, sizes or {})
     command += "".join(f" --typical {shlex.quote(f'{key}={value}')}" for key, value in (typical or {}).items())
-    frame = frame_of(reverse(prepare(found)), found, typical or {})
+    frame = frame_of(reverse(prepare(found, in_code=True)), found, typical or {})
     for name in typical or {}:
         if name not in frame.sizes:
             raise UsageError(

@@ -1,8 +1,11 @@
 """The elementwise functions of the language: one row each.
 
 `derivative` gives f'(x) as an expression in x and y = f(x), entry by entry; it is what d f(X) = f'(X) .* dX uses.
-`domain` is where f is defined: "real", "positive" (x > 0), "above -1", "inside" (-1 < x < 1). `kink` says where f'
+`domain` is where f is defined: "real", "positive" (x > 0), "negative", "nonzero", "above -1", "inside" (-1 < x < 1). `kink` says where f'
 is a convention (LANGUAGE.md, "Derivatives at kinks"). References: Abramowitz & Stegun for the classical functions.
+
+CODE_FUNCTIONS are those that stable forms are written with (mcalc/simplify/logarithms.py). They are no words of the
+language: generated code has them, and its comments spell them out.
 
 This module builds no expressions at import: the derivatives are functions of a namespace `o` (the operators).
 """
@@ -35,6 +38,10 @@ def _one_plus(o: Any, e: Any) -> Any:
     return o.add(o.number(1), e)
 
 
+def _of_log_erfc(o: Any, x: Any) -> Any:
+    return o.neg(o.div(o.mul(o.number(2), o.hpow(o.app("erfcx", x), -1)), o.app("sqrt", o.PI)))
+
+
 # fmt: off
 _ROWS = (
     Function("exp",      lambda o, x, y: y,                                        "exp(X) .* dX",             r"\exp"),
@@ -65,6 +72,22 @@ _ROWS = (
     Function("erf",      lambda o, x, y: o.div(o.mul(o.number(2), o.app("exp", o.neg(o.hpow(x, 2)))), o.app("sqrt", o.PI)),
                                                                                    "2 exp(-X.^2) / sqrt(pi) .* dX", r"\operatorname{erf}"),
 )
+
+_CODE_ROWS = (
+    Function("log1mexp", lambda o, x, y: o.app("cosigmoid", x),                    "dX ./ (1 - exp(-X))",      "", "negative",
+             reference="Maechler 2012"),
+    Function("cosigmoid", lambda o, x, y: o.had(y, _one_minus(o, y)),              "-exp(-X) ./ (1 - exp(-X)).^2 .* dX", "", "nonzero"),
+    Function("log_erfc", lambda o, x, y: _of_log_erfc(o, x),                       "-2 exp(-X.^2) ./ (sqrt(pi) (1 - erf(X))) .* dX", ""),
+    Function("log_half_erfc", lambda o, x, y: _of_log_erfc(o, x),                  "-2 exp(-X.^2) ./ (sqrt(pi) (1 - erf(X))) .* dX", ""),
+    Function("erfcx",    lambda o, x, y: o.add(o.mul(o.number(2), o.had(x, y)), o.neg(o.div(o.number(2), o.app("sqrt", o.PI)))),
+                                                                                   "(2 X .* erfcx(X) - 2 / sqrt(pi)) .* dX", ""),
+)
 # fmt: on
 
 FUNCTIONS: dict[str, Function] = {row.name: row for row in _ROWS}
+
+CODE_FUNCTIONS: dict[str, Function] = {row.name: row for row in _CODE_ROWS}
+"""log1mexp(x) = log(1 - exp(x)), cosigmoid(x) = 1/(1 - exp(-x)), log_erfc(x) = log(1 - erf(x)), log_half_erfc(x) =
+log((1 - erf(x))/2), erfcx(x) = exp(x^2) (1 - erf(x))."""
+
+ELEMENTWISE: dict[str, Function] = {**FUNCTIONS, **CODE_FUNCTIONS}

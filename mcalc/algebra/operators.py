@@ -30,7 +30,7 @@ from typing import Any
 from mcalc.algebra.expr import Expr, make
 from mcalc.algebra.functions import FUNCTIONS
 from mcalc.algebra.shape import ONE, SCALAR, Dim, Shape, dim, triangular
-from mcalc.algebra.shape_rules import SHAPES
+from mcalc.algebra.shape_rules import CODE_SHAPES, SHAPES
 from mcalc.errors import ShapeError
 
 # --- leaves -----------------------------------------------------------------------------------------------------
@@ -96,7 +96,8 @@ def elimination(n: Dim) -> Expr:
 
 def app(op: str, *args: Expr, attrs: tuple[Any, ...] = ()) -> Expr:
     """The node `op(args; attrs)`, its shape checked."""
-    return make(op, args, attrs, SHAPES[op](args, attrs))
+    rule = SHAPES[op] if op in SHAPES else CODE_SHAPES[op]
+    return make(op, args, attrs, rule(args, attrs))
 
 
 # --- constructors ---------------------------------------------------------------------------------------------------

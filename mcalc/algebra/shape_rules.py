@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.functions import FUNCTIONS
+from mcalc.algebra.functions import CODE_FUNCTIONS, FUNCTIONS
 from mcalc.algebra.shape import ONE, SCALAR, Dim, Shape, shape_text
 from mcalc.errors import ShapeError
 
@@ -191,3 +191,5 @@ SHAPES: dict[str, ShapeRule] = {
     **dict.fromkeys(FUNCTIONS, _same),
 }
 # fmt: on
+
+CODE_SHAPES: dict[str, ShapeRule] = dict.fromkeys(CODE_FUNCTIONS, _same)

@@ -15,7 +15,7 @@ from mcalc.algebra.expr import Expr, depends_on, postorder
 from mcalc.algebra.operators import add, d, inner, mul, number, zeros
 from mcalc.algebra.shape import SCALAR
 from mcalc.calculus.adjoint import ADJOINTS
-from mcalc.calculus.table import CONSTANT, DIFFERENTIALS, differential_of
+from mcalc.calculus.table import CONSTANT, differential_of, row_of
 from mcalc.errors import NotSupported
 from mcalc.simplify.normal_form import Normaliser, Rewrite
 
@@ -140,10 +140,10 @@ def _peel(context: Normaliser, node: Expr, cotangent: Expr, moving: set[Expr]) -
     result = [(arg, context(c)) for arg, c in parts.items()]
     told = add(*(inner(c, d(arg)) for arg, c in result)) if result else number(0)
     rewrites = [
-        Rewrite(DIFFERENTIALS[node.op].rule, inner(cotangent, d(node)), inner(cotangent, differential)),
+        Rewrite(row_of(node.op).rule, inner(cotangent, d(node)), inner(cotangent, differential)),
         Rewrite(laws[0] if laws else "linearity", inner(cotangent, differential), told),
     ]
-    return Peel(node, cotangent, differential, result, DIFFERENTIALS[node.op].rule, tuple(laws), rewrites)
+    return Peel(node, cotangent, differential, result, row_of(node.op).rule, tuple(laws), rewrites)
 
 
 def _carries(e: Expr, stop: set[Expr]) -> bool:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from mcalc.algebra import operators as o
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.functions import FUNCTIONS
+from mcalc.algebra.functions import CODE_FUNCTIONS, ELEMENTWISE, FUNCTIONS
 from mcalc.algebra.operators import (
     T,
     add,
@@ -161,7 +161,7 @@ def _elementwise_power(e: Expr, moves: Moves) -> Expr:
 
 
 def _function(e: Expr, moves: Moves) -> Expr:
-    derivative: Expr = FUNCTIONS[e.op].derivative(o, e.args[0], e)
+    derivative: Expr = ELEMENTWISE[e.op].derivative(o, e.args[0], e)
     if e.is_scalar:
         return mul(derivative, d(e.args[0]))
     return had(derivative, d(e.args[0]))
@@ -299,12 +299,22 @@ DIFFERENTIALS: dict[str, Differential] = {
 }
 # fmt: on
 
+_OF_CODE = {
+    name: Differential(f"derivative of {name}", f"d {name}(X) = {row.shown}", _function, row.reference)
+    for name, row in CODE_FUNCTIONS.items()
+}
+
+
+def row_of(op: str) -> Differential:
+    """The row of an operator, or of a function that only generated code has."""
+    return DIFFERENTIALS[op] if op in DIFFERENTIALS else _OF_CODE[op]
+
 
 def differential_of(e: Expr, moves: Moves) -> Expr:
     """d(e), in differentials of those of its operands that move; zero where none does."""
     if e.op in CONSTANT or not any(moves(a) for a in e.args):
         return number(0) if e.shape == SCALAR else zeros(*e.shape)
-    return DIFFERENTIALS[e.op].of(e, moves)
+    return row_of(e.op).of(e, moves)
 
 
 # fmt: on

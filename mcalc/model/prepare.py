@@ -31,12 +31,12 @@ _LETTERS = {
 _ACTIVATION = "a"
 
 
-def prepare(model: Model) -> Model:
-    """The model as `reverse` wants it."""
+def prepare(model: Model, in_code: bool = False) -> Model:
+    """The model as `reverse` wants it; `in_code`: with forms that only generated code has (CODE_FUNCTIONS)."""
     # what one definition spells out is recognised before its parts get names of their own
-    model = split(recognise_each(in_parts(model)))
+    model = split(recognise_each(in_parts(model), in_code))
     # the names of the parts serve the forms that are found across definitions; those may have new parts
-    return with_facts(split(recognise_together(model)))
+    return with_facts(split(recognise_together(model, in_code)))
 
 
 def with_facts(model: Model) -> Model:

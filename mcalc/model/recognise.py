@@ -20,17 +20,20 @@ from mcalc.simplify.identities import recognise
 Memo = dict[Expr, Expr]
 
 
-def recognise_each(model: Model) -> Model:
-    """The model with what each definition spells out by itself recognised."""
-    values = [recognise(d.value)[0] for d in definitions(model.statements)]
+def recognise_each(model: Model, in_code: bool = False) -> Model:
+    """The model with what each definition spells out by itself recognised; `in_code`: also what only code has."""
+    values = [recognise(d.value, in_code)[0] for d in definitions(model.statements)]
     return replace(model, statements=with_values(model.statements, values))
 
 
-def recognise_together(model: Model) -> Model:
-    """The model with what definitions spell out together recognised; what is not touched stays as it is."""
+def recognise_together(model: Model, in_code: bool = False) -> Model:
+    """The model with what definitions spell out together recognised; what is not touched stays as it is.
+
+    `in_code`: also what only generated code has.
+    """
     made = Elements(model.sequences, model.elements)
     whole = _in_scopes(model, made, [d.value for d in definitions(model.statements)], _put_in)
-    root, found = recognise(make("block", tuple(whole), (len(whole),), SCALAR))
+    root, found = recognise(make("block", tuple(whole), (len(whole),), SCALAR), in_code)
     if not found:
         return model
     recognised = list(root.args)

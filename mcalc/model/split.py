@@ -20,10 +20,10 @@ from typing import NamedTuple
 
 from mcalc.algebra import operators
 from mcalc.algebra.expr import Expr, depends_on, postorder
-from mcalc.algebra.functions import FUNCTIONS
+from mcalc.algebra.functions import ELEMENTWISE
 
 PREACTIVATION = "preactivation"
-_SMOOTH = frozenset({*FUNCTIONS, "softmax", "logsumexp", "max", "min", "maxall", "minall", "expm", "pinv", "adj"})
+_SMOOTH = frozenset({*ELEMENTWISE, "softmax", "logsumexp", "max", "min", "maxall", "minall", "expm", "pinv", "adj"})
 """Operators whose argument is named even where it holds no product."""
 _CURVED = frozenset({"norm", "norm1", "det", "logdet", "pow", "power", "hpow", "hpower"})
 """Operators whose argument is named where it holds a product."""
@@ -44,7 +44,7 @@ def _reads_itself(node: Expr) -> bool:
     """Whether the derivative of an operator is told in terms of its value."""
     if node.op in ("softmax", "expm"):
         return True
-    row = FUNCTIONS.get(node.op)
+    row = ELEMENTWISE.get(node.op)
     if row is None or node.op in _CONSTANT:
         return False
     derivative = row.derivative(operators, node.args[0], node)
@@ -124,7 +124,7 @@ class Splitter:
             return
         if self._simple(inside) or (node.op in _CURVED and inside not in self.heavy):
             return
-        if node.op in FUNCTIONS or node.op in ("softmax", "logsumexp"):
+        if node.op in ELEMENTWISE or node.op in ("softmax", "logsumexp"):
             roles[inside] = PREACTIVATION
         else:
             roles.setdefault(inside, inside.op)
@@ -183,4 +183,4 @@ class FineSplitter(Splitter):
                 self.inside.update(_bare(a) for a in node.args)
 
     def _wanted(self, node: Expr) -> bool:
-        return super()._wanted(node) or (node in self.inside and node.op in ("add", "had", "hdiv", *FUNCTIONS))
+        return super()._wanted(node) or (node in self.inside and node.op in ("add", "had", "hdiv", *ELEMENTWISE))

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, fold, make
-from mcalc.algebra.functions import FUNCTIONS
+from mcalc.algebra.functions import ELEMENTWISE
 from mcalc.algebra.operators import T, add, app, dimension_number, mul, neg, ones, zeros
 from mcalc.algebra.operators import symbol as make_symbol
 from mcalc.algebra.shape import ONE, Dim, dim
 from mcalc.model.ir import Element, Range
 from mcalc.model.ir import Sequence as Stored
 
-ENTRYWISE = frozenset(("add", "neg", "had", "hdiv", "hpow", "max", "min", "eq", "ge", "gt", "le", "lt", *FUNCTIONS))
+ENTRYWISE = frozenset(("add", "neg", "had", "hdiv", "hpow", "max", "min", "eq", "ge", "gt", "le", "lt", *ELEMENTWISE))
 OVER_ROWS = frozenset(("softmax", "logsumexp", "sum", "mean"))
 
 

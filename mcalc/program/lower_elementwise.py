@@ -9,7 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.functions import FUNCTIONS
+from mcalc.algebra.functions import ELEMENTWISE
 from mcalc.algebra.operators import app, had
 from mcalc.program.builder import Builder, Term
 from mcalc.program.ir import Array
@@ -222,4 +222,4 @@ def _pair(b: Builder, left: Term, right: Term, shape: Axes) -> tuple[Array, Arra
     return x, y
 
 
-rule(*FUNCTIONS)(function)
+rule(*ELEMENTWISE)(function)

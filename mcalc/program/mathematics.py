@@ -224,6 +224,10 @@ def _solve(a: Array, args: list[Expr]) -> Expr:
     return _product(a, [base, args[1]])
 
 
+def _erfc(x: Expr) -> Expr:
+    return o.sub(o.number(1), o.app("erf", x))
+
+
 # fmt: off
 _WRITERS: dict[str, Writer] = {
     "arg":      lambda a, args: symbol_of(a, a.attrs[0]),
@@ -241,6 +245,11 @@ _WRITERS: dict[str, Writer] = {
     "power":    lambda a, args: make("pow" if a.rank == 0 else "hpow", (args[0],), a.attrs, shape_of(a)),
     "powers":   lambda a, args: make("power" if a.rank == 0 else "hpower", tuple(args), (), shape_of(a)),
     **{name: _unary(name) for name in FUNCTIONS},
+    "log_erfc": lambda a, args: o.app("log", _erfc(args[0])),
+    "log_half_erfc": lambda a, args: o.app("log", o.div(_erfc(args[0]), o.number(2))),
+    "erfcx":    lambda a, args: o.had(o.app("exp", o.hpow(args[0], 2)), _erfc(args[0])),
+    "log1mexp": lambda a, args: o.app("log", o.sub(o.number(1), o.app("exp", args[0]))),
+    "cosigmoid": lambda a, args: o.hpow(o.sub(o.number(1), o.app("exp", o.neg(args[0]))), -1),
     "sigmoid_from": _unary("sigmoid"),
     "sigmoid_of_negative_from": lambda a, args: o.app("sigmoid", o.neg(args[0])),
     "softplus_from": lambda a, args: o.app("softplus", args[0]),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from mcalc.algebra.functions import FUNCTIONS
+from mcalc.algebra.functions import ELEMENTWISE
 from mcalc.program.ir import Array
 
 COMPOUND = 6
@@ -186,7 +186,7 @@ def stems(a: Array, names: Mapping[Array, str], readers: Sequence[Array]) -> lis
             return [f"{a.op}_{first}" if first else a.op]
         case "diagonal_of":
             return [f"diag_{first}" if first else "diagonal"]
-    if role is None and a.op in FUNCTIONS:
+    if role is None and a.op in ELEMENTWISE:
         if first and len(first) <= COMPOUND:
             return [f"{a.op}_{first}"]
         return ["root" if a.op == "sqrt" else a.op[0].upper() if a.rank == 2 else a.op[0]]

@@ -31,7 +31,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from mcalc.algebra.functions import FUNCTIONS
+from mcalc.algebra.functions import CODE_FUNCTIONS, FUNCTIONS
 from mcalc.algebra.shape import ONE, Dim, triangular
 from mcalc.errors import InternalError
 
@@ -247,6 +247,7 @@ OPERATIONS: Mapping[str, Operation] = {
     **{op: _row(_broadcast, kind=_bool, symmetric=True) for op in ("eq", "ge", "gt", "le", "lt")},
     "power":   _row(_same, _pass(1.5), _meet, True), "powers":   _row(_same, _pass(25), _meet, True),
     **{name: _row(_same, _pass(2.5), _meet, True) for name in FUNCTIONS},
+    **{name: _row(_same, _pass(8), _meet, True) for name in CODE_FUNCTIONS},
     "sigmoid_from":  _row(_same, _pass(3), symmetric=True),
     "sigmoid_of_negative_from": _row(_same, _pass(3), symmetric=True),
     "softplus_from": _row(_same, _pass(2), symmetric=True),

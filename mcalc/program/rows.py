@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from math import prod
 
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.functions import FUNCTIONS
+from mcalc.algebra.functions import ELEMENTWISE
 from mcalc.algebra.shape import Dim, dim
 from mcalc.model.ir import Range
 from mcalc.program.builder import Builder, Term
@@ -42,7 +42,7 @@ LINEAR = frozenset(("matmul", "total", "total_row"))
 ENTRYWISE = frozenset(
     (
         "sum", "scale", "times", "quotient", "maximum", "minimum", "power", "powers", "eq", "ge", "gt", "le", "lt",
-        "float", "reciprocal_or_zero", "sigmoid_from", "sigmoid_of_negative_from", "softplus_from", *FUNCTIONS,
+        "float", "reciprocal_or_zero", "sigmoid_from", "sigmoid_of_negative_from", "softplus_from", *ELEMENTWISE,
     )
 )  # fmt: skip
 ROWWISE = frozenset(

@@ -16,8 +16,8 @@ UNKNOWN, EXACTLY, COMPUTED = range(3)
 
 _ALWAYS = frozenset(
     ("exp", "abs", "relu", "sigmoid", "softplus", "cosh", "sqrt", "softmax", "sigmoid_from", "sigmoid_of_negative_from",
-     "softplus_from", "norm", "eq", "ge", "gt", "le", "lt", "ones", "zeros", "eye", "unit", "size", "pi", "first_max",
-     "first_min")
+     "softplus_from", "erfcx", "norm", "eq", "ge", "gt", "le", "lt", "ones", "zeros", "eye", "unit", "size", "pi",
+     "first_max", "first_min")
 )  # fmt: skip
 _MONOTONE = frozenset(
     ("times", "quotient", "minimum", "T", "turned", "flat", "row", "column", "rows", "columns", "entry", "lift", "vec",

@@ -1,9 +1,9 @@
 """Recognising what has a stable form: log(1 + exp(x)) is softplus(x), exp(x) ./ sum(exp(x)) is softmax(x), ….
 
-In: expressions; out: the same functions, written with `softplus`, `sigmoid`, `logsumexp`, `softmax`, `logdet` and
-`log1p`, whose code neither overflows nor cancels. One bottom-up pass; each rule looks at a node whose operands are
-already rewritten. References: Maechler, "Accurately computing log(1 - exp(-|a|))", 2012; Blanchard, Higham & Higham,
-"Accurately computing the log-sum-exp and softmax functions", IMA J. Numer. Anal. 41, 2021.
+In: expressions; out: the same functions, written with `softplus`, `sigmoid`, `logsumexp`, `softmax`, `logdet`,
+`log1p` and CODE_FUNCTIONS, whose code neither overflows nor cancels. One bottom-up pass; each rule looks at a node
+whose operands are already rewritten. References: Maechler, "Accurately computing log(1 - exp(-|a|))", 2012; Blanchard,
+Higham & Higham, "Accurately computing the log-sum-exp and softmax functions", IMA J. Numer. Anal. 41, 2021.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from fractions import Fraction
 from mcalc.algebra.expr import Expr, fold, rebuild
 from mcalc.algebra.operators import T, add, app, had, mul, neg, number, ones
 from mcalc.algebra.shape import ONE
+from mcalc.program.quotients import quotient
+from mcalc.simplify.logarithms import logarithm
 
 Memo = dict[Expr, Expr]
 
@@ -120,7 +122,7 @@ def _pair(e: Expr) -> Expr | None:
     """Among factors: exp(u) sigmoid(-u)^k is sigmoid(u) sigmoid(-u)^(k-1); sigmoid(u) sigmoid(-u) is S (1 - S)."""
     if e.op not in ("had", "mul"):
         return None
-    factors = list(e.args)
+    factors = [f for a in e.args for f in (a.args if a.op == e.op == "had" else (a,))]
     for place, f in enumerate(factors):
         if f.op != "exp":
             continue
@@ -167,10 +169,10 @@ def _log(e: Expr) -> Expr | None:
             return app("logsumexp", x.args[0].args[0], attrs=x.attrs)
         case "add":
             inner = _one_plus(x)
-            if inner is None:
-                return None
-            return app("softplus", inner.args[0]) if inner.op == "exp" else app("log1p", inner)
-    return None
+            if inner is not None and inner.op == "exp":
+                return app("softplus", inner.args[0])
+            return _logarithm(x) or (None if inner is None else app("log1p", inner))
+    return _logarithm(x)
 
 
 def _log_softmax(x: Expr) -> Expr:
@@ -190,14 +192,19 @@ def _log1p(e: Expr) -> Expr | None:
         return app("softplus", x.args[0])
     if x.op == "neg" and x.args[0].op == "sigmoid":
         return neg(app("softplus", x.args[0].args[0]))
-    return None
+    return _logarithm(add(number(1), x))
+
+
+def _logarithm(x: Expr) -> Expr | None:
+    made = logarithm(x)
+    return None if made is None else stable(made, {})
 
 
 def _complement(e: Expr) -> Expr | None:
-    """1 - sigmoid(x) is sigmoid(-x)."""
+    """1 - sigmoid(x) is sigmoid(-x); so it is of 1 / (1 - exp(-x))."""
     x = _one_plus(e)
-    if x is not None and x.op == "neg" and x.args[0].op == "sigmoid":
-        return app("sigmoid", opposite(x.args[0].args[0]))
+    if x is not None and x.op == "neg" and x.args[0].op in ("sigmoid", "cosigmoid"):
+        return app(x.args[0].op, opposite(x.args[0].args[0]))
     return None
 
 
@@ -214,10 +221,10 @@ _RULES: dict[str, tuple[Callable[[Expr], Expr | None], ...]] = {
     "log1p": (_log1p,),
     "exp": (_exp,),
     "add": (_complement,),
-    "div": (_quotient,),
-    "hdiv": (_quotient,),
-    "pow": (_reciprocal,),
-    "hpow": (_reciprocal,),
-    "had": (_pair,),
-    "mul": (_pair,),
+    "div": (_quotient, quotient),
+    "hdiv": (_quotient, quotient),
+    "pow": (_reciprocal, quotient),
+    "hpow": (_reciprocal, quotient),
+    "had": (_pair, quotient),
+    "mul": (_pair, quotient),
 }

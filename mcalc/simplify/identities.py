@@ -12,6 +12,7 @@ from typing import NamedTuple
 from mcalc.algebra.expr import Expr, fold, make
 from mcalc.algebra.operators import T, add, app, eye, had, hdiv, inv, mul, neg, number, ones, sub
 from mcalc.algebra.shape import ONE, SCALAR
+from mcalc.simplify.logarithms import logarithm
 from mcalc.simplify.normal_form import Rewrite
 
 
@@ -248,6 +249,12 @@ def _schur(e: Expr) -> Expr | None:
     return mul(app("det", a), app("det", schur)) if e.op == "det" else add(app("logdet", a), app("logdet", schur))
 
 
+def _logarithm(e: Expr) -> Expr | None:
+    if e.op not in ("log", "log1p"):
+        return None
+    return logarithm(e.args[0] if e.op == "log" else add(number(1), e.args[0]))
+
+
 # fmt: off
 IDENTITIES: tuple[Identity, ...] = (
     Identity("log-sum-exp",             "log(sum(exp(x)))",      "logsumexp(x)",        "Boyd & Vandenberghe, sec. 3.1.5",   ("log",), _log_sum_exp),
@@ -285,8 +292,11 @@ for _row in IDENTITIES:
         _BY_OP.setdefault(_op, []).append(_row)
 
 
-def recognise(root: Expr) -> tuple[Expr, list[Rewrite]]:
-    """The expression with what it spells out recognised, and the steps, innermost first."""
+def recognise(root: Expr, in_code: bool = False) -> tuple[Expr, list[Rewrite]]:
+    """The expression with what it spells out recognised, and the steps, innermost first.
+
+    `in_code`: also what only generated code has (CODE_FUNCTIONS) and forms that one would not print.
+    """
     steps: list[Rewrite] = []
 
     def combine(node: Expr, args: list[Expr]) -> Expr:
@@ -300,6 +310,10 @@ def recognise(root: Expr) -> tuple[Expr, list[Rewrite]]:
                     steps.append(Rewrite(identity.name, current, new))
                     current, changed = new, True
                     break
+        stable = _logarithm(current) if in_code else None
+        if stable is not None:
+            steps.append(Rewrite("stable logarithm", current, stable))
+            return stable
         return current
 
     return fold(root, combine), steps

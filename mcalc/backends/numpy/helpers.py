@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from mcalc.algebra.functions import CODE_FUNCTIONS
 from mcalc.program.ir import Array
 
 
@@ -27,6 +28,33 @@ def sigmoid(x):
     """1 / (1 + exp(-x)), accurate in both tails: exp never sees a positive number."""
     small = np.exp(-np.abs(x))
     return np.maximum(small, x >= 0) / (1 + small)
+'''
+
+_COSIGMOID = '''
+def cosigmoid(x):
+    """1 / (1 - exp(-x)), without overflow: exp never sees a positive number."""
+    small = -np.abs(x)
+    return np.maximum(np.exp(small), x >= 0) / (-np.expm1(small) * np.sign(x))
+'''
+
+_LOG1MEXP = '''
+def log1mexp(x):
+    """log(1 - exp(x)) for x < 0: the smaller of exp(x) and 1 - exp(x) is what is rounded."""
+    near = np.log(-np.expm1(np.where(x > -0.7, x, -1)))
+    return np.where(x > -0.7, near, np.log1p(-np.exp(np.minimum(x, -0.7))))[()]
+'''
+
+_LOG_ERFC = '''
+def log_erfc(x):
+    """log(1 - erf(x)), in the right tail too, where 1 - erf(x) is zero."""
+    tail = np.maximum(x, 0.5)
+    return np.where(x > 0.5, np.log(erfcx(tail)) - tail * tail, np.log1p(-erf(np.minimum(x, 0.5))))[()]
+'''
+
+_LOG_HALF_ERFC = '''
+def log_half_erfc(x):
+    """log((1 - erf(x)) / 2), in both tails."""
+    return log_ndtr(-float(np.sqrt(2)) * x)
 '''
 
 _SOFTPLUS = '''
@@ -197,6 +225,12 @@ HELPERS: Mapping[str, Helper] = {
         Helper("logdet_from", _LOGDET_FROM),
         Helper("square_of_residual", _SQUARE_OF_RESIDUAL),
         Helper("erf", "", "from scipy.special import erf"),
+        Helper("erfcx", "", "from scipy.special import erfcx"),
+        Helper("log_ndtr", "", "from scipy.special import log_ndtr"),
+        Helper("log_erfc", _LOG_ERFC, needs=("erf", "erfcx")),
+        Helper("log_half_erfc", _LOG_HALF_ERFC, needs=("log_ndtr",)),
+        Helper("log1mexp", _LOG1MEXP),
+        Helper("cosigmoid", _COSIGMOID),
         Helper("expm", "", "from scipy.linalg import expm"),
     )
 }
@@ -206,6 +240,7 @@ USES: Mapping[str, str] = {
     "sigmoid": "sigmoid", "softplus": "softplus", "logsumexp": "logsumexp", "softmax": "softmax",
     "first_max": "first_max", "first_min": "first_max", "adjugate": "adjugate", "commutation": "commutation",
     "permute": "commutation", "duplication": "duplication", "elimination": "elimination", "put": "put", "unit": "unit",
+    **{name: name for name in CODE_FUNCTIONS},
     "erf": "erf", "expm": "expm", "lower_inverse": "inverse_of_lower", "lower_gram": "gram_of_lower",
     "try_cholesky": "cholesky_or_none", "inv_from": "inverse_from", "logdet_from": "logdet_from",
     "residual_square": "square_of_residual",

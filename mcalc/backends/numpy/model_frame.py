@@ -161,8 +161,8 @@ class Frame:
         return lines
 
     def _imports(self) -> list[str]:
-        used = {USES[op] for op in self.operations if op in USES} - set(texts.WITH_OUT)
-        return sorted({HELPERS[name].imports for name in used if HELPERS[name].imports})
+        used = with_needs(USES[op] for op in self.operations if op in USES) - set(texts.WITH_OUT)
+        return sorted({HELPERS[n].imports for n in used if n in HELPERS and HELPERS[n].imports})
 
     def _shapes(self) -> str:
         entries = []

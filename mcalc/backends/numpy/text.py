@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
-from mcalc.algebra.functions import FUNCTIONS
+from mcalc.algebra.functions import CODE_FUNCTIONS, ELEMENTWISE
 from mcalc.algebra.shape import Dim, dim
 from mcalc.program.ir import Array
 
@@ -327,7 +327,7 @@ def _lift(place: Place, args: Sequence[Text]) -> Text:
 
 _FUNCTION_NAMES = {
     "arcsin": "np.arcsin", "arccos": "np.arccos", "arctan": "np.arctan", "sigmoid": "sigmoid", "softplus": "softplus",
-    "erf": "erf",
+    "erf": "erf", **{name: name for name in CODE_FUNCTIONS},
 }  # fmt: skip
 
 # fmt: off
@@ -345,7 +345,7 @@ TEXTS: Mapping[str, Row] = {
     "eq":       _compare("=="),                "ge":       _compare(">="),   "gt":  _compare(">"),
     "le":       _compare("<="),                "lt":       _compare("<"),
     "power":    _power,                        "powers":   _powers,
-    **{name: _call(_FUNCTION_NAMES.get(name, f"np.{name}")) for name in FUNCTIONS},
+    **{name: _call(_FUNCTION_NAMES.get(name, f"np.{name}")) for name in ELEMENTWISE},
     "relu":     _call("np.maximum", "0"),
     "sigmoid_from": _two_sided(">="),
     "sigmoid_of_negative_from": _two_sided("<="),
