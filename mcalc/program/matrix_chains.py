@@ -1,7 +1,7 @@
 """The cheapest order of a chain of matrices, from their sizes alone.
 
 In: the lengths of the axes, which factors are transposed, and the runs whose product is there already; out: for each
-run of factors the length of its left half. Dynamic programming over intervals (Godbole 1973). Chains that are alike,
+run of factors where it is split. Dynamic programming over intervals (Godbole 1973). Chains that are alike,
 as in the layers of a network, are worked out once.
 """
 
@@ -18,13 +18,15 @@ TRANSPOSE = 500.0
 
 Run: TypeAlias = tuple[int, int]
 """A run of factors: the place of the first one, and how many they are."""
+Split: TypeAlias = tuple[int, float]
+"""How many factors of a run are multiplied first, and what its products take, in ns."""
 
 
 @lru_cache(maxsize=1024)
-def left_halves(
+def cheapest_splits(
     lengths: Sequence[float], turned: Sequence[int], free: Sequence[tuple[Run, int]], cyclic: bool
-) -> list[list[int]]:
-    """The lengths of the left halves, by the first factor of a run and then by its length (from 2).
+) -> list[list[Split]]:
+    """The cheapest splits, by the first factor of a run and then by its length (from 2).
 
     `lengths` are those of the rows of each factor, and of the columns of the last one; `turned` says whether a factor
     is no transpose (0), that of a leaf (1) or that of something else (2); `free` are the runs that cost nothing, with
@@ -32,7 +34,7 @@ def left_halves(
     """
     count = len(turned)
     paid = dict(free)
-    halves: list[list[int]] = [[] for _ in turned]
+    splits: list[list[Split]] = [[] for _ in turned]
     # the costs of runs and whether they are transposes: by the first factor, and by the last one with their first axis
     begun = [[(0.0, t)] for t in turned]
     ended = [[(0.0, t, rows)] for t, rows in zip(turned, lengths, strict=False)]
@@ -41,8 +43,8 @@ def left_halves(
             last = (i + length - 1) % count
             rows, columns = lengths[i], lengths[last + 1]
             half, least = paid.get((i, length), 0), 0.0
-            splits = zip(range(length - 1, 0, -1), reversed(begun[i]), ended[last], strict=True)
-            for place, (before, x), (after, y, inner) in splits if not half else ():
+            choices = zip(range(length - 1, 0, -1), reversed(begun[i]), ended[last], strict=True)
+            for place, (before, x), (after, y, inner) in choices if not half else ():
                 cost = before + after
                 if half and cost >= least:
                     continue
@@ -52,7 +54,7 @@ def left_halves(
                 if not half or cost < least - 1e-6:
                     half, least = place, cost
             both = begun[i][half - 1][1] and ended[last][length - half - 1][1]
-            halves[i].append(half)
+            splits[i].append((half, least))
             begun[i].append((least, 2 if both else 0))
             ended[last].append((least, 2 if both else 0, rows))
-    return halves
+    return splits

@@ -10,6 +10,7 @@ products of entries.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -17,7 +18,7 @@ from mcalc.algebra.functions import FUNCTIONS
 from mcalc.algebra.shape import ONE
 from mcalc.program.builder import Builder, Term
 from mcalc.program.ir import Array
-from mcalc.program.matrix_chains import TRANSPOSE, Run, left_halves
+from mcalc.program.matrix_chains import TRANSPOSE, Run, Split, cheapest_splits
 from mcalc.program.operations import habit, matrix_product
 from mcalc.program.products import Piece, contraction, matmul, product, trace_of, transposed
 from mcalc.program.signs import COMPUTED, nonnegative
@@ -30,6 +31,8 @@ FEW = 6
 SMALL = 50.0
 FLIPPED = {True: 1000.0, False: 10.0}
 """What a dimension that is usually small, or large, may be as well."""
+MOST_SHARED = 8.0
+"""Two runs whose products together take so many times the best are not tried, though some of the products are one."""
 RISK = 0.5
 """What an order may lose at nominal sizes for being the better one at others."""
 
@@ -79,12 +82,8 @@ class _Tree:
         """Whether the product of two ordinary matrices is there, and computed in any case."""
         if self._paid is None:
             assert self.halves is not None
-            (x, xt), (y, yt) = (half._both_ways(b) for half in self.halves)
-            there = [b.find("matmul", x, y), b.find("matmul", yt, xt) if xt is not None and yt is not None else None]
-            self._paid = any(
-                node is not None and (b.paid(node) or ((turned := b.find("T", node)) is not None and b.paid(turned)))
-                for node in there
-            )
+            (x, xt), (y, yt) = self.halves[0]._both_ways(b), self.halves[1]._both_ways(b)
+            self._paid = _is_paid(b, x, y) or (xt is not None and yt is not None and _is_paid(b, yt, xt))
         return self._paid
 
     def _both_ways(self, b: Builder) -> tuple[Array, Array | None]:
@@ -93,6 +92,12 @@ class _Tree:
             core = self.piece(b).term.core
             self._turned = core, _turned(b, core)
         return self._turned
+
+
+def _is_paid(b: Builder, x: Array, y: Array) -> bool:
+    """Whether X Y, or its transpose, is computed in any case."""
+    made = b.find("matmul", x, y)
+    return made is not None and (b.paid(made) or ((turned := b.find("T", made)) is not None and b.paid(turned)))
 
 
 _ORDINARY = frozenset(("arg", "matmul", "sum", "times", "scale", *FUNCTIONS))
@@ -162,11 +167,11 @@ def _steadier(b: Builder, whole: _Chain, best: _Tree) -> Piece:
     if len(orders) == 1:
         return best.piece(b)
     b.contested.update(names)
-    needs = [b.unpaid([b.array(term)]) for term in orders]
+    needs = [[a for a in b.unpaid([b.array(term)]) if a.op not in ("arg", "T")] for term in orders]
     losses: list[list[float]] = [[] for _ in orders]
     for scene in scenes:
         scale = b.scale(scene)
-        costs = [sum(map(scale.work, found)) for found in needs]
+        costs = [sum([scale.work(a) for a in found]) for found in needs]
         least = min(costs)
         rest = least + b.elsewhere(scene)
         for lost, cost in zip(losses, costs, strict=True):
@@ -204,29 +209,30 @@ class _Chain:
         """The cheapest order of the whole chain, where some sizes are not the nominal ones."""
         if not self._ordinary:
             with self.b.sizes(sizes):
-                return self._orders()[0][-1]
-        halves = left_halves(self.b.scale(sizes).lengths(self._axes), self._turned, self._paid_runs(), False)
-        return self._order(halves, 0, len(self.pieces))
+                return self._orders()[0][-1][1]
+        splits = cheapest_splits(self.b.scale(sizes).lengths(self._axes), self._turned, self._paid_runs(), False)
+        return self._order(splits, 0, len(self.pieces))
 
-    def cyclic_orders(self) -> list[list[_Tree]]:
-        """The cheapest order of each run of a cyclic chain, by its first factor and then by its length."""
+    def cyclic_orders(self) -> list[list[tuple[float, _Tree]]]:
+        """The cheapest order of each run of a cyclic chain, with its cost, by its first factor and then by its length."""
         if not self._ordinary:
             return self._orders()
         count = len(self.pieces)
-        halves = left_halves(self.b.lengths(self._axes), self._turned, self._paid_runs(), True)
-        found = [[leaf] for leaf in self._leaves]
+        splits = cheapest_splits(self.b.lengths(self._axes), self._turned, self._paid_runs(), True)
+        found = [[(0.0, leaf)] for leaf in self._leaves]
         for length in range(2, count):
             for i, runs in enumerate(found):
-                half = halves[i][length - 2]
-                runs.append(self._joined(runs[half - 1], found[(i + half) % count][length - half - 1]))
+                half, cost = splits[i][length - 2]
+                right = found[(i + half) % count][length - half - 1][1]
+                runs.append((cost, self._joined(runs[half - 1][1], right)))
         return found
 
-    def _order(self, halves: Sequence[Sequence[int]], first: int, length: int) -> _Tree:
+    def _order(self, splits: Sequence[Sequence[Split]], first: int, length: int) -> _Tree:
         """The order of a run."""
         if length == 1:
             return self._leaves[first]
-        half = halves[first][length - 2]
-        return self._joined(self._order(halves, first, half), self._order(halves, first + half, length - half))
+        half, _ = splits[first][length - 2]
+        return self._joined(self._order(splits, first, half), self._order(splits, first + half, length - half))
 
     def _paid_runs(self) -> tuple[tuple[Run, int], ...]:
         """The runs of matrices whose product is computed in any case, with the lengths of their left halves."""
@@ -248,12 +254,12 @@ class _Chain:
             self._free = tuple(found.items())
         return self._free
 
-    def _orders(self) -> list[list[_Tree]]:
-        """The cheapest order of each run, by its first factor and then by its length; the factors themselves given."""
+    def _orders(self) -> list[list[tuple[float, _Tree]]]:
+        """The cheapest order of each run, with its cost, by its first factor and then by its length."""
         b, count = self.b, len(self.pieces)
         rows, columns = zip(*(b.lengths((piece.rows, piece.columns)) for piece in self.pieces), strict=True)
         # runs with their costs: by the first factor, and by the last one with the length of their first axis
-        begun = [[(0.0, leaf)] for leaf in self._leaves]
+        begun: list[list[tuple[float, _Tree]]] = [[(0.0, leaf)] for leaf in self._leaves]
         ended = [[(0.0, leaf, size)] for leaf, size in zip(self._leaves, rows, strict=True)]
         for length in range(2, count + (0 if self.cyclic else 1)):
             for i in range(count if self.cyclic else count - length + 1):
@@ -280,7 +286,7 @@ class _Chain:
                 tree = self._joined(*choice)
                 begun[i].append((least, tree))
                 ended[last].append((least, tree, rows[i]))
-        return [[tree for _, tree in runs] for runs in begun]
+        return begun
 
     def _joined(self, left: _Tree, right: _Tree) -> _Tree:
         """The product of two runs; the same object whenever it is asked for."""
@@ -335,19 +341,22 @@ def trace(b: Builder, pieces: Sequence[Piece]) -> Term:
     b.contested.update(_dimensions(pieces) if count > 2 else {})
     given = frozenset(piece.term.core for piece in pieces if b.inverse_base(piece.term.core) is None)
     orders = _Chain(b, pieces, cyclic=True).cyclic_orders()
-    choice: tuple[float, Term] | None = None
+    cuts: list[tuple[float, _Tree, _Tree]] = []
     for i in range(count):
-        for length in range(count - 1, 0, -1):
-            rest = count - length
-            left, right = orders[i][length - 1], orders[(i + length) % count][rest - 1]
-            if length < rest or (length == rest and i >= count // 2):
-                continue
-            made = contraction(b, left.piece(b), right.piece(b))
-            cost = b.cost(b.array(made), given)
-            if choice is None or cost < choice[0] - 1e-6:
-                choice = cost, made
-    assert choice is not None
-    return choice[1]
+        for length in range(count - 1, (count - 1) // 2, -1):
+            if 2 * length > count or i < count // 2:
+                (before, left), (after, right) = orders[i][length - 1], orders[(i + length) % count][count - length - 1]
+                cuts.append((before + after, left, right))
+    least, choice, made = math.inf, -1, None
+    for place, (apart, left, right) in sorted(enumerate(cuts), key=lambda item: item[1][0]):
+        if apart > MOST_SHARED * least:
+            break
+        term = contraction(b, left.piece(b), right.piece(b))
+        cost = b.cost(b.array(term), given)
+        if made is None or cost < least - 1e-6 or (cost <= least + 1e-6 and place < choice):
+            least, choice, made = cost, place, term
+    assert made is not None
+    return made
 
 
 def _step_cost(b: Builder, left: Piece, right: Piece, made: Piece) -> float:
