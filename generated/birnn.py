@@ -79,9 +79,9 @@ class Workspace(NamedTuple):
     scratch: np.ndarray = None
     g: np.ndarray = None
     q: np.ndarray = None
-    p: np.ndarray = None
-    p_bar: np.ndarray = None
-    q_bar: np.ndarray = None
+    p_rows: np.ndarray = None
+    p_bar_rows: np.ndarray = None
+    q_bar_rows: np.ndarray = None
     V_bar: np.ndarray = None
     zg_bar: np.ndarray = None
     S_T: np.ndarray = None
@@ -102,9 +102,6 @@ class Workspace(NamedTuple):
     q_rows: np.ndarray = None
     g_part: np.ndarray = None
     h_part: np.ndarray = None
-    p_rows: np.ndarray = None
-    p_bar_rows: np.ndarray = None
-    q_bar_rows: np.ndarray = None
     g_bar_in_rows: np.ndarray = None
     zg_bar_steps: list = None
     zg_bar_part: np.ndarray = None
@@ -258,14 +255,16 @@ def workspace(*, T, n, d, k, m, dtype=np.float64):
     return _buffers(T, n, d, k, m, np.dtype(dtype))
 
 
-def _buffers(T, n, d, k, m, dtype):
-    """A workspace."""
+def _buffers(T, n, d, k, m, dtype, apart=False):
+    """A workspace.
+
+    What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
+    the backward phase may run a second time.
+    """
     h = np.empty((T + 1, n, m), dtype)
     g = np.empty((T + 1, n, m), dtype)
     q = np.empty((T, n, 2 * m), dtype)
-    p = np.empty((T, n, k), dtype)
-    p_bar = np.empty((T, n, k), dtype)
-    q_bar = np.empty((T, n, 2 * m), dtype)
+    p_rows = np.empty((T * n, k), dtype)
     zg_bar = np.empty((T + 1, n, m), dtype)
     zh_bar = np.empty((T + 1, n, m), dtype)
     zh_in = h[1:]
@@ -277,9 +276,6 @@ def _buffers(T, n, d, k, m, dtype):
     q_rows = q.reshape(T * n, 2 * m)
     g_part = g[:-1].reshape(T * n, m)
     h_part = h[1:].reshape(T * n, m)
-    p_rows = p.reshape(T * n, k)
-    p_bar_rows = p_bar.reshape(T * n, k)
-    q_bar_rows = q_bar.reshape(T * n, 2 * m)
     g_bar_in = zg_bar[1:]
     g_bar_in_rows = g_bar_in.reshape(T * n, m)
     zg_bar_steps = list(zg_bar)
@@ -296,9 +292,9 @@ def _buffers(T, n, d, k, m, dtype):
         scratch=np.empty((n, m), dtype),
         g=g,
         q=q,
-        p=p,
-        p_bar=p_bar,
-        q_bar=q_bar,
+        p_rows=p_rows,
+        p_bar_rows=np.empty((T * n, k), dtype) if apart else p_rows[...],
+        q_bar_rows=np.empty((T * n, 2 * m), dtype),
         V_bar=np.empty((2 * m, k), dtype),
         zg_bar=zg_bar,
         S_T=np.empty((m, m), dtype),
@@ -319,9 +315,6 @@ def _buffers(T, n, d, k, m, dtype):
         q_rows=q_rows,
         g_part=g_part,
         h_part=h_part,
-        p_rows=p_rows,
-        p_bar_rows=p_bar_rows,
-        q_bar_rows=q_bar_rows,
         g_bar_in_rows=g_bar_in_rows,
         zg_bar_steps=zg_bar_steps,
         zg_bar_part=zg_bar_part,
@@ -333,9 +326,9 @@ def _buffers(T, n, d, k, m, dtype):
     )
 
 
-def fresh(T, n, d, k, m, dtype):
+def fresh(T, n, d, k, m, dtype, apart=False):
     """New buffers; gradients are not written to them."""
-    ws = _buffers(T, n, d, k, m, dtype)._replace(
+    ws = _buffers(T, n, d, k, m, dtype, apart=apart)._replace(
         R_bar=None,
         S_T=None,
         U_bar=None,
@@ -422,7 +415,7 @@ def _forward(x, y, U, W, b, R, S, c, V, ws):
     if ws is None:
         ws = borrowed(T, n, d, k, m, dtype)
     elif ws is NO_WORKSPACE:
-        ws = fresh(T, n, d, k, m, dtype)
+        ws = fresh(T, n, d, k, m, dtype, apart=True)
     else:
         fitting(ws, (T, n, d, k, m, dtype))
     # h[0] = zeros(n,m) : n x m
@@ -456,8 +449,7 @@ def _forward(x, y, U, W, b, R, S, c, V, ws):
     q_rows = ws.q_rows
     q_rows[...] = np.block([[h_part, g_part]])
     # p[1..T] = q[1..T] V : T*n x k
-    p_rows = ws.p_rows
-    np.dot(q_rows, V, out=p_rows)
+    p_rows = np.dot(q_rows, V, out=ws.p_rows)
     y_rows = y.reshape(T * n, k)
     # R2 = y[1..T] - p[1..T] : T*n x k
     R2 = np.subtract(y_rows, p_rows, out=p_rows)
@@ -472,11 +464,9 @@ def _backward(cache, wrt):
     ws, W, S, V, T, n, m, dtype, x_rows, q_rows, R2 = cache
     V_bar = R_bar = S_bar = c_bar = U_bar = W_bar = b_bar = None
     # p_bar[1..T] = -2 R2 / (n T) : T*n x k
-    p_bar_rows = ws.p_bar_rows
-    np.multiply(R2, -2 / (n * T), out=p_bar_rows)
+    p_bar_rows = np.multiply(R2, -2 / (n * T), out=ws.p_bar_rows)
     # q_bar[1..T] = p_bar[1..T] V^T : T*n x 2*m
-    q_bar_rows = ws.q_bar_rows
-    np.dot(p_bar_rows, V.T, out=q_bar_rows)
+    q_bar_rows = np.dot(p_bar_rows, V.T, out=ws.q_bar_rows)
     if wrt is None or "V" in wrt:
         # V_bar = q_rows^T p_bar[1..T] : 2*m x k
         V_bar = np.dot(q_rows.T, p_bar_rows, out=ws.V_bar)

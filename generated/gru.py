@@ -102,9 +102,10 @@ class Workspace(NamedTuple):
     Ur_T: np.ndarray = None
     Uz_T: np.ndarray = None
     zs_bar: np.ndarray = None
-    zr_bar: np.ndarray = None
     zz_bar: np.ndarray = None
+    zr_bar: np.ndarray = None
     S2: np.ndarray = None
+    S4: np.ndarray = None
     S3: np.ndarray = None
     scratch2: np.ndarray = None
     Wz_bar: np.ndarray = None
@@ -123,9 +124,8 @@ class Workspace(NamedTuple):
     q_steps: list = None
     s_steps: list = None
     zs_bar_steps: list = None
-    h_bar_steps: list = None
-    zr_bar_steps: list = None
     zz_bar_steps: list = None
+    zr_bar_steps: list = None
     zz_bar_rows: np.ndarray = None
     h_part: np.ndarray = None
     zr_bar_rows: np.ndarray = None
@@ -317,10 +317,9 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
     s = np.empty((T, n, m), dtype)
     q = np.empty((T, n, m), dtype)
     P = np.empty((n, k), dtype)
-    h_bar = np.empty((T + 1, n, m), dtype)
     zs_bar = np.empty((T, n, m), dtype)
-    zr_bar = np.empty((T, n, m), dtype)
-    zz_bar = np.empty((T, n, m), dtype)
+    zz_bar = np.empty((T, n, m), dtype) if apart else s[...]
+    zr_bar = np.empty((T, n, m), dtype) if apart else z[...]
     zz_in = z
     zz_in_rows = zz_in.reshape(T * n, m)
     zr_in = r
@@ -333,9 +332,8 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
     q_steps = list(q)
     s_steps = list(s)
     zs_bar_steps = list(zs_bar)
-    h_bar_steps = list(h_bar)
-    zr_bar_steps = list(zr_bar)
     zz_bar_steps = list(zz_bar)
+    zr_bar_steps = list(zr_bar)
     zz_bar_rows = zz_bar.reshape(T * n, m)
     h_part = h[:-1].reshape(T * n, m)
     zr_bar_rows = zr_bar.reshape(T * n, m)
@@ -353,14 +351,15 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         P=P,
         P_bar=np.empty((n, k), dtype) if apart else P[...],
         V_bar=np.empty((m, k), dtype),
-        h_bar=h_bar,
+        h_bar=np.empty((n, m), dtype),
         Us_T=np.empty((m, m), dtype),
         Ur_T=np.empty((m, m), dtype),
         Uz_T=np.empty((m, m), dtype),
         zs_bar=zs_bar,
-        zr_bar=zr_bar,
         zz_bar=zz_bar,
+        zr_bar=zr_bar,
         S2=np.empty((n, m), dtype),
+        S4=np.empty((n, m), dtype),
         S3=np.empty((n, m), dtype),
         scratch2=np.empty((n, m), dtype),
         Wz_bar=np.empty((d, m), dtype),
@@ -379,9 +378,8 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         q_steps=q_steps,
         s_steps=s_steps,
         zs_bar_steps=zs_bar_steps,
-        h_bar_steps=h_bar_steps,
-        zr_bar_steps=zr_bar_steps,
         zz_bar_steps=zz_bar_steps,
+        zr_bar_steps=zr_bar_steps,
         zz_bar_rows=zz_bar_rows,
         h_part=h_part,
         zr_bar_rows=zr_bar_rows,
@@ -552,7 +550,7 @@ def _backward(cache, wrt):
         V_bar = np.dot(h[-1].T, P_bar, out=ws.V_bar)
     # h_bar[T] = P_bar V^T : n x m
     h_bar = ws.h_bar
-    np.dot(P_bar, V.T, out=h_bar[-1])
+    np.dot(P_bar, V.T, out=h_bar)
     # Us_T = Us^T : m x m
     Us_T = np.positive(Us.T, order="C", out=ws.Us_T)
     # Ur_T = Ur^T : m x m
@@ -560,46 +558,45 @@ def _backward(cache, wrt):
     # Uz_T = Uz^T : m x m
     Uz_T = np.positive(Uz.T, order="C", out=ws.Uz_T)
     S2 = ws.S2
+    S4 = ws.S4
     S3 = ws.S3
     scratch2 = ws.scratch2
-    for s_t, zs_bar_t, h_bar_t, z_t, r_t, zr_bar_t, h_prev, zz_bar_t, h_bar_prev in zip(
+    for s_t, zs_bar_t, z_t, zz_bar_t, h_prev, r_t, zr_bar_t in zip(
         ws.s_steps[::-1],
         ws.zs_bar_steps[::-1],
-        ws.h_bar_steps[1:][::-1],
         ws.z_steps[::-1],
+        ws.zz_bar_steps[::-1],
+        ws.h_steps[:-1][::-1],
         ws.r_steps[::-1],
         ws.zr_bar_steps[::-1],
-        ws.h_steps[:-1][::-1],
-        ws.zz_bar_steps[::-1],
-        ws.h_bar_steps[:-1][::-1],
         strict=True,
     ):
         # S2 = 1 - s[t].^2 : n x m
         np.square(s_t, out=S2)
         np.subtract(1, S2, out=S2)
         # zs_bar[t] = (h_bar[t] .* z[t]) .* S2 : n x m
-        np.multiply(h_bar_t, z_t, out=zs_bar_t)
+        np.multiply(h_bar, z_t, out=zs_bar_t)
         zs_bar_t *= S2
         # q_bar2 = zs_bar[t] Us_T : n x m
         q_bar2 = np.dot(zs_bar_t, Us_T, out=S2)
+        # S4 = 1 - z[t] : n x m
+        np.subtract(1, z_t, out=S4)
+        # zz_bar[t] = (h_bar[t] .* (s[t] - h[t-1])) .* z[t] .* S4 : n x m
+        np.subtract(s_t, h_prev, out=zz_bar_t)
+        zz_bar_t *= h_bar
+        zz_bar_t *= z_t
+        zz_bar_t *= S4
         # S3 = 1 - r[t] : n x m
         np.subtract(1, r_t, out=S3)
         # zr_bar[t] = (q_bar2 .* h[t-1]) .* r[t] .* S3 : n x m
         np.multiply(q_bar2, h_prev, out=zr_bar_t)
         zr_bar_t *= r_t
         zr_bar_t *= S3
-        # S4 = 1 - z[t] : n x m
-        S4 = np.subtract(1, z_t, out=S3)
-        # zz_bar[t] = (h_bar[t] .* (s[t] - h[t-1])) .* z[t] .* S4 : n x m
-        np.subtract(s_t, h_prev, out=zz_bar_t)
-        zz_bar_t *= h_bar_t
-        zz_bar_t *= z_t
-        zz_bar_t *= S4
         # h_bar[t-1] = h_bar[t] .* S4 + q_bar2 .* r[t] + zr_bar[t] Ur_T + zz_bar[t] Uz_T : n x m
-        np.multiply(h_bar_t, S4, out=h_bar_prev)
-        h_bar_prev += np.multiply(q_bar2, r_t, out=scratch2)
-        h_bar_prev += np.dot(zr_bar_t, Ur_T, out=scratch2)
-        h_bar_prev += np.dot(zz_bar_t, Uz_T, out=scratch2)
+        np.multiply(h_bar, S4, out=h_bar)
+        h_bar += np.multiply(q_bar2, r_t, out=scratch2)
+        h_bar += np.dot(zr_bar_t, Ur_T, out=scratch2)
+        h_bar += np.dot(zz_bar_t, Uz_T, out=scratch2)
     zz_bar_rows = ws.zz_bar_rows
     if wrt is None or "Wz" in wrt:
         # Wz_bar = x[1..T]^T zz_bar[1..T] : d x m

@@ -118,10 +118,10 @@ class Workspace(NamedTuple):
     Uo_T: np.ndarray = None
     Uf_T: np.ndarray = None
     Ui_T: np.ndarray = None
-    zg_bar: np.ndarray = None
     zo_bar: np.ndarray = None
-    zf_bar: np.ndarray = None
+    zg_bar: np.ndarray = None
     zi_bar: np.ndarray = None
+    zf_bar: np.ndarray = None
     S: np.ndarray = None
     c_bar2: np.ndarray = None
     scratch2: np.ndarray = None
@@ -145,10 +145,10 @@ class Workspace(NamedTuple):
     g_steps: list = None
     c_steps: list = None
     a_steps: list = None
-    zg_bar_steps: list = None
     zo_bar_steps: list = None
-    zf_bar_steps: list = None
+    zg_bar_steps: list = None
     zi_bar_steps: list = None
+    zf_bar_steps: list = None
     zi_bar_rows: np.ndarray = None
     h_part: np.ndarray = None
     zf_bar_rows: np.ndarray = None
@@ -371,10 +371,10 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
     g = np.empty((T, n, m), dtype)
     a = np.empty((T, n, m), dtype)
     P = np.empty((n, k), dtype)
-    zg_bar = np.empty((T, n, m), dtype)
-    zo_bar = np.empty((T, n, m), dtype)
-    zf_bar = np.empty((T, n, m), dtype) if apart else a[...]
-    zi_bar = np.empty((T, n, m), dtype)
+    zo_bar = np.empty((T, n, m), dtype) if apart else a[...]
+    zg_bar = np.empty((T, n, m), dtype) if apart else o[...]
+    zi_bar = np.empty((T, n, m), dtype) if apart else g[...]
+    zf_bar = np.empty((T, n, m), dtype) if apart else i[...]
     zi_in = i
     zi_in_rows = zi_in.reshape(T * n, m)
     zf_in = f
@@ -390,10 +390,10 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
     g_steps = list(g)
     c_steps = list(c)
     a_steps = list(a)
-    zg_bar_steps = list(zg_bar)
     zo_bar_steps = list(zo_bar)
-    zf_bar_steps = list(zf_bar)
+    zg_bar_steps = list(zg_bar)
     zi_bar_steps = list(zi_bar)
+    zf_bar_steps = list(zf_bar)
     zi_bar_rows = zi_bar.reshape(T * n, m)
     h_part = h[:-1].reshape(T * n, m)
     zf_bar_rows = zf_bar.reshape(T * n, m)
@@ -418,10 +418,10 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         Uo_T=np.empty((m, m), dtype),
         Uf_T=np.empty((m, m), dtype),
         Ui_T=np.empty((m, m), dtype),
-        zg_bar=zg_bar,
         zo_bar=zo_bar,
-        zf_bar=zf_bar,
+        zg_bar=zg_bar,
         zi_bar=zi_bar,
+        zf_bar=zf_bar,
         S=np.empty((n, m), dtype),
         c_bar2=np.empty((n, m), dtype),
         scratch2=np.empty((n, m), dtype),
@@ -445,10 +445,10 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         g_steps=g_steps,
         c_steps=c_steps,
         a_steps=a_steps,
-        zg_bar_steps=zg_bar_steps,
         zo_bar_steps=zo_bar_steps,
-        zf_bar_steps=zf_bar_steps,
+        zg_bar_steps=zg_bar_steps,
         zi_bar_steps=zi_bar_steps,
+        zf_bar_steps=zf_bar_steps,
         zi_bar_rows=zi_bar_rows,
         h_part=h_part,
         zf_bar_rows=zf_bar_rows,
@@ -668,17 +668,17 @@ def _backward(cache, wrt):
     S = ws.S
     c_bar2 = ws.c_bar2
     scratch2 = ws.scratch2
-    for a_t, o_t, g_t, zg_bar_t, i_t, zo_bar_t, f_t, zf_bar_t, c_prev, zi_bar_t in zip(
+    for a_t, o_t, zo_bar_t, g_t, zg_bar_t, i_t, zi_bar_t, f_t, zf_bar_t, c_prev in zip(
         ws.a_steps[::-1],
         ws.o_steps[::-1],
+        ws.zo_bar_steps[::-1],
         ws.g_steps[::-1],
         ws.zg_bar_steps[::-1],
         ws.i_steps[::-1],
-        ws.zo_bar_steps[::-1],
+        ws.zi_bar_steps[::-1],
         ws.f_steps[::-1],
         ws.zf_bar_steps[::-1],
         ws.c_steps[:-1][::-1],
-        ws.zi_bar_steps[::-1],
         strict=True,
     ):
         # S = 1 - a[t].^2 : n x m
@@ -688,30 +688,30 @@ def _backward(cache, wrt):
         np.multiply(h_bar, o_t, out=c_bar2)
         c_bar2 *= S
         c_bar2 += c_prev_bar
+        # S3 = 1 - o[t] : n x m
+        S3 = np.subtract(1, o_t, out=S)
+        # zo_bar[t] = (h_bar[t] .* a[t]) .* o[t] .* S3 : n x m
+        np.multiply(a_t, h_bar, out=zo_bar_t)
+        zo_bar_t *= o_t
+        zo_bar_t *= S3
         # S2 = 1 - g[t].^2 : n x m
-        S2 = np.square(g_t, out=S)
+        S2 = np.square(g_t, out=S3)
         np.subtract(1, S2, out=S2)
         # zg_bar[t] = (c_bar2 .* i[t]) .* S2 : n x m
         np.multiply(c_bar2, i_t, out=zg_bar_t)
         zg_bar_t *= S2
-        # S3 = 1 - o[t] : n x m
-        S3 = np.subtract(1, o_t, out=S2)
-        # zo_bar[t] = (h_bar[t] .* a[t]) .* o[t] .* S3 : n x m
-        np.multiply(h_bar, a_t, out=zo_bar_t)
-        zo_bar_t *= o_t
-        zo_bar_t *= S3
+        # S5 = 1 - i[t] : n x m
+        S5 = np.subtract(1, i_t, out=S2)
+        # zi_bar[t] = (c_bar2 .* g[t]) .* i[t] .* S5 : n x m
+        np.multiply(g_t, c_bar2, out=zi_bar_t)
+        zi_bar_t *= i_t
+        zi_bar_t *= S5
         # S4 = 1 - f[t] : n x m
-        S4 = np.subtract(1, f_t, out=S3)
+        S4 = np.subtract(1, f_t, out=S5)
         # zf_bar[t] = (c_bar2 .* c[t-1]) .* f[t] .* S4 : n x m
         np.multiply(c_bar2, c_prev, out=zf_bar_t)
         zf_bar_t *= f_t
         zf_bar_t *= S4
-        # S5 = 1 - i[t] : n x m
-        S5 = np.subtract(1, i_t, out=S4)
-        # zi_bar[t] = (c_bar2 .* g[t]) .* i[t] .* S5 : n x m
-        np.multiply(c_bar2, g_t, out=zi_bar_t)
-        zi_bar_t *= i_t
-        zi_bar_t *= S5
         # h_bar[t-1] = zg_bar[t] Ug_T + zo_bar[t] Uo_T + zf_bar[t] Uf_T + zi_bar[t] Ui_T : n x m
         np.dot(zg_bar_t, Ug_T, out=h_bar)
         h_bar += np.dot(zo_bar_t, Uo_T, out=scratch2)

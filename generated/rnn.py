@@ -60,9 +60,9 @@ class Workspace(NamedTuple):
     h: np.ndarray = None
     zero: np.ndarray = None
     scratch: np.ndarray = None
-    p: np.ndarray = None
+    p_rows: np.ndarray = None
     z_bar: np.ndarray = None
-    p_bar: np.ndarray = None
+    p_bar_rows: np.ndarray = None
     W_T: np.ndarray = None
     active: np.ndarray = None
     scratch2: np.ndarray = None
@@ -70,9 +70,7 @@ class Workspace(NamedTuple):
     V_bar: np.ndarray = None
     z_in_rows: np.ndarray = None
     h_steps: list = None
-    p_rows: np.ndarray = None
     h_part: np.ndarray = None
-    p_bar_rows: np.ndarray = None
     h_bar_in_rows: np.ndarray = None
     z_bar_steps: list = None
     z_bar_part: np.ndarray = None
@@ -186,18 +184,19 @@ def workspace(*, T, n, d, k, m, dtype=np.float64):
     return _buffers(T, n, d, k, m, np.dtype(dtype))
 
 
-def _buffers(T, n, d, k, m, dtype):
-    """A workspace."""
+def _buffers(T, n, d, k, m, dtype, apart=False):
+    """A workspace.
+
+    What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
+    the backward phase may run a second time.
+    """
     h = np.empty((T + 1, n, m), dtype)
-    p = np.empty((T, n, k), dtype)
+    p_rows = np.empty((T * n, k), dtype)
     z_bar = np.empty((T + 1, n, m), dtype)
-    p_bar = np.empty((T, n, k), dtype)
     z_in = h[1:]
     z_in_rows = z_in.reshape(T * n, m)
     h_steps = list(h)
-    p_rows = p.reshape(T * n, k)
     h_part = h[1:].reshape(T * n, m)
-    p_bar_rows = p_bar.reshape(T * n, k)
     h_bar_in = z_bar[:-1]
     h_bar_in_rows = h_bar_in.reshape(T * n, m)
     z_bar_steps = list(z_bar)
@@ -208,9 +207,9 @@ def _buffers(T, n, d, k, m, dtype):
         h=h,
         zero=np.zeros((), dtype),
         scratch=np.empty((n, m), dtype),
-        p=p,
+        p_rows=p_rows,
         z_bar=z_bar,
-        p_bar=p_bar,
+        p_bar_rows=np.empty((T * n, k), dtype) if apart else p_rows[...],
         W_T=np.empty((m, m), dtype),
         active=np.empty((n, m), bool),
         scratch2=np.empty((n, m), dtype),
@@ -218,9 +217,7 @@ def _buffers(T, n, d, k, m, dtype):
         V_bar=np.empty((m, k), dtype),
         z_in_rows=z_in_rows,
         h_steps=h_steps,
-        p_rows=p_rows,
         h_part=h_part,
-        p_bar_rows=p_bar_rows,
         h_bar_in_rows=h_bar_in_rows,
         z_bar_steps=z_bar_steps,
         z_bar_part=z_bar_part,
@@ -228,9 +225,9 @@ def _buffers(T, n, d, k, m, dtype):
     )
 
 
-def fresh(T, n, d, k, m, dtype):
+def fresh(T, n, d, k, m, dtype, apart=False):
     """New buffers; gradients are not written to them."""
-    ws = _buffers(T, n, d, k, m, dtype)._replace(
+    ws = _buffers(T, n, d, k, m, dtype, apart=apart)._replace(
         U_bar=None,
         V_bar=None,
         W_T=None,
@@ -289,7 +286,7 @@ def _forward(x, y, h0, U, W, V, ws):
     if ws is None:
         ws = borrowed(T, n, d, k, m, dtype)
     elif ws is NO_WORKSPACE:
-        ws = fresh(T, n, d, k, m, dtype)
+        ws = fresh(T, n, d, k, m, dtype, apart=True)
     else:
         fitting(ws, (T, n, d, k, m, dtype))
     # h[0] = h0 : n x m
@@ -307,8 +304,7 @@ def _forward(x, y, h0, U, W, V, ws):
         np.maximum(h_t, zero, out=h_t)
     h_part = ws.h_part
     # p[1..T] = h[1..T] V : T*n x k
-    p_rows = ws.p_rows
-    np.dot(h_part, V, out=p_rows)
+    p_rows = np.dot(h_part, V, out=ws.p_rows)
     y_rows = y.reshape(T * n, k)
     # R = y[1..T] - p[1..T] : T*n x k
     R = np.subtract(y_rows, p_rows, out=p_rows)
@@ -324,8 +320,7 @@ def _backward(cache, wrt):
     z_bar = ws.z_bar
     z_bar[-1] = 0
     # p_bar[1..T] = -2 R : T*n x k
-    p_bar_rows = ws.p_bar_rows
-    np.multiply(R, -2, out=p_bar_rows)
+    p_bar_rows = np.multiply(R, -2, out=ws.p_bar_rows)
     # h_bar_in[1..T] = p_bar[1..T] V^T : T*n x m
     h_bar_in_rows = ws.h_bar_in_rows
     np.dot(p_bar_rows, V.T, out=h_bar_in_rows)

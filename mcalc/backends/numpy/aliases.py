@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import ONE, Dim, dim
-from mcalc.backends.numpy.carried import Uses, carried, taken_over
+from mcalc.backends.numpy.carried import Uses, carried
+from mcalc.backends.numpy.overwritten import taken_over
 from mcalc.backends.numpy.statements import inner
 from mcalc.model.stacked import Stack
 from mcalc.program.ir import Array
@@ -37,8 +38,10 @@ class Memory:
         self.aliases = aliases(uses, own)
         shared = {name for a in self.aliases.values() for name in (a.owner, a.sequence)}
         self.carried = carried(uses, {a.owner for a in self.aliases.values()} | set(own))
-        self.taken = taken_over(uses, self.carried, {*own, *shared})
+        self.taken = taken_over(uses, self.carried, own, shared, self.aliases)
         """Sequences in the memory of others, which the forward phase kept."""
+        self.overwritten = self.carried | {name: leaf for name, (_, leaf) in self.taken.items()}
+        """The element that lies where that of a sequence is written, which the line may read."""
         self.starts = {a.leaf: a for a in self.aliases.values()}
         self.read_elsewhere = {*uses.reads, *uses.stacked, *own, *shared}
         """Sequences that are not only read by the names of their stacked definitions."""

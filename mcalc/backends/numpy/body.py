@@ -18,6 +18,7 @@ from mcalc.backends.numpy.comments import note
 from mcalc.backends.numpy.guards import guarded
 from mcalc.backends.numpy.spelling import Names, axes_of_sequence, axes_text, offset_of, part_of, size
 from mcalc.backends.numpy.statements import Statements, Target
+from mcalc.backends.numpy.storage import Storage
 from mcalc.model.ir import Range
 from mcalc.program.ir import Array
 from mcalc.program.operations import Axes
@@ -25,7 +26,7 @@ from mcalc.program.plan import Line, Plan, Section, computed
 from mcalc.program.procedure import Block, Cell, stored, varying
 
 
-class FunctionBody:
+class FunctionBody(Storage):
     """Writes the sections of one phase; `guards` are conditions on lines of straight code, by their identity."""
 
     def __init__(
@@ -39,26 +40,11 @@ class FunctionBody:
         workspace: bool = True,
         before: FunctionBody | None = None,
     ) -> None:
-        self.plan = plan
-        self.names = names
-        self.workspace = workspace
+        super().__init__(plan, memory, names, workspace)
         self.sections = [s for s in plan.sections if s.phase == phase]
-        self.lines: list[str] = []
-        self.fields: dict[str, tuple[Axes, str]] = {}
-        """Buffers of the workspace: axes and kind."""
-        self.shared: dict[str, str] = {}
-        """Buffers to those whose memory they may have, where the phase before is not needed a second time."""
-        self.windows: dict[str, str] = {}
-        """Views of buffers that the workspace has ready, and their texts."""
         self.local: dict[Array, str] = {}
         """Arrays that a loop names while it is written."""
-        self.allocated: set[str] = set()
-        self.memory = memory
         self.stacked: dict[Array, str] = {}
-        self.scratches: dict[tuple[object, ...], str] = {}
-        self.views: list[str] = []
-        """Views of sequences, and vectors of ones, that the line that is written needs."""
-        self.constants: set[str] = set()
         self.statements = Statements(plan.procedure.builder, self.local, self.leaf, names.sizes, self._ones, self._zero)
         self.local.update(plan.names)
         for line in (x for s in self.sections for x in s.lines):
@@ -66,7 +52,6 @@ class FunctionBody:
                 self.local[line.array] = place
         self.shown: dict[Array, str] = dict(plan.names)
         """What arrays are called in comments: as in the model."""
-        self._range: Range | None = None
         events: list[Line | Section] = []
         for section in self.sections:
             events += [section] if section.range is not None else section.lines
@@ -165,7 +150,7 @@ class FunctionBody:
     def _straight(self, line: Line) -> None:
         target = line.target
         self.lines.append(note(line, self.shown))
-        if target is not None and target in self.names.stacks:
+        if target is not None and target in self.names.stacks and not self._is_buffered(line, target):
             self._define_stack(line, target)
             return
         if target is not None and target in self.plan.procedure.elements:
@@ -184,75 +169,6 @@ class FunctionBody:
         target_ = Target(line.name, self._buffer(buffer, line.array), overwritten=held, scratch=self._scratch)
         self.lines += self.statements.write(line.array, target_)
 
-    def _buffer(self, buffer: Buffer | None, a: Array) -> str:
-        if buffer is None:
-            return ""
-        if not buffer.fresh:
-            return buffer.name
-        if not self.workspace:
-            return ""
-        self.fields[buffer.name] = (a.shape, a.kind)
-        if buffer.lender:
-            self.shared[buffer.name] = buffer.lender
-        return f"ws.{buffer.name}"
-
-    def _scratch(self, a: Array) -> str:
-        """The buffer for what is used on the spot: one for each shape."""
-        key = (*a.shape, self._range is not None)
-        if key not in self.scratches:
-            self.scratches[key] = self.names.claim("scratch")
-        name = self.scratches[key]
-        if self._range is not None:
-            self._spaces[name] = (a.shape, a.kind)
-            return name
-        return self._buffer(Buffer(name, True), a)
-
-    def _ones(self, d: Dim) -> str:
-        """A vector of ones: that of the workspace, where there is one."""
-        name = self.names.ones_of(d)
-        self._constant(name, (d,), "ones")
-        return name
-
-    def _zero(self) -> str:
-        """Zero, as NumPy compares with fastest: an array of no dimensions, of the workspace; "" where there is none."""
-        if not self.workspace:
-            return ""
-        self.names.zero = self.names.zero or self.names.claim("zero")
-        self._constant(self.names.zero, (), "zeros")
-        return self.names.zero
-
-    def _constant(self, name: str, axes: Axes, kind: str) -> None:
-        if name in self.constants:
-            return
-        self.constants.add(name)
-        if self.workspace:
-            self.fields[name] = (axes, kind)
-            self.views.append(f"{name} = ws.{name}")
-        else:
-            self.views.append(f"{name} = np.{kind}({axes_text(axes, self.names.sizes)}, dtype)")
-
-    def _space(self, name: str, axes: Axes, kind: str = "float", returned: bool = False) -> str:
-        """Memory that is there before it is written to; what is `returned` may have no place in the workspace."""
-        kind_text = "bool" if kind == "bool" else "dtype"
-        shape = axes_text(axes, self.names.sizes)
-        if not self.workspace:
-            return f"np.empty({shape}, {kind_text})"
-        self.fields[name] = (axes, kind)
-        return f"space(ws.{name}, {shape}, {kind_text})" if returned else f"ws.{name}"
-
-    def _window(self, name: str, view: str, sequence: str) -> str:
-        """A view of a sequence: the workspace has it ready where it has the sequence."""
-        if not self._lies_in_workspace(sequence):
-            return view
-        self.windows[name] = view
-        return f"ws.{name}"
-
-    def _lies_in_workspace(self, sequence: str) -> bool:
-        alias = self.memory.aliases.get(sequence)
-        if alias is not None:
-            return self._lies_in_workspace(alias.owner)
-        return self.workspace and sequence not in self.names.given and sequence not in self.names.results
-
     def _carrier(self, line: Line) -> str:
         """The one place of a sequence, where the line writes an element of a sequence that has one."""
         element = self.plan.procedure.elements.get(line.target) if line.target is not None else None
@@ -260,27 +176,10 @@ class FunctionBody:
             return ""
         return self.names.sequences[element.sequence]
 
-    def _storage(self, sequence: str) -> None:
-        name = self.names.sequences[sequence]
-        if name in self.allocated or sequence in self.names.given:
-            return
-        self.allocated.add(name)
-        found = self.plan.sequences[sequence]
-        alias = self.memory.aliases.get(sequence)
-        if alias is not None:
-            self._storage(alias.owner)
-            owner = self.plan.sequences[alias.owner]
-            part = part_of(owner, alias.first, alias.last, self.names.sizes)
-            view = f"{self.names.sequences[alias.owner]}{part}"
-            self.lines.append(f"{name} = {self._window(name, view, sequence)}")
-            return
-        returned = sequence in self.names.results
-        if sequence in self.memory.carried:
-            self.lines.append(f"{name} = {self._space(name, axes_of_sequence(found)[1:], returned=returned)}")
-            return
-        if sequence in self.memory.taken:
-            self.shared[name] = self.names.sequences[self.memory.taken[sequence][0]]
-        self.lines.append(f"{name} = {self._space(name, axes_of_sequence(found), returned=returned)}")
+    def _is_buffered(self, line: Line, target: Expr) -> bool:
+        """Whether a stacked definition is an array like others: nobody reads it by element."""
+        elsewhere = self.names.stacks[target].sequence in self.memory.read_elsewhere
+        return not elsewhere and line.array in self.buffers and self.local.get(line.array) == line.name
 
     def _define_stack(self, line: Line, target: Expr) -> None:
         stack = self.names.stacks[target]
@@ -362,8 +261,8 @@ class FunctionBody:
             read = tree(line.array, self.local)
             starts = self.memory.starts
             start = next((x for x in read if x in starts and starts[x].owner == element.sequence), None)
-            other = self.memory.taken[element.sequence][1] if element.sequence in self.memory.taken else None
-            target = Target(name, name, view=True, start=start, overwritten=other, scratch=self._scratch)
+            held = self.memory.overwritten.get(element.sequence)
+            target = Target(name, name, view=True, start=start, overwritten=held, scratch=self._scratch)
             self.lines += self.statements.write(line.array, target)
             return
         buffer = inner.get(line.array)

@@ -95,7 +95,7 @@ def buffers(
                 under[a] = guards.get(id(item), "")
                 open_to = ("", under[a])
                 ends = [x for x in ending.get(place, ()) if x in under and under[x] in open_to]
-                taken = _operand(a, names, ends)
+                taken = operand(a, names, ends)
                 pool = free.get(_memory(a), [])
                 first = _first(a, names)
                 fits = (p for p in reversed(pool) if p[1] in open_to and (p[2] or first.op not in PRODUCTS))
@@ -109,7 +109,7 @@ def buffers(
                     certain = there[2]
                 else:
                     if a not in kept:
-                        borrowed = _operand(a, names, [x for x in ending.get(place, ()) if x in lent])
+                        borrowed = operand(a, names, [x for x in ending.get(place, ()) if x in lent])
                     waiting = idle.get(_memory(a), []) if a not in kept else []
                     lender = lent[borrowed] if borrowed is not None else waiting.pop() if waiting else ""
                     found[a] = Buffer(names[a], True, lender, borrowed)
@@ -131,7 +131,7 @@ def _memory(a: Array) -> tuple[object, ...]:
     return (*a.shape, a.kind)
 
 
-def _operand(a: Array, names: Mapping[Array, str], ending: Sequence[Array]) -> Array | None:
+def operand(a: Array, names: Mapping[Array, str], ending: Sequence[Array]) -> Array | None:
     """An array that is read here for the last time, and whose memory the line may take over."""
     if not ending:
         return None

@@ -1,8 +1,7 @@
-"""Sequences that need no memory of their own.
+"""Where the sequences of a plan are read and written; those of which a loop needs one element at a time.
 
-What one iteration of a loop leaves to the next, and nobody else reads, lies in one place (`carried`). What a forward
-loop kept for the backward loop, and its iteration reads for the last time, may be overwritten by what that iteration
-makes (`taken_over`). In: a plan; out: the names of such sequences.
+What one iteration of a loop leaves to the next, and nobody else reads, lies in one place. In: a plan; out: the names of
+such sequences.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from mcalc.algebra.expr import Expr
-from mcalc.algebra.shape import ONE, dim
-from mcalc.backends.numpy.buffers import tree
+from mcalc.algebra.shape import dim
+from mcalc.backends.numpy.buffers import operand, tree
 from mcalc.model.ir import Element
 from mcalc.model.stacked import Stack
 from mcalc.program.ir import Array
@@ -53,7 +52,7 @@ class Uses:
         lines = [x for s in plan.sections for x in s.lines]
         named = {x.array: stacks[x.target].sequence for x in lines if x.target is not None and x.target in stacks}
         for section in plan.sections:
-            local = {**plan.names, **{x.array: x.name for x in section.lines}}
+            local = self.names(section)
             for place, line in enumerate(section.lines):
                 read = tree(line.array, local)
                 self.mentions.update({line.array, *read})
@@ -75,10 +74,17 @@ class Uses:
                     found = elements[line.target]
                     self.writes.setdefault(found.sequence, []).append(Use(section, place, line, found))
 
+    def names(self, section: Section) -> dict[Array, str]:
+        """The arrays with a name in a section."""
+        return {**self.plan.names, **{x.array: x.name for x in section.lines}}
 
-def carried(uses: Uses, excluded: Collection[str]) -> set[str]:
-    """Sequences of which an iteration reads only what the one before wrote."""
-    found = set()
+
+def carried(uses: Uses, excluded: Collection[str]) -> dict[str, Array | None]:
+    """Sequences of which an iteration reads only what the one before wrote.
+
+    Each with the element that is read as it is overwritten, if there is one.
+    """
+    found: dict[str, Array | None] = {}
     for name, writes in uses.writes.items():
         inside = [w for w in writes if w.section.range is not None]
         if len(inside) != 1 or name in uses.whole or name in excluded or not inside[0].line.array.rank:
@@ -87,65 +93,17 @@ def carried(uses: Uses, excluded: Collection[str]) -> set[str]:
         r = write.section.range
         assert r is not None
         next_index = write.element.index + dim(-r.step)
-        # it is read in the same loop, before it is written, as the iteration before left it
+        # it is read in the same loop, before it is written or as it is, as the iteration before left it
+        last = next((use.leaf for use in reads if use.place == write.place), None)
         passing = all(
-            use.section is write.section and use.element.index is next_index and use.place < write.place
+            use.section is write.section and use.element.index is next_index and use.place <= write.place
             for use in reads
-        )
+        ) and (last is None or operand(write.line.array, uses.names(write.section), [last]) is last)
         start = r.first + write.element.index - dim(r.index) - dim(r.step)
         begun = [w for w in writes if w is not write]
         if not reads or not passing or len(begun) != 1 or begun[0].element.index is not start:
             continue
         first = begun[0].line.array
         if first.op != "arg" and (uses.mentions[first] == 1 or first.op in ATOMS):
-            found.add(name)
+            found[name] = last
     return found
-
-
-def taken_over(uses: Uses, carried_names: Collection[str], own: Collection[str]) -> dict[str, tuple[str, Array]]:
-    """Sequences of a backward loop to the sequence of the forward phase whose memory they may use, and its element."""
-    sequences = uses.plan.sequences
-    kept = {
-        name: reads
-        for name, reads in uses.reads.items()
-        if name not in uses.whole and name not in own and name not in carried_names and name in uses.writes
-        and all(w.section.phase == "forward" and w.section.range is not None for w in uses.writes[name])
-    }  # fmt: skip
-    found: dict[str, tuple[str, Array]] = {}
-    free = dict(kept)
-    for name, writes in uses.writes.items():
-        write = writes[0]
-        r = write.section.range
-        if (
-            name in own
-            or len(writes) != 1
-            or r is None
-            or write.section.phase == "forward"
-            or not write.line.array.rank
-        ):
-            continue
-        if name in carried_names or write.element.index is not dim(r.index) or sequences[name].shape[0] is ONE:
-            continue
-        for other, reads in free.items():
-            if _fits(uses, name, other, write, reads):
-                found[name] = other, next(u.leaf for u in reads if u.section is write.section and u.leaf is not None)
-                del free[other]
-                break
-    return found
-
-
-def _fits(uses: Uses, name: str, other: str, write: Use, reads: list[Use]) -> bool:
-    mine, theirs = uses.plan.sequences[name], uses.plan.sequences[other]
-    if (mine.shape, mine.first, mine.last) != (theirs.shape, theirs.first, theirs.last):
-        return False
-    later = [u for u in reads if u.section.phase != "forward"]
-    if not later or any(u.section is not write.section or u.element.index is not write.element.index for u in later):
-        return False
-    if any(u.place > write.place for u in later):
-        return False
-    last = [u for u in later if u.place == write.place]
-    root = write.line.array
-    # the first operation may overwrite what it reads
-    names = {x.array for x in write.section.lines} | set(uses.plan.names)
-    simple = root.op == "times" and all(x.op == "arg" or x in names for x in root.args)
-    return not last or (len(last) == 1 and simple and last[0].leaf in root.args)
