@@ -65,6 +65,7 @@ class Workspace(NamedTuple):
     scratch2: np.ndarray = None
     scratch3: np.ndarray = None
     scratch4: np.ndarray = None
+    ones_n_row: np.ndarray = None
 
 
 NO_WORKSPACE = Workspace()
@@ -174,6 +175,8 @@ def _buffers(n, d, m, dtype, whole=False, apart=False):
     block_rows = 0 if whole else rows_of_block(n, d, m, dtype.itemsize)
     apart = apart or block_rows > 0  # there the order is another
     R = np.empty((block_rows or n, d), dtype)
+    ones_n = np.ones((block_rows or n,), dtype)
+    ones_n_row = ones_n[None]
     return Workspace(
         sizes=(n, d, m, dtype),
         block_rows=block_rows,
@@ -182,7 +185,7 @@ def _buffers(n, d, m, dtype, whole=False, apart=False):
         R=R,
         R_bar=np.empty((block_rows or n, d), dtype) if apart else R[...],
         c_bar=np.empty((1, d), dtype),
-        ones_n=np.ones((block_rows or n,), dtype),
+        ones_n=ones_n,
         Z_bar=np.empty((block_rows or n, m), dtype),
         W_bar=np.empty((d, m), dtype),
         scratch=np.empty((d, m), dtype),
@@ -195,6 +198,7 @@ def _buffers(n, d, m, dtype, whole=False, apart=False):
         scratch2=np.empty((d, m), dtype),
         scratch3=np.empty((1, m), dtype),
         scratch4=np.empty((1, d), dtype),
+        ones_n_row=ones_n_row,
     )
 
 
@@ -271,10 +275,10 @@ def _backward(cache, wrt):
     c_bar = W_bar = b_bar = None
     # R_bar = -2 R2 / n : n x d
     R_bar = np.multiply(R2, -2 / n, out=ws.R_bar)
-    ones_n = ws.ones_n
+    ones_n_row = ws.ones_n_row
     if wrt is None or "c" in wrt:
         # c_bar = sum(R_bar, axis=0) : 1 x d
-        c_bar = np.dot(ones_n[None], R_bar, out=ws.c_bar)
+        c_bar = np.dot(ones_n_row, R_bar, out=ws.c_bar)
     if wrt is None or "W" in wrt or "b" in wrt:
         # S = 1 - H : n x m
         S = np.subtract(1, H, out=Z)
@@ -288,7 +292,7 @@ def _backward(cache, wrt):
         W_bar += np.dot(X.T, Z_bar, out=ws.scratch)
     if wrt is None or "b" in wrt:
         # b_bar = sum(Z_bar, axis=0) : 1 x m
-        b_bar = np.dot(ones_n[None], Z_bar, out=ws.b_bar)
+        b_bar = np.dot(ones_n_row, Z_bar, out=ws.b_bar)
     return Gradients(W_bar, b_bar, c_bar)
 
 

@@ -96,18 +96,19 @@ class Workspace(NamedTuple):
     U_bar: np.ndarray = None
     b_bar: np.ndarray = None
     zh_in_rows: np.ndarray = None
-    h_steps: list = None
+    steps: list = None
     zg_in_rows: np.ndarray = None
-    g_steps: list = None
+    steps_back: list = None
     q_rows: np.ndarray = None
     g_part: np.ndarray = None
     h_part: np.ndarray = None
     g_bar_in_rows: np.ndarray = None
-    zg_bar_steps: list = None
+    steps2: list = None
     zg_bar_part: np.ndarray = None
     g_part2: np.ndarray = None
+    ones_row: np.ndarray = None
     h_bar_in_rows: np.ndarray = None
-    zh_bar_steps: list = None
+    steps_back2: list = None
     zh_bar_part: np.ndarray = None
     h_part2: np.ndarray = None
 
@@ -266,24 +267,32 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
     q = np.empty((T, n, 2 * m), dtype)
     p_rows = np.empty((T * n, k), dtype)
     zg_bar = np.empty((T + 1, n, m), dtype)
+    ones_ = np.ones((T * n,), dtype)
     zh_bar = np.empty((T + 1, n, m), dtype)
     zh_in = h[1:]
     zh_in_rows = zh_in.reshape(T * n, m)
     h_steps = list(h)
+    steps = list(zip(h_steps[1:], h_steps[:-1], strict=True))
     zg_in = g[:-1]
     zg_in_rows = zg_in.reshape(T * n, m)
     g_steps = list(g)
+    steps_back = list(zip(g_steps[:-1][::-1], g_steps[1:][::-1], strict=True))
     q_rows = q.reshape(T * n, 2 * m)
     g_part = g[:-1].reshape(T * n, m)
     h_part = h[1:].reshape(T * n, m)
     g_bar_in = zg_bar[1:]
     g_bar_in_rows = g_bar_in.reshape(T * n, m)
     zg_bar_steps = list(zg_bar)
+    steps2 = list(zip(g_steps[:-1], zg_bar_steps[1:], zg_bar_steps[:-1], strict=True))
     zg_bar_part = zg_bar[1:].reshape(T * n, m)
     g_part2 = g[1:].reshape(T * n, m)
+    ones_row = ones_[None]
     h_bar_in = zh_bar[:-1]
     h_bar_in_rows = h_bar_in.reshape(T * n, m)
     zh_bar_steps = list(zh_bar)
+    steps_back2 = list(
+        zip(h_steps[1:][::-1], zh_bar_steps[:-1][::-1], zh_bar_steps[1:][::-1], strict=True)
+    )
     zh_bar_part = zh_bar[:-1].reshape(T * n, m)
     h_part2 = h[:-1].reshape(T * n, m)
     return Workspace(
@@ -302,25 +311,26 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         scratch2=np.empty((n, m), dtype),
         R_bar=np.empty((d, m), dtype),
         c_bar=np.empty((1, m), dtype),
-        ones_=np.ones((T * n,), dtype),
+        ones_=ones_,
         zh_bar=zh_bar,
         W_T=np.empty((m, m), dtype),
         S3=np.empty((n, m), dtype),
         U_bar=np.empty((d, m), dtype),
         b_bar=np.empty((1, m), dtype),
         zh_in_rows=zh_in_rows,
-        h_steps=h_steps,
+        steps=steps,
         zg_in_rows=zg_in_rows,
-        g_steps=g_steps,
+        steps_back=steps_back,
         q_rows=q_rows,
         g_part=g_part,
         h_part=h_part,
         g_bar_in_rows=g_bar_in_rows,
-        zg_bar_steps=zg_bar_steps,
+        steps2=steps2,
         zg_bar_part=zg_bar_part,
         g_part2=g_part2,
+        ones_row=ones_row,
         h_bar_in_rows=h_bar_in_rows,
-        zh_bar_steps=zh_bar_steps,
+        steps_back2=steps_back2,
         zh_bar_part=zh_bar_part,
         h_part2=h_part2,
     )
@@ -427,7 +437,7 @@ def _forward(x, y, U, W, b, R, S, c, V, ws):
     np.dot(x_rows, U, out=zh_in_rows)
     zh_in_rows += b
     scratch = ws.scratch
-    for h_t, h_prev in zip(ws.h_steps[1:], ws.h_steps[:-1], strict=True):
+    for h_t, h_prev in ws.steps:
         # h[t] = tanh(zh_in[t] + h[t-1] W) : n x m
         h_t += np.dot(h_prev, W, out=scratch)
         np.tanh(h_t, out=h_t)
@@ -439,7 +449,7 @@ def _forward(x, y, U, W, b, R, S, c, V, ws):
     np.dot(x_rows, R, out=zg_in_rows)
     zg_in_rows += c
     scratch = ws.scratch
-    for g_t, g_next in zip(ws.g_steps[:-1][::-1], ws.g_steps[1:][::-1], strict=True):
+    for g_t, g_next in ws.steps_back:
         # g[t] = tanh(zg_in[t] + g[t+1] S) : n x m
         g_t += np.dot(g_next, S, out=scratch)
         np.tanh(g_t, out=g_t)
@@ -482,9 +492,7 @@ def _backward(cache, wrt):
     S_T = np.positive(S.T, order="C", out=ws.S_T)
     S2 = ws.S2
     scratch2 = ws.scratch2
-    for g_t, zg_bar_t, zg_bar_prev in zip(
-        ws.g_steps[:-1], ws.zg_bar_steps[1:], ws.zg_bar_steps[:-1], strict=True
-    ):
+    for g_t, zg_bar_t, zg_bar_prev in ws.steps2:
         # S2 = 1 - g[t].^2 : n x m
         np.square(g_t, out=S2)
         np.subtract(1, S2, out=S2)
@@ -499,10 +507,10 @@ def _backward(cache, wrt):
     if wrt is None or "S" in wrt:
         # S_bar = g[2..T+1]^T zg_bar[1..T] : m x m
         S_bar = np.dot(g_part2.T, zg_bar_part, out=S_T)
-    ones_ = ws.ones_
+    ones_row = ws.ones_row
     if wrt is None or "c" in wrt:
         # c_bar = sum(zg_bar[1..T], axis=0) : 1 x m
-        c_bar = np.dot(ones_[None], zg_bar_part, out=ws.c_bar)
+        c_bar = np.dot(ones_row, zg_bar_part, out=ws.c_bar)
     # zh_bar[T+1] = zeros(n,m) : n x m
     zh_bar = ws.zh_bar
     zh_bar[-1] = 0
@@ -515,9 +523,7 @@ def _backward(cache, wrt):
     W_T = np.positive(W.T, order="C", out=ws.W_T)
     S3 = ws.S3
     scratch2 = ws.scratch2
-    for h_t, zh_bar_t, zh_bar_next in zip(
-        ws.h_steps[1:][::-1], ws.zh_bar_steps[:-1][::-1], ws.zh_bar_steps[1:][::-1], strict=True
-    ):
+    for h_t, zh_bar_t, zh_bar_next in ws.steps_back2:
         # S3 = 1 - h[t].^2 : n x m
         np.square(h_t, out=S3)
         np.subtract(1, S3, out=S3)
@@ -534,7 +540,7 @@ def _backward(cache, wrt):
         W_bar = np.dot(h_part2.T, zh_bar_part, out=W_T)
     if wrt is None or "b" in wrt:
         # b_bar = sum(zh_bar[1..T], axis=0) : 1 x m
-        b_bar = np.dot(ones_[None], zh_bar_part, out=ws.b_bar)
+        b_bar = np.dot(ones_row, zh_bar_part, out=ws.b_bar)
     return Gradients(U_bar, W_bar, b_bar, R_bar, S_bar, c_bar, V_bar)
 
 

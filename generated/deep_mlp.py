@@ -71,6 +71,7 @@ class Workspace(NamedTuple):
     ZA_bar1: np.ndarray = None
     W_bar1: np.ndarray = None
     b_bar1: np.ndarray = None
+    ones_n_row: np.ndarray = None
 
 
 NO_WORKSPACE = Workspace()
@@ -204,6 +205,8 @@ def _buffers(n, d0, d3, d1, d2, dtype, apart=False):
     """
     ZA1 = np.empty((n, d1), dtype)
     ZA2 = np.empty((n, d2), dtype)
+    ones_n = np.ones((n,), dtype)
+    ones_n_row = ones_n[None]
     return Workspace(
         sizes=(n, d0, d3, d1, d2, dtype),
         ZA1=ZA1,
@@ -216,7 +219,7 @@ def _buffers(n, d0, d3, d1, d2, dtype, apart=False):
         s=np.empty((n,), dtype),
         W_bar3=np.empty((d2, d3), dtype),
         b_bar3=np.empty((1, d3), dtype),
-        ones_n=np.ones((n,), dtype),
+        ones_n=ones_n,
         S=np.empty((n, d2), dtype) if apart else ZA2[...],
         ZA_bar2=np.empty((n, d2), dtype),
         W_bar2=np.empty((d1, d2), dtype),
@@ -225,6 +228,7 @@ def _buffers(n, d0, d3, d1, d2, dtype, apart=False):
         ZA_bar1=np.empty((n, d1), dtype),
         W_bar1=np.empty((d0, d1), dtype),
         b_bar1=np.empty((1, d1), dtype),
+        ones_n_row=ones_n_row,
     )
 
 
@@ -357,10 +361,10 @@ def _backward(cache, wrt):
     if wrt is None or "W" in wrt:
         # W_bar[3] = A2^T Z_bar : d[2] x d[3]
         W_bar3 = np.dot(A2.T, Z_bar, out=ws.W_bar3)
-    ones_n = ws.ones_n
+    ones_n_row = ws.ones_n_row
     if wrt is None or "b" in wrt:
         # b_bar[3] = sum(Z_bar, axis=0) : 1 x d[3]
-        b_bar3 = np.dot(ones_n[None], Z_bar, out=ws.b_bar3)
+        b_bar3 = np.dot(ones_n_row, Z_bar, out=ws.b_bar3)
     # S = 1 - A2.^2 : n x d[2]
     S = np.square(A2, out=ws.S)
     np.subtract(1, S, out=S)
@@ -372,7 +376,7 @@ def _backward(cache, wrt):
         W_bar2 = np.dot(A1.T, ZA_bar2, out=ws.W_bar2)
     if wrt is None or "b" in wrt:
         # b_bar[2] = sum(ZA_bar[2], axis=0) : 1 x d[2]
-        b_bar2 = np.dot(ones_n[None], ZA_bar2, out=ws.b_bar2)
+        b_bar2 = np.dot(ones_n_row, ZA_bar2, out=ws.b_bar2)
     # S2 = 1 - A1.^2 : n x d[1]
     S2 = np.square(A1, out=ws.S2)
     np.subtract(1, S2, out=S2)
@@ -384,7 +388,7 @@ def _backward(cache, wrt):
         W_bar1 = np.dot(X.T, ZA_bar1, out=ws.W_bar1)
     if wrt is None or "b" in wrt:
         # b_bar[1] = sum(ZA_bar[1], axis=0) : 1 x d[1]
-        b_bar1 = np.dot(ones_n[None], ZA_bar1, out=ws.b_bar1)
+        b_bar1 = np.dot(ones_n_row, ZA_bar1, out=ws.b_bar1)
     return Gradients([W_bar1, W_bar2, W_bar3], [b_bar1, b_bar2, b_bar3])
 
 

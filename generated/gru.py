@@ -118,16 +118,11 @@ class Workspace(NamedTuple):
     zz_in_rows: np.ndarray = None
     zr_in_rows: np.ndarray = None
     zs_in_rows: np.ndarray = None
-    z_steps: list = None
-    h_steps: list = None
-    r_steps: list = None
-    q_steps: list = None
-    s_steps: list = None
-    zs_bar_steps: list = None
-    zz_bar_steps: list = None
-    zr_bar_steps: list = None
+    steps: list = None
+    steps_back: list = None
     zz_bar_rows: np.ndarray = None
     h_part: np.ndarray = None
+    ones_row: np.ndarray = None
     zr_bar_rows: np.ndarray = None
     zs_bar_rows: np.ndarray = None
     q_rows: np.ndarray = None
@@ -320,6 +315,7 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
     zs_bar = np.empty((T, n, m), dtype)
     zz_bar = np.empty((T, n, m), dtype) if apart else s[...]
     zr_bar = np.empty((T, n, m), dtype) if apart else z[...]
+    ones_ = np.ones((T * n,), dtype)
     zz_in = z
     zz_in_rows = zz_in.reshape(T * n, m)
     zr_in = r
@@ -331,11 +327,25 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
     r_steps = list(r)
     q_steps = list(q)
     s_steps = list(s)
+    steps = list(zip(z_steps, h_steps[:-1], r_steps, q_steps, s_steps, h_steps[1:], strict=True))
     zs_bar_steps = list(zs_bar)
     zz_bar_steps = list(zz_bar)
     zr_bar_steps = list(zr_bar)
+    steps_back = list(
+        zip(
+            s_steps[::-1],
+            zs_bar_steps[::-1],
+            z_steps[::-1],
+            zz_bar_steps[::-1],
+            h_steps[:-1][::-1],
+            r_steps[::-1],
+            zr_bar_steps[::-1],
+            strict=True,
+        )
+    )
     zz_bar_rows = zz_bar.reshape(T * n, m)
     h_part = h[:-1].reshape(T * n, m)
+    ones_row = ones_[None]
     zr_bar_rows = zr_bar.reshape(T * n, m)
     zs_bar_rows = zs_bar.reshape(T * n, m)
     q_rows = q.reshape(T * n, m)
@@ -364,7 +374,7 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         scratch2=np.empty((n, m), dtype),
         Wz_bar=np.empty((d, m), dtype),
         bz_bar=np.empty((1, m), dtype),
-        ones_=np.ones((T * n,), dtype),
+        ones_=ones_,
         Wr_bar=np.empty((d, m), dtype),
         br_bar=np.empty((1, m), dtype),
         Ws_bar=np.empty((d, m), dtype),
@@ -372,16 +382,11 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         zz_in_rows=zz_in_rows,
         zr_in_rows=zr_in_rows,
         zs_in_rows=zs_in_rows,
-        z_steps=z_steps,
-        h_steps=h_steps,
-        r_steps=r_steps,
-        q_steps=q_steps,
-        s_steps=s_steps,
-        zs_bar_steps=zs_bar_steps,
-        zz_bar_steps=zz_bar_steps,
-        zr_bar_steps=zr_bar_steps,
+        steps=steps,
+        steps_back=steps_back,
         zz_bar_rows=zz_bar_rows,
         h_part=h_part,
+        ones_row=ones_row,
         zr_bar_rows=zr_bar_rows,
         zs_bar_rows=zs_bar_rows,
         q_rows=q_rows,
@@ -512,9 +517,7 @@ def _forward(x, y, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V, ws):
     zs_in_rows += bs
     scratch = ws.scratch
     S = ws.S
-    for z_t, h_prev, r_t, q_t, s_t, h_t in zip(
-        ws.z_steps, ws.h_steps[:-1], ws.r_steps, ws.q_steps, ws.s_steps, ws.h_steps[1:], strict=True
-    ):
+    for z_t, h_prev, r_t, q_t, s_t, h_t in ws.steps:
         # z[t] = sigmoid(zz_in[t] + h[t-1] Uz) : n x m
         z_t += np.dot(h_prev, Uz, out=scratch)
         sigmoid(z_t, out=z_t)
@@ -561,16 +564,7 @@ def _backward(cache, wrt):
     S4 = ws.S4
     S3 = ws.S3
     scratch2 = ws.scratch2
-    for s_t, zs_bar_t, z_t, zz_bar_t, h_prev, r_t, zr_bar_t in zip(
-        ws.s_steps[::-1],
-        ws.zs_bar_steps[::-1],
-        ws.z_steps[::-1],
-        ws.zz_bar_steps[::-1],
-        ws.h_steps[:-1][::-1],
-        ws.r_steps[::-1],
-        ws.zr_bar_steps[::-1],
-        strict=True,
-    ):
+    for s_t, zs_bar_t, z_t, zz_bar_t, h_prev, r_t, zr_bar_t in ws.steps_back:
         # S2 = 1 - s[t].^2 : n x m
         np.square(s_t, out=S2)
         np.subtract(1, S2, out=S2)
@@ -605,10 +599,10 @@ def _backward(cache, wrt):
     if wrt is None or "Uz" in wrt:
         # Uz_bar = h[0..T-1]^T zz_bar[1..T] : m x m
         Uz_bar = np.dot(h_part.T, zz_bar_rows, out=Ur_T)
-    ones_ = ws.ones_
+    ones_row = ws.ones_row
     if wrt is None or "bz" in wrt:
         # bz_bar = sum(zz_bar[1..T], axis=0) : 1 x m
-        bz_bar = np.dot(ones_[None], zz_bar_rows, out=ws.bz_bar)
+        bz_bar = np.dot(ones_row, zz_bar_rows, out=ws.bz_bar)
     zr_bar_rows = ws.zr_bar_rows
     if wrt is None or "Wr" in wrt:
         # Wr_bar = x[1..T]^T zr_bar[1..T] : d x m
@@ -618,7 +612,7 @@ def _backward(cache, wrt):
         Ur_bar = np.dot(h_part.T, zr_bar_rows, out=Uz_T)
     if wrt is None or "br" in wrt:
         # br_bar = sum(zr_bar[1..T], axis=0) : 1 x m
-        br_bar = np.dot(ones_[None], zr_bar_rows, out=ws.br_bar)
+        br_bar = np.dot(ones_row, zr_bar_rows, out=ws.br_bar)
     zs_bar_rows = ws.zs_bar_rows
     if wrt is None or "Ws" in wrt:
         # Ws_bar = x[1..T]^T zs_bar[1..T] : d x m
@@ -629,7 +623,7 @@ def _backward(cache, wrt):
         Us_bar = np.dot(q_rows.T, zs_bar_rows, out=Us_T)
     if wrt is None or "bs" in wrt:
         # bs_bar = sum(zs_bar[1..T], axis=0) : 1 x m
-        bs_bar = np.dot(ones_[None], zs_bar_rows, out=ws.bs_bar)
+        bs_bar = np.dot(ones_row, zs_bar_rows, out=ws.bs_bar)
     return Gradients(Wz_bar, Uz_bar, bz_bar, Wr_bar, Ur_bar, br_bar, Ws_bar, Us_bar, bs_bar, V_bar)
 
 

@@ -86,6 +86,7 @@ class Workspace(NamedTuple):
     v2: np.ndarray = None
     scratch: np.ndarray = None
     W1_bar: np.ndarray = None
+    ones_n_row: np.ndarray = None
 
 
 NO_WORKSPACE = Workspace()
@@ -220,6 +221,8 @@ def _buffers(n, d, k, m, dtype, apart=False):
     N = np.empty((n, m), dtype)
     Z = np.empty((n, m), dtype)
     P = np.empty((n, k), dtype)
+    ones_n = np.ones((n,), dtype)
+    ones_n_row = ones_n[None]
     return Workspace(
         sizes=(n, d, k, m, dtype),
         H=np.empty((n, m), dtype),
@@ -232,7 +235,7 @@ def _buffers(n, d, k, m, dtype, apart=False):
         P_bar=np.empty((n, k), dtype) if apart else P[...],
         W2_bar=np.empty((m, k), dtype),
         c_bar=np.empty((1, k), dtype),
-        ones_n=np.ones((n,), dtype),
+        ones_n=ones_n,
         active=np.empty((n, m), bool),
         Z_bar=np.empty((n, m), dtype) if apart else Z[...],
         D=np.empty((n, m), dtype) if apart else N[...],
@@ -243,6 +246,7 @@ def _buffers(n, d, k, m, dtype, apart=False):
         v2=np.empty((n,), dtype),
         scratch=np.empty((n, m), dtype),
         W1_bar=np.empty((d, m), dtype),
+        ones_n_row=ones_n_row,
     )
 
 
@@ -361,10 +365,10 @@ def _backward(cache, wrt):
     if wrt is None or "W2" in wrt:
         # W2_bar = AP^T P_bar : m x k
         W2_bar = np.dot(AP.T, P_bar, out=ws.W2_bar)
-    ones_n = ws.ones_n
+    ones_n_row = ws.ones_n_row
     if wrt is None or "c" in wrt:
         # c_bar = sum(P_bar, axis=0) : 1 x k
-        c_bar = np.dot(ones_n[None], P_bar, out=ws.c_bar)
+        c_bar = np.dot(ones_n_row, P_bar, out=ws.c_bar)
     zero = ws.zero
     if wrt is None or "W1" in wrt or "g" in wrt or "b" in wrt:
         # active = AP > 0 : n x m
@@ -376,10 +380,10 @@ def _backward(cache, wrt):
         # D = Z_bar .* N : n x m
         D = np.multiply(N, Z_bar, out=ws.D)
         # g_bar = sum(D, axis=0) : 1 x m
-        g_bar = np.dot(ones_n[None], D, out=ws.g_bar)
+        g_bar = np.dot(ones_n_row, D, out=ws.g_bar)
     if wrt is None or "b" in wrt:
         # b_bar = sum(Z_bar, axis=0) : 1 x m
-        b_bar = np.dot(ones_n[None], Z_bar, out=ws.b_bar)
+        b_bar = np.dot(ones_n_row, Z_bar, out=ws.b_bar)
     if wrt is None or "W1" in wrt:
         # N_bar = Z_bar diag(g^T) : n x m
         N_bar = np.multiply(Z_bar, g[0], out=ws.N_bar)

@@ -138,19 +138,11 @@ class Workspace(NamedTuple):
     zf_in_rows: np.ndarray = None
     zo_in_rows: np.ndarray = None
     zg_in_rows: np.ndarray = None
-    i_steps: list = None
-    h_steps: list = None
-    f_steps: list = None
-    o_steps: list = None
-    g_steps: list = None
-    c_steps: list = None
-    a_steps: list = None
-    zo_bar_steps: list = None
-    zg_bar_steps: list = None
-    zi_bar_steps: list = None
-    zf_bar_steps: list = None
+    steps: list = None
+    steps_back: list = None
     zi_bar_rows: np.ndarray = None
     h_part: np.ndarray = None
+    ones_row: np.ndarray = None
     zf_bar_rows: np.ndarray = None
     zo_bar_rows: np.ndarray = None
     zg_bar_rows: np.ndarray = None
@@ -375,6 +367,7 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
     zg_bar = np.empty((T, n, m), dtype) if apart else o[...]
     zi_bar = np.empty((T, n, m), dtype) if apart else g[...]
     zf_bar = np.empty((T, n, m), dtype) if apart else i[...]
+    ones_ = np.ones((T * n,), dtype)
     zi_in = i
     zi_in_rows = zi_in.reshape(T * n, m)
     zf_in = f
@@ -390,12 +383,42 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
     g_steps = list(g)
     c_steps = list(c)
     a_steps = list(a)
+    steps = list(
+        zip(
+            i_steps,
+            h_steps[:-1],
+            f_steps,
+            o_steps,
+            g_steps,
+            c_steps[1:],
+            c_steps[:-1],
+            a_steps,
+            h_steps[1:],
+            strict=True,
+        )
+    )
     zo_bar_steps = list(zo_bar)
     zg_bar_steps = list(zg_bar)
     zi_bar_steps = list(zi_bar)
     zf_bar_steps = list(zf_bar)
+    steps_back = list(
+        zip(
+            a_steps[::-1],
+            o_steps[::-1],
+            zo_bar_steps[::-1],
+            g_steps[::-1],
+            zg_bar_steps[::-1],
+            i_steps[::-1],
+            zi_bar_steps[::-1],
+            f_steps[::-1],
+            zf_bar_steps[::-1],
+            c_steps[:-1][::-1],
+            strict=True,
+        )
+    )
     zi_bar_rows = zi_bar.reshape(T * n, m)
     h_part = h[:-1].reshape(T * n, m)
+    ones_row = ones_[None]
     zf_bar_rows = zf_bar.reshape(T * n, m)
     zo_bar_rows = zo_bar.reshape(T * n, m)
     zg_bar_rows = zg_bar.reshape(T * n, m)
@@ -427,7 +450,7 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         scratch2=np.empty((n, m), dtype),
         Wi_bar=np.empty((d, m), dtype),
         bi_bar=np.empty((1, m), dtype),
-        ones_=np.ones((T * n,), dtype),
+        ones_=ones_,
         Wf_bar=np.empty((d, m), dtype),
         bf_bar=np.empty((1, m), dtype),
         Wo_bar=np.empty((d, m), dtype),
@@ -438,19 +461,11 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         zf_in_rows=zf_in_rows,
         zo_in_rows=zo_in_rows,
         zg_in_rows=zg_in_rows,
-        i_steps=i_steps,
-        h_steps=h_steps,
-        f_steps=f_steps,
-        o_steps=o_steps,
-        g_steps=g_steps,
-        c_steps=c_steps,
-        a_steps=a_steps,
-        zo_bar_steps=zo_bar_steps,
-        zg_bar_steps=zg_bar_steps,
-        zi_bar_steps=zi_bar_steps,
-        zf_bar_steps=zf_bar_steps,
+        steps=steps,
+        steps_back=steps_back,
         zi_bar_rows=zi_bar_rows,
         h_part=h_part,
+        ones_row=ones_row,
         zf_bar_rows=zf_bar_rows,
         zo_bar_rows=zo_bar_rows,
         zg_bar_rows=zg_bar_rows,
@@ -602,18 +617,7 @@ def _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, ws):
     np.dot(x_rows, Wg, out=zg_in_rows)
     zg_in_rows += bg
     scratch = ws.scratch
-    for i_t, h_prev, f_t, o_t, g_t, c_t, c_prev, a_t, h_t in zip(
-        ws.i_steps,
-        ws.h_steps[:-1],
-        ws.f_steps,
-        ws.o_steps,
-        ws.g_steps,
-        ws.c_steps[1:],
-        ws.c_steps[:-1],
-        ws.a_steps,
-        ws.h_steps[1:],
-        strict=True,
-    ):
+    for i_t, h_prev, f_t, o_t, g_t, c_t, c_prev, a_t, h_t in ws.steps:
         # i[t] = sigmoid(zi_in[t] + h[t-1] Ui) : n x m
         i_t += np.dot(h_prev, Ui, out=scratch)
         sigmoid(i_t, out=i_t)
@@ -668,19 +672,7 @@ def _backward(cache, wrt):
     S = ws.S
     c_bar2 = ws.c_bar2
     scratch2 = ws.scratch2
-    for a_t, o_t, zo_bar_t, g_t, zg_bar_t, i_t, zi_bar_t, f_t, zf_bar_t, c_prev in zip(
-        ws.a_steps[::-1],
-        ws.o_steps[::-1],
-        ws.zo_bar_steps[::-1],
-        ws.g_steps[::-1],
-        ws.zg_bar_steps[::-1],
-        ws.i_steps[::-1],
-        ws.zi_bar_steps[::-1],
-        ws.f_steps[::-1],
-        ws.zf_bar_steps[::-1],
-        ws.c_steps[:-1][::-1],
-        strict=True,
-    ):
+    for a_t, o_t, zo_bar_t, g_t, zg_bar_t, i_t, zi_bar_t, f_t, zf_bar_t, c_prev in ws.steps_back:
         # S = 1 - a[t].^2 : n x m
         np.square(a_t, out=S)
         np.subtract(1, S, out=S)
@@ -727,10 +719,10 @@ def _backward(cache, wrt):
     if wrt is None or "Ui" in wrt:
         # Ui_bar = h[0..T-1]^T zi_bar[1..T] : m x m
         Ui_bar = np.dot(h_part.T, zi_bar_rows, out=Ug_T)
-    ones_ = ws.ones_
+    ones_row = ws.ones_row
     if wrt is None or "bi" in wrt:
         # bi_bar = sum(zi_bar[1..T], axis=0) : 1 x m
-        bi_bar = np.dot(ones_[None], zi_bar_rows, out=ws.bi_bar)
+        bi_bar = np.dot(ones_row, zi_bar_rows, out=ws.bi_bar)
     zf_bar_rows = ws.zf_bar_rows
     if wrt is None or "Wf" in wrt:
         # Wf_bar = x[1..T]^T zf_bar[1..T] : d x m
@@ -740,7 +732,7 @@ def _backward(cache, wrt):
         Uf_bar = np.dot(h_part.T, zf_bar_rows, out=Uo_T)
     if wrt is None or "bf" in wrt:
         # bf_bar = sum(zf_bar[1..T], axis=0) : 1 x m
-        bf_bar = np.dot(ones_[None], zf_bar_rows, out=ws.bf_bar)
+        bf_bar = np.dot(ones_row, zf_bar_rows, out=ws.bf_bar)
     zo_bar_rows = ws.zo_bar_rows
     if wrt is None or "Wo" in wrt:
         # Wo_bar = x[1..T]^T zo_bar[1..T] : d x m
@@ -750,7 +742,7 @@ def _backward(cache, wrt):
         Uo_bar = np.dot(h_part.T, zo_bar_rows, out=Uf_T)
     if wrt is None or "bo" in wrt:
         # bo_bar = sum(zo_bar[1..T], axis=0) : 1 x m
-        bo_bar = np.dot(ones_[None], zo_bar_rows, out=ws.bo_bar)
+        bo_bar = np.dot(ones_row, zo_bar_rows, out=ws.bo_bar)
     zg_bar_rows = ws.zg_bar_rows
     if wrt is None or "Wg" in wrt:
         # Wg_bar = x[1..T]^T zg_bar[1..T] : d x m
@@ -760,7 +752,7 @@ def _backward(cache, wrt):
         Ug_bar = np.dot(h_part.T, zg_bar_rows, out=Ui_T)
     if wrt is None or "bg" in wrt:
         # bg_bar = sum(zg_bar[1..T], axis=0) : 1 x m
-        bg_bar = np.dot(ones_[None], zg_bar_rows, out=ws.bg_bar)
+        bg_bar = np.dot(ones_row, zg_bar_rows, out=ws.bg_bar)
     return Gradients(
         Wi_bar,
         Ui_bar,

@@ -68,6 +68,7 @@ class Workspace(NamedTuple):
     Z_bar: np.ndarray = None
     W1_bar: np.ndarray = None
     b1_bar: np.ndarray = None
+    ones_n_row: np.ndarray = None
 
 
 NO_WORKSPACE = Workspace()
@@ -180,6 +181,8 @@ def _buffers(n, d, k, m, dtype, apart=False):
     """
     Z = np.empty((n, m), dtype)
     P = np.empty((n, k), dtype)
+    ones_n = np.ones((n,), dtype)
+    ones_n_row = ones_n[None]
     return Workspace(
         sizes=(n, d, k, m, dtype),
         Z=Z,
@@ -188,11 +191,12 @@ def _buffers(n, d, k, m, dtype, apart=False):
         P_bar=np.empty((n, k), dtype) if apart else P[...],
         W2_bar=np.empty((m, k), dtype),
         b2_bar=np.empty((1, k), dtype),
-        ones_n=np.ones((n,), dtype),
+        ones_n=ones_n,
         active=np.empty((n, m), bool),
         Z_bar=np.empty((n, m), dtype) if apart else Z[...],
         W1_bar=np.empty((d, m), dtype),
         b1_bar=np.empty((1, m), dtype),
+        ones_n_row=ones_n_row,
     )
 
 
@@ -285,10 +289,10 @@ def _backward(cache, wrt):
     if wrt is None or "W2" in wrt:
         # W2_bar = H^T P_bar : m x k
         W2_bar = np.dot(H.T, P_bar, out=ws.W2_bar)
-    ones_n = ws.ones_n
+    ones_n_row = ws.ones_n_row
     if wrt is None or "b2" in wrt:
         # b2_bar = sum(P_bar, axis=0) : 1 x k
-        b2_bar = np.dot(ones_n[None], P_bar, out=ws.b2_bar)
+        b2_bar = np.dot(ones_n_row, P_bar, out=ws.b2_bar)
     zero = ws.zero
     if wrt is None or "W1" in wrt or "b1" in wrt:
         # active = H > 0 : n x m
@@ -301,7 +305,7 @@ def _backward(cache, wrt):
         W1_bar = np.dot(X.T, Z_bar, out=ws.W1_bar)
     if wrt is None or "b1" in wrt:
         # b1_bar = sum(Z_bar, axis=0) : 1 x m
-        b1_bar = np.dot(ones_n[None], Z_bar, out=ws.b1_bar)
+        b1_bar = np.dot(ones_n_row, Z_bar, out=ws.b1_bar)
     return Gradients(W1_bar, b1_bar, W2_bar, b2_bar)
 
 

@@ -72,6 +72,7 @@ class Workspace(NamedTuple):
     ZH_bar: np.ndarray = None
     W1_bar: np.ndarray = None
     b1_bar: np.ndarray = None
+    ones_n_row: np.ndarray = None
 
 
 NO_WORKSPACE = Workspace()
@@ -185,6 +186,8 @@ def _buffers(n, d, k, m, dtype, apart=False):
     the backward phase may run a second time.
     """
     ZH = np.empty((n, m), dtype)
+    ones_n = np.ones((n,), dtype)
+    ones_n_row = ones_n[None]
     return Workspace(
         sizes=(n, d, k, m, dtype),
         ZH=ZH,
@@ -195,11 +198,12 @@ def _buffers(n, d, k, m, dtype, apart=False):
         ones_k=np.ones((k,), dtype),
         W2_bar=np.empty((m, k), dtype),
         b2_bar=np.empty((1, k), dtype),
-        ones_n=np.ones((n,), dtype),
+        ones_n=ones_n,
         S=np.empty((n, m), dtype) if apart else ZH[...],
         ZH_bar=np.empty((n, m), dtype),
         W1_bar=np.empty((d, m), dtype),
         b1_bar=np.empty((1, m), dtype),
+        ones_n_row=ones_n_row,
     )
 
 
@@ -303,10 +307,10 @@ def _backward(cache, wrt):
     if wrt is None or "W2" in wrt:
         # W2_bar = H^T Z_bar : m x k
         W2_bar = np.dot(H.T, Z_bar, out=ws.W2_bar)
-    ones_n = ws.ones_n
+    ones_n_row = ws.ones_n_row
     if wrt is None or "b2" in wrt:
         # b2_bar = sum(Z_bar, axis=0) : 1 x k
-        b2_bar = np.dot(ones_n[None], Z_bar, out=ws.b2_bar)
+        b2_bar = np.dot(ones_n_row, Z_bar, out=ws.b2_bar)
     if wrt is None or "W1" in wrt or "b1" in wrt:
         # S = 1 - H.^2 : n x m
         S = np.square(H, out=ws.S)
@@ -319,7 +323,7 @@ def _backward(cache, wrt):
         W1_bar = np.dot(X.T, ZH_bar, out=ws.W1_bar)
     if wrt is None or "b1" in wrt:
         # b1_bar = sum(ZH_bar, axis=0) : 1 x m
-        b1_bar = np.dot(ones_n[None], ZH_bar, out=ws.b1_bar)
+        b1_bar = np.dot(ones_n_row, ZH_bar, out=ws.b1_bar)
     return Gradients(W1_bar, b1_bar, W2_bar, b2_bar)
 
 

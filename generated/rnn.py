@@ -69,10 +69,10 @@ class Workspace(NamedTuple):
     U_bar: np.ndarray = None
     V_bar: np.ndarray = None
     z_in_rows: np.ndarray = None
-    h_steps: list = None
+    steps: list = None
     h_part: np.ndarray = None
     h_bar_in_rows: np.ndarray = None
-    z_bar_steps: list = None
+    steps_back: list = None
     z_bar_part: np.ndarray = None
     h_part2: np.ndarray = None
 
@@ -196,10 +196,14 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
     z_in = h[1:]
     z_in_rows = z_in.reshape(T * n, m)
     h_steps = list(h)
+    steps = list(zip(h_steps[1:], h_steps[:-1], strict=True))
     h_part = h[1:].reshape(T * n, m)
     h_bar_in = z_bar[:-1]
     h_bar_in_rows = h_bar_in.reshape(T * n, m)
     z_bar_steps = list(z_bar)
+    steps_back = list(
+        zip(h_steps[1:][::-1], z_bar_steps[:-1][::-1], z_bar_steps[1:][::-1], strict=True)
+    )
     z_bar_part = z_bar[:-1].reshape(T * n, m)
     h_part2 = h[:-1].reshape(T * n, m)
     return Workspace(
@@ -216,10 +220,10 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         U_bar=np.empty((d, m), dtype),
         V_bar=np.empty((m, k), dtype),
         z_in_rows=z_in_rows,
-        h_steps=h_steps,
+        steps=steps,
         h_part=h_part,
         h_bar_in_rows=h_bar_in_rows,
-        z_bar_steps=z_bar_steps,
+        steps_back=steps_back,
         z_bar_part=z_bar_part,
         h_part2=h_part2,
     )
@@ -298,7 +302,7 @@ def _forward(x, y, h0, U, W, V, ws):
     np.dot(x_rows, U, out=z_in_rows)
     zero = ws.zero
     scratch = ws.scratch
-    for h_t, h_prev in zip(ws.h_steps[1:], ws.h_steps[:-1], strict=True):
+    for h_t, h_prev in ws.steps:
         # h[t] = relu(z_in[t] + h[t-1] W) : n x m
         h_t += np.dot(h_prev, W, out=scratch)
         np.maximum(h_t, zero, out=h_t)
@@ -329,9 +333,7 @@ def _backward(cache, wrt):
     zero = ws.zero
     active = ws.active
     scratch2 = ws.scratch2
-    for h_t, z_bar_t, z_bar_next in zip(
-        ws.h_steps[1:][::-1], ws.z_bar_steps[:-1][::-1], ws.z_bar_steps[1:][::-1], strict=True
-    ):
+    for h_t, z_bar_t, z_bar_next in ws.steps_back:
         # active = h[t] > 0 : n x m
         np.greater(h_t, zero, out=active)
         # z_bar[t] = (h_bar_in[t] + z_bar[t+1] W_T) .* active : n x m

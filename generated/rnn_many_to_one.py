@@ -77,10 +77,12 @@ class Workspace(NamedTuple):
     b_bar: np.ndarray = None
     ones_: np.ndarray = None
     z_in_rows: np.ndarray = None
-    h_steps: list = None
-    z_bar_steps: list = None
+    steps: list = None
+    ones_n_row: np.ndarray = None
+    steps_back: list = None
     z_bar_rows: np.ndarray = None
     h_part: np.ndarray = None
+    ones_row: np.ndarray = None
 
 
 NO_WORKSPACE = Workspace()
@@ -204,13 +206,19 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
     """
     h = np.empty((T + 1, n, m), dtype)
     P = np.empty((n, k), dtype)
+    ones_n = np.ones((n,), dtype)
     z_bar = np.empty((T, n, m), dtype)
+    ones_ = np.ones((T * n,), dtype)
     z_in = h[1:]
     z_in_rows = z_in.reshape(T * n, m)
     h_steps = list(h)
+    steps = list(zip(h_steps[1:], h_steps[:-1], strict=True))
+    ones_n_row = ones_n[None]
     z_bar_steps = list(z_bar)
+    steps_back = list(zip(z_bar_steps[::-1], h_steps[1:][::-1], strict=True))
     z_bar_rows = z_bar.reshape(T * n, m)
     h_part = h[:-1].reshape(T * n, m)
+    ones_row = ones_[None]
     return Workspace(
         sizes=(T, n, d, k, m, dtype),
         h=h,
@@ -219,18 +227,20 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         P_bar=np.empty((n, k), dtype) if apart else P[...],
         V_bar=np.empty((m, k), dtype),
         c_bar=np.empty((1, k), dtype),
-        ones_n=np.ones((n,), dtype),
+        ones_n=ones_n,
         h_bar=np.empty((n, m), dtype),
         W_T=np.empty((m, m), dtype),
         z_bar=z_bar,
         U_bar=np.empty((d, m), dtype),
         b_bar=np.empty((1, m), dtype),
-        ones_=np.ones((T * n,), dtype),
+        ones_=ones_,
         z_in_rows=z_in_rows,
-        h_steps=h_steps,
-        z_bar_steps=z_bar_steps,
+        steps=steps,
+        ones_n_row=ones_n_row,
+        steps_back=steps_back,
         z_bar_rows=z_bar_rows,
         h_part=h_part,
+        ones_row=ones_row,
     )
 
 
@@ -311,7 +321,7 @@ def _forward(x, y, U, W, b, V, c, ws):
     np.dot(x_rows, U, out=z_in_rows)
     z_in_rows += b
     scratch = ws.scratch
-    for h_t, h_prev in zip(ws.h_steps[1:], ws.h_steps[:-1], strict=True):
+    for h_t, h_prev in ws.steps:
         # h[t] = tanh(z_in[t] + h[t-1] W) : n x m
         h_t += np.dot(h_prev, W, out=scratch)
         np.tanh(h_t, out=h_t)
@@ -333,16 +343,16 @@ def _backward(cache, wrt):
     if wrt is None or "V" in wrt:
         # V_bar = h[T]^T P_bar : m x k
         V_bar = np.dot(h[-1].T, P_bar, out=ws.V_bar)
-    ones_n = ws.ones_n
+    ones_n_row = ws.ones_n_row
     if wrt is None or "c" in wrt:
         # c_bar = sum(P_bar, axis=0) : 1 x k
-        c_bar = np.dot(ones_n[None], P_bar, out=ws.c_bar)
+        c_bar = np.dot(ones_n_row, P_bar, out=ws.c_bar)
     # h_bar[T] = P_bar V^T : n x m
     h_bar = ws.h_bar
     np.dot(P_bar, V.T, out=h_bar)
     # W_T = W^T : m x m
     W_T = np.positive(W.T, order="C", out=ws.W_T)
-    for z_bar_t, h_t in zip(ws.z_bar_steps[::-1], ws.h_steps[1:][::-1], strict=True):
+    for z_bar_t, h_t in ws.steps_back:
         # z_bar[t] = h_bar[t] .* (1 - h[t].^2) : n x m
         np.square(h_t, out=z_bar_t)
         np.subtract(1, z_bar_t, out=z_bar_t)
@@ -357,10 +367,10 @@ def _backward(cache, wrt):
     if wrt is None or "W" in wrt:
         # W_bar = h[0..T-1]^T z_bar[1..T] : m x m
         W_bar = np.dot(h_part.T, z_bar_rows, out=W_T)
-    ones_ = ws.ones_
+    ones_row = ws.ones_row
     if wrt is None or "b" in wrt:
         # b_bar = sum(z_bar[1..T], axis=0) : 1 x m
-        b_bar = np.dot(ones_[None], z_bar_rows, out=ws.b_bar)
+        b_bar = np.dot(ones_row, z_bar_rows, out=ws.b_bar)
     return Gradients(U_bar, W_bar, b_bar, V_bar, c_bar)
 
 

@@ -58,6 +58,7 @@ class Workspace(NamedTuple):
     s: np.ndarray = None
     scratch: np.ndarray = None
     scratch2: np.ndarray = None
+    ones_n_row: np.ndarray = None
 
 
 NO_WORKSPACE = Workspace()
@@ -155,6 +156,8 @@ def workspace(*, n, d, k, dtype=np.float64):
 def _buffers(n, d, k, dtype, whole=False):
     """A workspace; for all rows at once where it is `whole`."""
     block_rows = 0 if whole else rows_of_block(n, d, k, dtype.itemsize)
+    ones_n = np.ones((block_rows or n,), dtype)
+    ones_n_row = ones_n[None]
     return Workspace(
         sizes=(n, d, k, dtype),
         block_rows=block_rows,
@@ -165,12 +168,13 @@ def _buffers(n, d, k, dtype, whole=False):
         ones_k=np.ones((k,), dtype),
         W_bar=np.empty((d, k), dtype),
         b_bar=np.empty((1, k), dtype),
-        ones_n=np.ones((block_rows or n,), dtype),
+        ones_n=ones_n,
         XtR=np.empty((d, k), dtype),
         M=np.empty((1, k), dtype),
         s=np.empty((block_rows or n,), dtype),
         scratch=np.empty((d, k), dtype),
         scratch2=np.empty((1, k), dtype),
+        ones_n_row=ones_n_row,
     )
 
 
@@ -256,10 +260,10 @@ def _backward(cache, wrt):
     if wrt is None or "W" in wrt:
         # W_bar = X^T Z_bar : d x k
         W_bar = np.dot(X.T, Z_bar, out=ws.W_bar)
-    ones_n = ws.ones_n
+    ones_n_row = ws.ones_n_row
     if wrt is None or "b" in wrt:
         # b_bar = sum(Z_bar, axis=0) : 1 x k
-        b_bar = np.dot(ones_n[None], Z_bar, out=ws.b_bar)
+        b_bar = np.dot(ones_n_row, Z_bar, out=ws.b_bar)
     return Gradients(W_bar, b_bar)
 
 

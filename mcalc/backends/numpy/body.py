@@ -45,7 +45,9 @@ class FunctionBody(Storage):
         self.local: dict[Array, str] = {}
         """Arrays that a loop names while it is written."""
         self.stacked: dict[Array, str] = {}
-        self.statements = Statements(plan.procedure.builder, self.local, self.leaf, names.sizes, self._ones, self._zero)
+        self.statements = Statements(
+            plan.procedure.builder, self.local, self.leaf, names.sizes, self._ones, self._zero, self._row
+        )
         self.local.update(plan.names)
         for line in (x for s in self.sections for x in s.lines):
             if line.array in self.local and (place := self._carrier(line)):
@@ -276,24 +278,34 @@ class FunctionBody(Storage):
         )
 
     def _header(self, r: Range) -> str:
-        first, last = r.ends
-        names, parts = [], []
-        for sequence, offset in self._used:
-            found = self.plan.sequences[sequence]
-            name = self.names.sequences[sequence]
-            part = part_of(found, first + dim(offset), last + dim(offset), self.names.sizes)
-            if not axes_of_sequence(found)[1:]:
-                part += "[..., None]"
-            elif self._lies_in_workspace(sequence):
-                steps = self.names.steps_of(sequence)
-                name = self._window(steps, f"list({name})", sequence)
-            names.append(self.names.variables[sequence, offset])
-            parts.append(f"{name}{part}{'[::-1]' if r.step < 0 else ''}")
-        if not names:
+        """The line that opens a loop: over its index, or over the elements that it reads and writes."""
+        if not self._used:
             return f"for {self.names.index(r.index)} in range({size(r.count, self.names.sizes)}):"
-        if len(names) == 1:
-            return f"for {names[0]} in {parts[0]}:"
-        return f"for {', '.join(names)} in zip({', '.join(parts)}, strict=True):"
+        ready = all(self._lies_in_workspace(sequence) for sequence, _ in self._used)
+        parts = [self._elements(r, sequence, offset, ready) for sequence, offset in self._used]
+        names = ", ".join(self.names.variables[key] for key in self._used)
+        if len(parts) == 1:
+            return f"for {names} in {parts[0]}:"
+        together = f"zip({', '.join(parts)}, strict=True)"
+        if ready:
+            steps = self.names.claim("steps" if r.step > 0 else "steps_back")
+            self.windows[steps] = f"list({together})"
+            together = f"ws.{steps}"
+        return f"for {names} in {together}:"
+
+    def _elements(self, r: Range, sequence: str, offset: int, local: bool) -> str:
+        """What a loop runs over for a sequence; of lists of elements, which the workspace has, `local` is the name."""
+        first, last = r.ends
+        found = self.plan.sequences[sequence]
+        name = self.names.sequences[sequence]
+        part = part_of(found, first + dim(offset), last + dim(offset), self.names.sizes)
+        if not axes_of_sequence(found)[1:]:
+            part += "[..., None]"
+        elif self._lies_in_workspace(sequence):
+            steps = self.names.steps_of(sequence)
+            place = self._window(steps, f"list({name})", sequence)
+            name = steps if local else place
+        return f"{name}{part}{'[::-1]' if r.step < 0 else ''}"
 
 
 __all__ = ["FunctionBody"]

@@ -32,6 +32,8 @@ class Names:
     """(sequence, offset) to the name of its element in a loop."""
     ones: dict[Dim, str] = field(default_factory=dict)
     """Vectors of ones by their lengths."""
+    rows: dict[str, str] = field(default_factory=dict)
+    """Vectors of ones to their views as rows."""
     steps: dict[str, str] = field(default_factory=dict)
     """Sequences to the lists of their elements."""
     zero: str = ""
@@ -66,6 +68,12 @@ class Names:
             stem = f"ones_{size(d, self.sizes)}"
             self.ones[d] = self.claim(stem if stem.isidentifier() else "ones_")
         return self.ones[d]
+
+    def row_of(self, ones: str) -> str:
+        """The name of a vector of ones as a row."""
+        if ones not in self.rows:
+            self.rows[ones] = self.claim(f"{ones}_row")
+        return self.rows[ones]
 
     def steps_of(self, sequence: str) -> str:
         """The name of the list of a sequence's elements."""

@@ -100,6 +100,7 @@ class Statements:
         sizes: Mapping[str, str],
         ones: Callable[[Dim], str] = lambda d: "",
         zero: Callable[[], str] = lambda: "",
+        row: Callable[[str], str] = lambda ones: f"{ones}[None]",
     ) -> None:
         self.b = builder
         self.names = names
@@ -109,6 +110,8 @@ class Statements:
         """The name of a vector of ones of a length; "" where there is none."""
         self.zero = zero
         """The name of zero as an array; "" where there is none."""
+        self.row = row
+        """The text of a vector of ones as a row."""
         self.helpers: set[str] = set()
         """Operations whose text calls a function of the module."""
 
@@ -193,7 +196,7 @@ class Statements:
                 t.call("np.dot", f"{args[0].atom}[:, None]", f"{args[1].atom}[None]")
             case "total" | "total_row" | "mean" if ones := self._ones_along(a):
                 # BLAS adds faster than np.add.reduce
-                row = f"{ones}[None]" if a.op == "total_row" else ones
+                row = self.row(ones) if a.op == "total_row" else ones
                 t.call("np.dot", *((args[0].code, ones) if a.attrs == (1,) else (row, args[0].code)))
                 if a.op == "mean":
                     t.update("/", length(a.args[0].shape[a.attrs[0]], self.sizes))

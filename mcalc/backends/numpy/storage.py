@@ -68,6 +68,17 @@ class Storage:
         self._constant(name, (d,), "ones")
         return name
 
+    def _row(self, ones: str) -> str:
+        """A vector of ones as a row: a view that the workspace has ready."""
+        if not self.workspace:
+            return f"{ones}[None]"
+        name = self.names.row_of(ones)
+        if name not in self.constants:
+            self.constants.add(name)
+            self.windows[name] = f"{ones}[None]"
+            self.views.append(f"{name} = ws.{name}")
+        return name
+
     def _zero(self) -> str:
         """Zero, as NumPy compares with fastest: an array of no dimensions, of the workspace; "" where there is none."""
         if not self.workspace:
