@@ -79,8 +79,8 @@ def test_a_workspace_has_its_views_ready() -> None:
     """Loops run over lists of views that were made once; each lies in a buffer of the workspace."""
     module = mcalc.generate("rnn").module
     ws = module.workspace(T=4, n=3, d=2, k=1, m=5)
-    assert len(ws.h_steps) == 5 and len(ws.z_bar_steps) == 5
-    assert all(np.shares_memory(step, ws.h) for step in ws.h_steps)
+    assert len(ws.steps) == len(ws.steps_back) == 4
+    assert all(np.shares_memory(h_t, ws.h) and np.shares_memory(h_prev, ws.h) for h_t, h_prev in ws.steps)
     views = [a for a in ws if isinstance(a, np.ndarray) and a.base is not None]
     owners = [a for a in ws if isinstance(a, np.ndarray) and a.base is None]
     assert views and all(sum(np.shares_memory(v, a) for a in owners) == 1 for v in views)

@@ -281,7 +281,7 @@ class FunctionBody(Storage):
         """The line that opens a loop: over its index, or over the elements that it reads and writes."""
         if not self._used:
             return f"for {self.names.index(r.index)} in range({size(r.count, self.names.sizes)}):"
-        ready = all(self._lies_in_workspace(sequence) for sequence, _ in self._used)
+        ready = len(self._used) > 1 and all(self._lies_in_workspace(sequence) for sequence, _ in self._used)
         parts = [self._elements(r, sequence, offset, ready) for sequence, offset in self._used]
         names = ", ".join(self.names.variables[key] for key in self._used)
         if len(parts) == 1:
