@@ -22,6 +22,35 @@ Split: TypeAlias = tuple[int, float]
 """How many factors of a run are multiplied first, and what its products take, in ns."""
 
 
+Order: TypeAlias = tuple[tuple[int, int, int], ...]
+"""Products, one after the other: the place of the first factor, how many factors the left one has, how many both."""
+
+
+def cheapest(lengths: Sequence[float], turned: Sequence[int], free: Sequence[tuple[Run, int]]) -> Order:
+    """The cheapest order of a whole chain; see `cheapest_splits`."""
+    splits = cheapest_splits(lengths, turned, free, False)
+    found: list[tuple[int, int, int]] = []
+    pending = [(0, len(turned))]
+    while pending:
+        i, length = pending.pop()
+        if length > 1:
+            half, _ = splits[i][length - 2]
+            found.append((i, half, length))
+            pending += [(i, half), (i + half, length - half)]
+    return tuple(reversed(found))
+
+
+@lru_cache(maxsize=1024)
+def compared(
+    sizes: Sequence[Sequence[float]], turned: Sequence[int], free: Sequence[tuple[Run, int]]
+) -> tuple[list[Order], list[list[float]]]:
+    """The orders that are the cheapest ones at some sizes, in order, and what their products take at each of them."""
+    paid = dict(free)
+    orders = list(dict.fromkeys(cheapest(lengths, turned, free) for lengths in sizes))
+    needs = [[(i, i + half, i + length) for i, half, length in order if (i, length) not in paid] for order in orders]
+    return orders, [[sum(matrix_product(*(n[k] for k in ends)) for ends in found) for found in needs] for n in sizes]
+
+
 @lru_cache(maxsize=1024)
 def cheapest_splits(
     lengths: Sequence[float], turned: Sequence[int], free: Sequence[tuple[Run, int]], cyclic: bool
