@@ -22,8 +22,8 @@ from mcalc.algebra.expr import Expr, postorder, substitute, symbols
 from mcalc.algebra.operators import T, add, d, mul, number, symbol
 from mcalc.algebra.shape import shape_text
 from mcalc.algebra.structure import close, structure
+from mcalc.calculus.composition import convexity
 from mcalc.calculus.conditions import conditions
-from mcalc.calculus.convexity import curvature
 from mcalc.calculus.gradient import backward, moving_nodes, zero_of
 from mcalc.calculus.jacobian import projection, shorten_fully, shortest
 from mcalc.calculus.linear import differential_form, laws_used
@@ -245,7 +245,7 @@ def _hessian(root: Expr, variables: tuple[Expr, ...], wish: Wish) -> Derived:
             pair = (x,) if x is y else (x, y)
             notes = legend(x, vech) if x is y else ()
             if len(variables) == 1:
-                notes = (*notes, *filter(None, [curvature(result, root).reason]))
+                notes = (*notes, *filter(None, [convexity(result, root, x)]))
             answers.append(Answer(pair, kind, label, result, tuple(lines), {}, found, notes, vech))
     quadratic = _second(answers)
     steps = (*_shared(told, desk), *([Step(f"d2{name}", quadratic, ("second differential",))] if quadratic else ()))

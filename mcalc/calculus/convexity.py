@@ -35,6 +35,8 @@ class Curvature:
 
     sign: int
     reason: str
+    scope: str = ""
+    """Of what it is said, where not of the whole space."""
 
 
 UNKNOWN = Curvature(0, "")
@@ -58,7 +60,7 @@ def curvature(hessian: Expr, f: Expr) -> Curvature:
             matrix = "the Hessian" if sign > 0 else "minus the Hessian"
             scope = "" if _smooth(f) else " on every convex set on which it is smooth"
             fact = f"{matrix} is {'>= 0' if e.is_scalar else 'positive semidefinite'}"
-            return Curvature(sign, f"f is {word}{scope}: {fact}" + (f" ({why})" if why else ""))
+            return Curvature(sign, f"f is {word}{scope}: {fact}" + (f" ({why})" if why else ""), scope)
     return UNKNOWN
 
 

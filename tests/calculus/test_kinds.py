@@ -202,6 +202,44 @@ def test_convexity(text: str, convex: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "where", "note"),
+    [
+        ("-logdet(X)", "X: n x n spd", "f is convex: logdet is concave on positive definite matrices"),
+        ("logdet(X + C)", "X: n x n psd; C: n x n spd", "f is concave: logdet is concave"),
+        ("tr(S X) - logdet(X)", "X: n x n spd; S: n x n symmetric", "f is convex: logdet is concave"),
+        ("tr(X^-1)", "X: n x n spd", "f is convex: the inverse"),
+        ("c^T X^-1 c / 2 + norm(X)", "X: n x n spd; c: n", "f is convex: the inverse"),
+        ("-3 tr(A^T X^-1 A)", "X: n x n spd; A: n x m", "f is concave: the inverse"),
+        ("norm(X)", "X: n", "f is convex: norm is convex"),
+        ("norm(A X - b)", "X: n; A: m x n; b: m", "f is convex: norm is convex"),
+        ("norm(A X - B) + tr(C^T X)", "X: n x k; A: m x n; B: m x k; C: n x k", "f is convex: norm is convex"),
+        ("norm(A X - b)^3", "X: n; A: m x n; b: m", "f is convex: norm is convex, powers are convex"),
+        ("exp(norm(X))", "X: n", "f is convex: norm is convex, exp is convex"),
+        ("-sum(sqrt(X))", "X: n positive", "f is convex: sqrt is concave"),
+        ("-sum(sqrt(A X))", "X: n; A: m x n", "f is convex on every convex set"),
+        ("sum(log(1 + X))", "X: n positive", "f is concave: log is concave"),
+        ("log(a^T X)", "X, a: n positive", "f is concave: log is concave"),
+        ("logsumexp(A X) + norm(X)", "X: n; A: m x n", "f is convex: logsumexp is convex"),
+        ("-norm(A X - b)", "X: n; A: m x n; b: m", "f is concave: norm is convex"),
+        ("s norm(X)", "X: n; s: scalar positive", "f is convex: norm is convex"),
+        ("s norm(X)", "X: n; s: scalar", ""),
+        ("norm(X) - norm(A X)", "X: n; A: m x n", ""),
+        ("sqrt(norm(X))", "X: n", ""),
+        ("norm(tanh(X))", "X: n", ""),
+        ("norm(exp(X) - 1)", "X: n", ""),
+        ("logdet(X)", "X: n x n", ""),
+        ("-logdet(X X^T)", "X: n x n invertible", ""),
+        ("tr(B X^-1)", "X: n x n spd; B: n x n symmetric", ""),
+        ("a^T X^-1 c", "X: n x n spd; a, c: n", ""),
+        ("1 / norm(X)", "X: n", ""),
+    ],
+)
+def test_convexity_by_composition(text: str, where: str, note: str) -> None:
+    notes = derived(text, where, "X", "hessian").answers[0].notes
+    assert [n for n in notes if n.startswith(note)] if note else not notes
+
+
+@pytest.mark.parametrize(
     ("wrt", "kind", "message"),
     [
         (["x"], "third", "three indices"),
