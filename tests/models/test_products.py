@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from math import prod
 
 import numpy as np
@@ -95,6 +97,24 @@ def test_zero_is_an_array_of_the_precision_of_the_data() -> None:
     assert "np.maximum(Z, zero, out=Z)" in made.text and "zero = ws.zero" in made.text
     sizes = {"n": 3, "d": 2, "m": 4, "k": 1}
     assert made.module.workspace(**sizes, dtype=np.float32).zero.dtype == np.float32
+
+
+def test_factorisations_do_not_fetch_memory_from_the_system_at_each_call() -> None:
+    """glibc gives memory of some megabytes back at once, unless such a block was freed before."""
+    resource = pytest.importorskip("resource")
+    source = mcalc.generate("model gp\ninput y : n\nparam K : n x n spd\nloss = logdet(K) + y^T inv(K) y\n").text
+    assert "np.empty(2**21)" in source and "np.empty(2**21)" not in mcalc.generate("mlp").text
+    script = [
+        "import resource, numpy as np",
+        "K, y = np.eye(500) + 0.1, np.ones(500)",
+        "for _ in range(20):",
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt",
+        "    value_and_grad(y, K)",
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)",
+    ]
+    text = source[: source.index('if __name__ == "__main__"')] + "\n".join(script)
+    faults = int(subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True).stdout)
+    assert faults < 500 * 500 * 8 / resource.getpagesize()
 
 
 def test_no_memory_is_kept_beyond_the_limit() -> None:

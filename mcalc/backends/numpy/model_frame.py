@@ -106,6 +106,8 @@ class Frame:
         init_groups = [(name, names) for name, names in grouped if set(names) & needed]
         made = ", ".join(f"{g.python}={_start_value(g)}" for g in parameters)
         cases = list({case.name: case for case in self.cases.values()}.values())
+        blocks = self._blocks(parameters)
+        lines = [*blocks, *(line for case in cases for line in (*case.forward, *case.backward))]
         return {
             "docstring": self._docstring(command, version),
             "imports": self._imports(),
@@ -150,7 +152,8 @@ class Frame:
             "known": [*(p.python for g in self.given for p in g.pieces), *self.sizes.values(), "dtype", "ws"],
             "returned_fields": sorted({name for case in cases for name in case.returned_fields}),
             "shares": any(case.shared for case in cases),
-            "blocks": self._blocks(parameters),
+            "blocks": blocks,
+            "factorises": any("np.linalg." in line for line in lines),
         }
 
     def _docstring(self, command: str, version: str) -> list[str]:
