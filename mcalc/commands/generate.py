@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from keyword import iskeyword
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mcalc.cli import Command, Text, save, write
 from mcalc.commands.options import OUTPUT, SETTINGS, TRACEBACK, numbers
 from mcalc.errors import UsageError
+
+if TYPE_CHECKING:
+    from mcalc.model.ir import Model
 
 
 @click.command(
@@ -49,6 +52,7 @@ def command(model: str | None, **options: Any) -> None:
     made = generate(
         model, sizes=numbers("--set", options["settings"]), typical=numbers("--typical", options["typical"])
     )
+    _warn_of_unread(made.model)
     if not output:
         return write(made.text)
     if os.path.basename(output) in ("numpy.py", "scipy.py", "typing.py"):
@@ -61,6 +65,24 @@ def command(model: str | None, **options: Any) -> None:
             raise UsageError(f"a test cannot import {name}", hint=f"-o {made.name}.py")
         files[os.path.join(folder, f"test_{stem}.py")] = made.test(stem)
     return _save(files, force=options["force"])
+
+
+def _warn_of_unread(model: Model) -> None:
+    """One line about arguments that nothing reads: most often a slip in the model."""
+    from mcalc.model.liveness import unread
+
+    parameters, inputs = unread(model)
+    told = []
+    if parameters:
+        plural = len(parameters) > 1
+        gradients = "their gradients are" if plural else "its gradient is"
+        told.append(
+            f"the loss does not depend on the parameter{'s' * plural} {', '.join(parameters)}: {gradients} zero"
+        )
+    if inputs:
+        told.append(f"nothing reads the input{'s' * (len(inputs) > 1)} {', '.join(inputs)}")
+    if told:
+        click.echo(f"warning: {'; '.join(told)}", err=True)
 
 
 def _every(model: str | None, options: dict[str, Any]) -> None:

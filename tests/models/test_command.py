@@ -95,6 +95,50 @@ def test_own_model(folder: Path) -> None:
     assert "def predict(X, W):" in text
 
 
+UNREAD = """model unread
+size L = 3
+input X[1..T] : n x d
+input v : k
+input u[1..T] : n
+param w : d
+param b[l in 1..L] : m[l]
+param c : scalar
+param f[1..T] : n
+for t in 1..T:
+    q[t] = X[t] w
+    g[t] = q[t] + f[t] + c
+r = sum(b[1]) + u[1]^T q[1]
+output r
+loss = BODY
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "warning"),
+    [
+        (
+            "sum(t in 1..T, sum(q[t])) + sum(b[1])",
+            "warning: the loss does not depend on the parameters b[2], b[3], c, f: their gradients are zero; "
+            "nothing reads the input v\n",
+        ),
+        (
+            "sum(t in 1..T, sum(g[t])) + sum(b[1]) + sum(b[2]) + norm(b[3])^2 + sum(v)",
+            "",
+        ),
+        (
+            "sum(t in 1..T, sum(q[t] + f[t])) + sum(b[1]) + sum(b[2]) + norm(b[3])^2 + sum(v)",
+            "warning: the loss does not depend on the parameter c: its gradient is zero\n",
+        ),
+    ],
+)
+def test_arguments_that_nothing_reads(
+    body: str, warning: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "unread.mc").write_text(UNREAD.replace("BODY", body))
+    assert generate("unread.mc", "-o", "unread.py") == 0
+    assert capsys.readouterr().err == warning
+
+
 def test_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert generate("deep_mlp", "--set", "L=1") == 0
     assert "mcalc generate deep_mlp --set L=1" in capsys.readouterr().out
