@@ -156,10 +156,16 @@ def fitting(workspace, sizes):
 
 
 def known_parameters(wrt):
-    """The names as a tuple. Raises ValueError where one is not that of a parameter."""
+    """The names as a tuple. Raises ValueError where one is not that of a parameter, TypeError where it is no sequence."""
     if isinstance(wrt, str):
         raise ValueError(f"wrt: a sequence of names expected, as ['{wrt}']; got the string {wrt}")
-    named = tuple(wrt)
+    try:
+        named = tuple(wrt)
+    except TypeError:
+        names = ", ".join(Parameters._fields)
+        raise TypeError(
+            f"wrt: a sequence of names expected, of the parameters {names}; got {wrt!r}"
+        ) from None
     unknown = [str(name) for name in named if name not in Parameters._fields]
     if unknown:
         raise ValueError(

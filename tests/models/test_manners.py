@@ -71,6 +71,9 @@ def test_names_of_parameters() -> None:
         module.value_and_grad(**data, wrt="w")
     with pytest.raises(ValueError, match="wrt: the parameters are w, b; got X, 3"):
         module.value_and_grad(**data, wrt=("w", "X", 3))
+    for wrong in (3, 1.5, True, object):
+        with pytest.raises(TypeError, match=r"wrt: a sequence of names expected, of the parameters w, b; got"):
+            module.value_and_grad(**data, wrt=wrong)
 
 
 def test_helpers_come_where_they_are_needed() -> None:
