@@ -559,7 +559,7 @@ def fitting(workspace, sizes):
 
 
 def known_parameters(wrt):
-    """The names as a tuple. Raises ValueError where one is not that of a parameter, TypeError where it is no sequence."""
+    """The names as a tuple. Raises ValueError where one is no parameter's, TypeError where it is no sequence."""
     if isinstance(wrt, str):
         raise ValueError(f"wrt: a sequence of names expected, as ['{wrt}']; got the string {wrt}")
     try:
