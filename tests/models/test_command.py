@@ -306,9 +306,13 @@ def test_the_check_finds_a_wrong_gradient(folder: Path) -> None:
     assert "a gradient differs" in done.stderr
 
 
-@pytest.mark.parametrize("name", [*SHIPPED, "deep"])
+@pytest.mark.parametrize("name", [*SHIPPED, "deep", "chain"])
 def test_texts_are_formatted_as_black_does(name: str) -> None:
-    made = mcalc.generate("deep_mlp", sizes={"L": 20}) if name == "deep" else subject(name).made
+    if name == "chain":
+        declared = "".join(f"param A{i} : d{i - 1} x d{i}\n" for i in range(1, 33))
+        made = mcalc.generate(f"model chain\n{declared}P = {' '.join(f'A{i}' for i in range(1, 33))}\nloss = tr(P^T P)")
+    else:
+        made = mcalc.generate("deep_mlp", sizes={"L": 20}) if name == "deep" else subject(name).made
     assert made.text == black.format_str(made.plain, mode=black.Mode(line_length=100))
 
 

@@ -10,8 +10,10 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from mcalc.backends.numpy.brackets import opened
 from mcalc.backends.numpy.formulas import WIDTH
 from mcalc.collector import uncollected
+from mcalc.errors import InternalError
 
 INDENT = "    "
 _TRAILING_COMMA = re.compile(r",\s*[)\]}]")
@@ -26,7 +28,7 @@ def laid_out(text: str, tree: ast.Module) -> str:
         for first, last in _statements(tree.body, lines):
             statement = lines[first:last]
             if len(statement) > 1 or len(statement[0]) > WIDTH or _TRAILING_COMMA.search(statement[0]):
-                made += [*lines[done:first], *_by_black(statement)]
+                made += [*lines[done:first], *_same(statement, _opened(statement) or _by_black(statement))]
                 done = last
     made += lines[done:]
     return "".join(f"{line.rstrip() if line.isspace() else line}\n" for line in made)
@@ -48,6 +50,30 @@ def _statements(body: Sequence[ast.stmt], lines: Sequence[str]) -> Iterator[tupl
             continue
         for block in blocks:
             yield from _statements(block, lines)
+
+
+def _same(before: Sequence[str], after: Sequence[str]) -> Sequence[str]:
+    """The lines after, which are the same code."""
+    if _code(before) != _code(after):
+        raise InternalError("formatting changed the generated code")
+    return after
+
+
+def _code(statement: Sequence[str]) -> str:
+    """The text of the syntax tree of a statement, or of the head of one."""
+    indent = len(statement[0]) - len(statement[0].lstrip())
+    source = [line[indent:] for line in statement]
+    if source[0].startswith("elif "):
+        source[0] = source[0][2:]
+    if source[-1].partition("  #")[0].endswith(":"):
+        source.append(f"{INDENT}pass")
+    return ast.dump(ast.parse("\n".join(source)))
+
+
+def _opened(statement: Sequence[str]) -> list[str] | None:
+    """The lines of a statement that lies on one line, where its form is known."""
+    text = statement[0].lstrip()
+    return opened(text, len(statement[0]) - len(text)) if len(statement) == 1 else None
 
 
 def _by_black(statement: Sequence[str]) -> list[str]:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from mcalc.backends.numpy.emit import Module
 from mcalc.backends.numpy.layout import laid_out
 from mcalc.backends.numpy.whitelist import check_module
-from mcalc.errors import InternalError
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -59,19 +58,9 @@ def _template(name: str) -> Template:
 
 def formatted_text(rough: str) -> str:
     """A text formatted as black formats it, and checked."""
-    before = ast.parse(rough)
-    text = laid_out(rough, before)
-    if _code(check_module(text)) != _code(before):
-        raise InternalError("formatting changed the generated code")
+    text = laid_out(rough, ast.parse(rough))
+    check_module(text)
     return text
-
-
-def _code(tree: ast.Module) -> str:
-    """The text of a syntax tree without its docstrings, which it loses: black may change their indentation."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    return ast.dump(tree)
 
 
 _COUNT = [0]
