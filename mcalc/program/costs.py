@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from types import MappingProxyType
 
 from mcalc.algebra.shape import Dim
@@ -92,9 +94,8 @@ class Costed(Graph):
             self._works = _Works(self.settled, self._scale)
         first, last = (0, 0) if self.own is None else self.settled.span(self.own)
         scale = self.scale(others)
-        return self._works.outside(first, last) + sum(
-            [more for name in others for place, more in self._works.beyond(name, scale) if not first <= place < last]
-        )
+        more = sum([self._works.beyond(name, scale, first, last) for name in others])
+        return self._works.outside(first, last) + more
 
     def cost(self, root: Array, given: frozenset[Array] = frozenset()) -> float:
         """The time of everything below an array that is not computed yet, nor given."""
@@ -153,7 +154,7 @@ class _Works:
     def __init__(self, settled: Settled, usual: Scale) -> None:
         self.sums = [0.0]
         self._by_name: dict[str, list[tuple[int, Array, float]]] = {}
-        self._beyond: dict[tuple[str, Scale], list[tuple[int, float]]] = {}
+        self._beyond: dict[tuple[str, Scale], tuple[list[int], list[float]]] = {}
         for place, a in enumerate(settled):
             work = usual.work(a)
             self.sums.append(self.sums[-1] + work)
@@ -161,13 +162,15 @@ class _Works:
             for name in names:
                 self._by_name.setdefault(name, []).append((place, a, work))
 
-    def beyond(self, name: str, scale: Scale) -> list[tuple[int, float]]:
-        """The places of the arrays with a dimension, and what each takes at other sizes beyond nominal ones."""
+    def beyond(self, name: str, scale: Scale, first: int, last: int) -> float:
+        """What arrays with a dimension take at other sizes beyond nominal ones, but for those from `first` to `last`."""
         found = self._beyond.get((name, scale))
         if found is None:
-            found = [(place, scale.work(a) - known) for place, a, known in self._by_name.get(name, ())]
-            self._beyond[name, scale] = found
-        return found
+            arrays = self._by_name.get(name, ())
+            more = accumulate([scale.work(a) - known for _, a, known in arrays], initial=0.0)
+            found = self._beyond[name, scale] = [place for place, _, _ in arrays], list(more)
+        places, sums = found
+        return sums[-1] - (sums[bisect_left(places, last)] - sums[bisect_left(places, first)])
 
     def outside(self, first: int, last: int) -> float:
         """The time of all but those from the place `first` to before the place `last`."""

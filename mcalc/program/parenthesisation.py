@@ -72,10 +72,12 @@ def _in_order(b: Builder, pieces: Sequence[Piece]) -> Piece:
     while len(run) > LONGEST:
         part = slice(-LONGEST, None) if run[-1].columns is ONE else slice(LONGEST)
         run[part] = [Chain(b, run[part]).best().piece(b)]
+    if len(run) < 3:
+        return run[0] if len(run) == 1 else product(b, *run)
     if len(run) > FEW:
         b.contested.update(_dimensions(run))
     whole = Chain(b, run)
-    return _steadiest(b, whole) if 2 < len(run) <= FEW and len(b.settled) else whole.best().piece(b)
+    return _steadiest(b, whole) if len(run) <= FEW and len(b.settled) else whole.best().piece(b)
 
 
 def _steadiest(b: Builder, whole: Chain) -> Piece:
