@@ -163,7 +163,7 @@ class _Works:
                 self._by_name.setdefault(name, []).append((place, a, work))
 
     def beyond(self, name: str, scale: Scale, first: int, last: int) -> float:
-        """What arrays with a dimension take at other sizes beyond nominal ones, but for those from `first` to `last`."""
+        """What arrays with a dimension take at other sizes beyond nominal ones, but for those between two places."""
         found = self._beyond.get((name, scale))
         if found is None:
             arrays = self._by_name.get(name, ())
