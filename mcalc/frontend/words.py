@@ -31,7 +31,16 @@ MISSPELT = {
     "svd": "", "std": "", "var": "", "cov": "", "median": "", "argmax": "", "argmin": "", "eigvals": "", "logm": "",
     "sqrtm": "", "chol": "", "swish": "x .* sigmoid(x)", "silu": "x .* sigmoid(x)", "erfc": "1 - erf(x)",
     "lgamma": "", "gammaln": "", "loggamma": "", "digamma": "", "layernorm": "", "batchnorm": "",
-    "gelu": "x .* (1 + erf(x / sqrt(2))) / 2",
+    "gelu": "x .* (1 + erf(x / sqrt(2))) / 2", "ndtr": "(1 + erf(x / sqrt(2))) / 2",
+    "normcdf": "(1 + erf(x / sqrt(2))) / 2", "log2": "log(x) / log(2)", "log10": "log(x) / log(10)",
+    "log_2": "log(x) / log(2)", "log_10": "log(x) / log(10)", "expm1": "exp(x) - 1", "logit": "log(x ./ (1 - x))",
+    "logaddexp": "log(exp(x) + exp(y))", "log_softmax": "log(softmax(x))", "log_sigmoid": "log(sigmoid(x))",
+    "leaky_relu": "max(x, x / 100)", "norm_1": "norm1", "norm_2": "norm", "norm_F": "norm", "frobenius": "norm",
+    "nuc": "", "pow": "x.^2", "power": "x.^2", "cbrt": "x.^(1/3)", "hypot": "sqrt(x.^2 + y.^2)",
+    "clip": "min(max(x, a), b)", "heaviside": "x > 0", "mse": "mean((x - y).^2)", "cross": "", "sinc": "",
+    "sec": "1 ./ cos(x)", "csc": "1 ./ sin(x)", "cot": "1 ./ tan(x)", "asinh": "log(x + sqrt(x.^2 + 1))",
+    "arcsinh": "log(x + sqrt(x.^2 + 1))", "arccosh": "log(x + sqrt(x.^2 - 1))", "acosh": "log(x + sqrt(x.^2 - 1))",
+    "arctanh": "log((1 + x) ./ (1 - x)) / 2", "atanh": "log((1 + x) ./ (1 - x)) / 2", "atan2": "", "arctan2": "",
 }  # fmt: skip
 """Words of other systems, and what the language has for them."""
 
@@ -178,13 +187,10 @@ class Scope:
         """The error for a name that a model does not declare."""
         shown, stem = shorten(spell(word)), spell(word).partition("_")[0]
         if called:
-            meant = MISSPELT.get(stem, "") or _close(stem, _LONG_FUNCTIONS + sorted(self.functions))
-            meant = meant or (stem.lower() if stem.lower() in FUNCTION_WORDS else "")
-            if stem == "sigma":
-                meant = "sigmoid"
+            meant = "sigmoid" if stem == "sigma" else self._meant(spell(word), stem)
             if meant:
                 return NameProblem(f"there is no function {shown}", span, hint=f"did you mean {meant}?")
-            if stem in MISSPELT:
+            if meant is not None:
                 hint = f"it is not a function of the language; one of a scalar is defined by {shown}(t) = …"
                 return NameProblem(f"there is no function {shown}", span, hint=hint)
         names = sorted({*self.symbols, *self.dimensions, *self.defined})
@@ -196,6 +202,16 @@ class Scope:
             declare += f"; a dimension is declared by a shape: input X : {shown} x m"
         hint = f"did you mean {' or '.join(near)}? else {declare}" if near else declare
         return NameProblem(f"{shown} is neither declared nor defined", span, hint=hint)
+
+    def _meant(self, word: str, stem: str) -> str | None:
+        """What a word that is called may stand for; "" where the language has nothing for it, None for a product."""
+        for name in (key(word), stem):
+            if name in MISSPELT:
+                return MISSPELT[name]
+        close = _close(stem, _LONG_FUNCTIONS + sorted(self.functions))
+        if close or stem.lower() in FUNCTION_WORDS:
+            return close or stem.lower()
+        return "" if len(stem) > 2 and word.partition("_")[2] in _LONG_FUNCTIONS else None
 
     def _refuse(self, word: str, stem: str, pieces: list[Piece], start: int, called: bool) -> None:
         """The runs of letters that are no product."""
@@ -209,11 +225,10 @@ class Scope:
                 hint=f"to use one name, {declare}",
             )
         if called:
-            meant = MISSPELT.get(stem) or _close(stem, _LONG_FUNCTIONS + sorted(self.functions))
-            if meant or stem in MISSPELT or stem.lower() in FUNCTION_WORDS:
-                meant = meant or (stem.lower() if stem.lower() in FUNCTION_WORDS else "")
+            meant = self._meant(spell(word), stem)
+            if meant is not None:
                 hint = f"did you mean {meant}?" if meant else "it is not a function of the language"
-                raise NameProblem(f"there is no function {shorten(stem)}", span, hint=hint)
+                raise NameProblem(f"there is no function {shown}", span, hint=hint)
         if len(pieces) < 3:
             return
         inside = next((f for f in _LONG_FUNCTIONS if f in stem), None)
