@@ -50,6 +50,7 @@ class Workspace(NamedTuple):
 
     sizes: tuple = ()
     nbytes: int = 0
+    room: np.ndarray = None
     Q: np.ndarray = None
     K: np.ndarray = None
     V: np.ndarray = None
@@ -176,11 +177,13 @@ def _buffers(n, d, m, k, dtype, apart=False):
     What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
     the backward phase may run a second time.
     """
+    room = np.empty(max(n * m, n * k), dtype)
     Q = np.empty((n, k), dtype)
-    V = np.empty((n, m), dtype)
+    V = room[: n * m].reshape(n, m)
     P = np.empty((n, m), dtype)
     return Workspace(
         sizes=(n, d, m, k, dtype),
+        room=room,
         Q=Q,
         K=np.empty((n, k), dtype),
         V=V,
@@ -191,7 +194,7 @@ def _buffers(n, d, m, k, dtype, apart=False):
         dots=np.empty((n,), dtype),
         V_bar=np.empty((n, m), dtype) if apart else V[...],
         Wv_bar=np.empty((d, m), dtype),
-        K_bar=np.empty((n, k), dtype),
+        K_bar=np.empty((n, k), dtype) if apart else room[: n * k].reshape(n, k),
         Wk_bar=np.empty((d, k), dtype),
         Q_bar=np.empty((n, k), dtype) if apart else Q[...],
         Wq_bar=np.empty((d, k), dtype),

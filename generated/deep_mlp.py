@@ -52,6 +52,8 @@ class Workspace(NamedTuple):
 
     sizes: tuple = ()
     nbytes: int = 0
+    room: np.ndarray = None
+    room2: np.ndarray = None
     ZA1: np.ndarray = None
     ZA2: np.ndarray = None
     Z: np.ndarray = None
@@ -203,17 +205,21 @@ def _buffers(n, d0, d3, d1, d2, dtype, apart=False):
     What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
     the backward phase may run a second time.
     """
+    room = np.empty(max(n * d3, n * d2), dtype)
+    room2 = np.empty(max(n * d2, n * d1), dtype)
     ZA1 = np.empty((n, d1), dtype)
-    ZA2 = np.empty((n, d2), dtype)
+    ZA2 = room2[: n * d2].reshape(n, d2)
     ones_n = np.ones((n,), dtype)
     ones_n_row = ones_n[None]
     return Workspace(
         sizes=(n, d0, d3, d1, d2, dtype),
+        room=room,
+        room2=room2,
         ZA1=ZA1,
         ZA2=ZA2,
         Z=np.empty((n, d3), dtype),
         tops=np.empty((n,), dtype),
-        E=np.empty((n, d3), dtype),
+        E=room[: n * d3].reshape(n, d3),
         sums=np.empty((n,), dtype),
         ones_d3=np.ones((d3,), dtype),
         s=np.empty((n,), dtype),
@@ -221,11 +227,11 @@ def _buffers(n, d0, d3, d1, d2, dtype, apart=False):
         b_bar3=np.empty((1, d3), dtype),
         ones_n=ones_n,
         S=np.empty((n, d2), dtype) if apart else ZA2[...],
-        ZA_bar2=np.empty((n, d2), dtype),
+        ZA_bar2=np.empty((n, d2), dtype) if apart else room[: n * d2].reshape(n, d2),
         W_bar2=np.empty((d1, d2), dtype),
         b_bar2=np.empty((1, d2), dtype),
         S2=np.empty((n, d1), dtype) if apart else ZA1[...],
-        ZA_bar1=np.empty((n, d1), dtype),
+        ZA_bar1=np.empty((n, d1), dtype) if apart else room2[: n * d1].reshape(n, d1),
         W_bar1=np.empty((d0, d1), dtype),
         b_bar1=np.empty((1, d1), dtype),
         ones_n_row=ones_n_row,

@@ -65,6 +65,7 @@ class Workspace(NamedTuple):
 
     sizes: tuple = ()
     nbytes: int = 0
+    room: np.ndarray = None
     H: np.ndarray = None
     means: np.ndarray = None
     ones_m: np.ndarray = None
@@ -218,13 +219,15 @@ def _buffers(n, d, k, m, dtype, apart=False):
     What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
     the backward phase may run a second time.
     """
-    N = np.empty((n, m), dtype)
+    room = np.empty(n * m, dtype)
+    N = room[: n * m].reshape(n, m)
     Z = np.empty((n, m), dtype)
     P = np.empty((n, k), dtype)
     ones_n = np.ones((n,), dtype)
     ones_n_row = ones_n[None]
     return Workspace(
         sizes=(n, d, k, m, dtype),
+        room=room,
         H=np.empty((n, m), dtype),
         means=np.empty((n,), dtype),
         ones_m=np.ones((m,), dtype),
@@ -241,7 +244,7 @@ def _buffers(n, d, k, m, dtype, apart=False):
         D=np.empty((n, m), dtype) if apart else N[...],
         g_bar=np.empty((1, m), dtype),
         b_bar=np.empty((1, m), dtype),
-        N_bar=np.empty((n, m), dtype),
+        N_bar=np.empty((n, m), dtype) if apart else room[: n * m].reshape(n, m),
         squares=np.empty((n,), dtype),
         v2=np.empty((n,), dtype),
         scratch=np.empty((n, m), dtype),

@@ -59,6 +59,7 @@ class Workspace(NamedTuple):
 
     sizes: tuple = ()
     nbytes: int = 0
+    room: np.ndarray = None
     ZH: np.ndarray = None
     Z: np.ndarray = None
     tops: np.ndarray = None
@@ -185,22 +186,24 @@ def _buffers(n, d, k, m, dtype, apart=False):
     What the backward phase makes lies where the forward phase left what is not needed any more; `apart` from it where
     the backward phase may run a second time.
     """
+    room = np.empty(max(n * k, n * m), dtype)
     ZH = np.empty((n, m), dtype)
     ones_n = np.ones((n,), dtype)
     ones_n_row = ones_n[None]
     return Workspace(
         sizes=(n, d, k, m, dtype),
+        room=room,
         ZH=ZH,
         Z=np.empty((n, k), dtype),
         tops=np.empty((n,), dtype),
-        E=np.empty((n, k), dtype),
+        E=room[: n * k].reshape(n, k),
         sums=np.empty((n,), dtype),
         ones_k=np.ones((k,), dtype),
         W2_bar=np.empty((m, k), dtype),
         b2_bar=np.empty((1, k), dtype),
         ones_n=ones_n,
         S=np.empty((n, m), dtype) if apart else ZH[...],
-        ZH_bar=np.empty((n, m), dtype),
+        ZH_bar=np.empty((n, m), dtype) if apart else room[: n * m].reshape(n, m),
         W1_bar=np.empty((d, m), dtype),
         b1_bar=np.empty((1, m), dtype),
         ones_n_row=ones_n_row,

@@ -65,7 +65,8 @@ class FunctionBody(Storage):
         spare = {} if before is None else before.spare
         self.spare: Pool = {key: [x for x in found if not x[1]] for key, found in spare.items()}
         lent = {} if before is None else before.lendable(kept)
-        self.buffers = buffers(events, self.local, {*kept, *placed}, guards, self.spare, lent=lent)
+        outliving, rooms = {*kept, *placed}, workspace and before is not None
+        self.buffers = buffers(events, self.local, outliving, guards, self.spare, lent=lent, rooms=rooms)
         self.guards = guards
 
     def write(self) -> list[str]:

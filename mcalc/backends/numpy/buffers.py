@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from mcalc.backends.numpy.statements import ENTRYWISE, WITH_OUT, inner
 from mcalc.program.ir import Array
@@ -39,6 +39,8 @@ class Buffer:
     """The buffer whose memory it may have, where what lies there is not needed a second time."""
     overwritten: Array | None = None
     """What lies there, if the first operation reads it."""
+    room: str = ""
+    """A buffer of another shape that is not needed any more when this one is written to: both may lie in one place."""
 
 
 def tree(a: Array, names: Mapping[Array, str]) -> list[Array]:
@@ -62,13 +64,15 @@ def buffers(
     spare: Pool | None = None,
     empty: bool = False,
     lent: Mapping[Array, str] = MappingProxyType({}),
+    rooms: bool = False,
 ) -> dict[Array, Buffer]:
     """The buffers of the lines that write into one; a loop among the lines reads, and has buffers of its own.
 
     `guards` are conditions on lines, by their identity: the memory of a line that may be left out is taken over by
     lines under the same condition only. `spare` is memory that nobody reads any more; what is left over is added to it.
     `empty` says that fresh memory is allocated before it is written to, and not by the first operation. `lent` are
-    arrays from before, and their buffers, whose memory is free after they are read here for the last time.
+    arrays from before, and their buffers, whose memory is free after they are read here for the last time. With
+    `rooms`, matrices of different shapes may have one room.
     """
     last: dict[Array, int] = {}
     for place, item in enumerate(lines):
@@ -86,6 +90,7 @@ def buffers(
         if (a in own or a in lent) and a not in kept:
             ending.setdefault(place, []).append(a)
     idle: dict[tuple[object, ...], list[str]] = {}
+    vacant = _Rooms()
     for place, item in enumerate(lines):
         taken: Array | None = None
         borrowed: Array | None = None
@@ -112,8 +117,11 @@ def buffers(
                         borrowed = operand(a, names, [x for x in ending.get(place, ()) if x in lent])
                     waiting = idle.get(_memory(a), []) if a not in kept else []
                     lender = lent[borrowed] if borrowed is not None else waiting.pop() if waiting else ""
-                    found[a] = Buffer(names[a], True, lender, borrowed)
+                    room = "" if lender or not rooms or a in kept else vacant.room(a)
+                    found[a] = Buffer(names[a], True, lender, borrowed, room)
+                    vacant.settle(names[a], room or lender or names[a])
                     certain = empty or _lies_by_rows(first, by_rows)
+                vacant.settle(names[a], vacant.room_of.get(found[a].name, ""))
                 if certain:
                     by_rows.add(a)
             elif not item.total and a.op in OWNED and names.get(a) == item.name:
@@ -122,9 +130,50 @@ def buffers(
         for x in ending.get(place, ()):
             if x in lent and x is not borrowed:
                 idle.setdefault(_memory(x), []).append(lent[x])
+                vacant.settle(lent[x], lent[x])
+                vacant.leave(x, lent[x], idle[_memory(x)], lent[x])
             elif x is not taken and x in under:
-                free.setdefault(_memory(x), []).append((names[x], under[x], x in by_rows))
+                there = (names[x], under[x], x in by_rows)
+                free.setdefault(_memory(x), []).append(there)
+                vacant.leave(x, names[x], free[_memory(x)], there)
     return found
+
+
+class _Rooms:
+    """Memory of matrices that matrices of other shapes may have."""
+
+    def __init__(self) -> None:
+        self.room_of: dict[str, str] = {}
+        """Names of arrays to the first buffer that lay where they lie."""
+        self._shared: set[str] = set()
+        self._vacant: tuple[list[tuple[str, list[Any], object]], ...] = ([], [])
+        """Rooms that are free, first those of several buffers: each with the pool of its shape and the entry there."""
+
+    def settle(self, name: str, room: str) -> None:
+        """An array lies in a room."""
+        if room:
+            self.room_of[name] = room
+
+    def leave(self, a: Array, name: str, pool: list[Any], entry: object) -> None:
+        """An array, whose memory is in a pool now, is not read any more."""
+        room = self.room_of.get(name, "")
+        if room and a.rank == 2 and a.kind == "float":
+            self._vacant[0 if room in self._shared else 1].append((room, pool, entry))
+
+    def room(self, a: Array) -> str:
+        """The first buffer of a room that is free, and is in no pool any more; "" where there is none.
+
+        If there is one that several buffers have, it is that: few rooms are enough.
+        """
+        if a.rank == 2 and a.kind == "float":
+            for vacant in self._vacant:
+                while vacant:
+                    room, pool, entry = vacant.pop()
+                    if entry in pool:
+                        pool.remove(entry)
+                        self._shared.add(room)
+                        return room
+        return ""
 
 
 def _memory(a: Array) -> tuple[object, ...]:

@@ -9,18 +9,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mcalc.algebra.expr import Expr, postorder
 from mcalc.algebra.names import base_and_index
 from mcalc.backends.numpy import model_helpers as texts
-from mcalc.backends.numpy.arguments import Piece
 from mcalc.backends.numpy.comments import safe
 from mcalc.backends.numpy.helpers import CHECKED_WITH_SHAPES, HELPERS, USES, with_needs
 from mcalc.backends.numpy.model_arguments import Given, declared
 from mcalc.backends.numpy.model_check import CHECK, SPD, sample_lines
 from mcalc.backends.numpy.model_choice import Choice
+from mcalc.backends.numpy.model_starts import properties, roles_of, start_lines, start_value
+from mcalc.backends.numpy.rooms import Room
 from mcalc.backends.numpy.rows import Rows
 from mcalc.backends.numpy.spelling import axes_text
-from mcalc.model.ir import Model, definitions
+from mcalc.model.ir import Model
 from mcalc.program.operations import Axes
 
 
@@ -35,6 +35,8 @@ class Case:
     """Views of buffers that the workspace has ready, and their texts."""
     shared: Mapping[str, str]
     """Buffers of the backward phase to those of the forward phase whose memory they may have."""
+    rooms: Sequence[Room]
+    """Places for buffers of different shapes, of which one is needed at a time."""
     forward: Sequence[str]
     backward: Sequence[str]
     rows: Rows | None
@@ -46,6 +48,11 @@ class Case:
     def memory(self) -> dict[str, tuple[Axes, str]]:
         """All buffers."""
         return {**self.fields, **(self.rows.fields if self.rows is not None else {})}
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether the backward phase writes where the forward phase left what it needs."""
+        return bool(self.shared) or any(room.apart for room in self.rooms)
 
     @property
     def whole(self) -> frozenset[str]:
@@ -100,11 +107,11 @@ class Frame:
         """What the template is rendered with."""
         parameters = [g for g in self.given if g.argument.kind == "param"]
         grouped = grouped_sizes(self.sizes)
-        roles = _roles(self.model)
+        roles = roles_of(self.model)
         starts = [line for g in parameters for line in start_lines(self.model, roles, g, self.sizes)]
         needed = {n for g in parameters for p in g.pieces for d in p.axes for n in d.names()}
         init_groups = [(name, names) for name, names in grouped if set(names) & needed]
-        made = ", ".join(f"{g.python}={_start_value(g)}" for g in parameters)
+        made = ", ".join(f"{g.python}={start_value(g)}" for g in parameters)
         cases = list({case.name: case for case in self.cases.values()}.values())
         blocks = self._blocks(parameters)
         lines = [*blocks, *(line for case in cases for line in (*case.forward, *case.backward))]
@@ -151,7 +158,7 @@ class Frame:
             "all_sizes": list(self.sizes.values()),
             "known": [*(p.python for g in self.given for p in g.pieces), *self.sizes.values(), "dtype", "ws"],
             "returned_fields": sorted({name for case in cases for name in case.returned_fields}),
-            "shares": any(case.shared for case in cases),
+            "shares": any(case.overwrites for case in cases),
             "blocks": blocks,
             "factorises": any("np.linalg." in line for line in lines),
         }
@@ -181,7 +188,7 @@ class Frame:
         width = max((len(g.python) for g in self.given), default=0)
         for g in self.given:
             shapes = " and ".join(dict.fromkeys(" x ".join(map(str, p.axes)) or "scalar" for p in g.pieces))
-            words = "".join(f" {w}" for w in sorted(_properties(self.model, g)))
+            words = "".join(f" {w}" for w in sorted(properties(self.model, g)))
             what = f"list of {len(g.pieces)}: {shapes}" if g.argument.ragged else shapes
             renamed = f" ({safe(g.argument.name)} in the model)" if g.argument.name != g.python else ""
             lines.append(f"    {g.python.ljust(width)} : {what}{words}{renamed}")
@@ -196,10 +203,18 @@ class Frame:
         """The fields of the workspace and their types."""
         found: dict[str, str] = {}
         for case in cases:
-            found.update(dict.fromkeys(self.memory(case), "np.ndarray"))
+            names = [*(room.name for room in self._rooms(case)), *self.memory(case)]
+            found.update(dict.fromkeys(names, "np.ndarray"))
             ready = _read_windows(case)
             found.update({w: "list" if text.startswith("list(") else "np.ndarray" for w, text in ready[1].items()})
         return found
+
+    def _rooms(self, case: Case) -> list[Room]:
+        """The rooms of a workspace, each of two buffers or more; none where it serves more than one order of lines."""
+        if self.rows is not None or len(self.served(case)) > 1:
+            return []
+        found = (room.without(case.returned_fields) for room in case.rooms)
+        return [room for room in found if len(room.members) > 1]
 
     def _buffers(self, case: Case) -> list[str]:
         """The lines of `_buffers`."""
@@ -219,10 +234,17 @@ class Frame:
             made.append("block_rows=block_rows")
             whole = frozenset[str]().union(*(other.whole for other in self.cases.values()))
         needed, ready = _read_windows(case)
+        room_of: dict[str, Room] = {}
+        for room in self._rooms(case):
+            lines.append(room.line(memory, self.sizes))
+            room_of |= dict.fromkeys(room.members, room)
+            made.append(f"{room.name}={room.name}")
         for name, (axes, kind) in memory.items():
             shape = axes_text(axes, self.sizes if name in whole else named)
             function = f"np.{kind}" if kind in ("ones", "zeros") else "np.empty"
             value = f"{function}({shape}, {'bool' if kind == 'bool' else 'dtype'})"
+            if name in room_of:
+                value = room_of[name].part(name, memory, self.sizes)
             if name in shared:
                 value = f"{value} if apart else {shared[name]}[...]"
             if name in shared.values() or any(_mentions(text, name) for text in needed.values()):
@@ -282,16 +304,9 @@ def _mentions(text: str, name: str) -> bool:
 
 
 def _structure(model: Model, g: Given) -> str:
-    words = _properties(model, g) & {"symmetric", "spd", "psd", "diagonal", "skew", "lower", "upper"}
+    words = properties(model, g) & {"symmetric", "spd", "psd", "diagonal", "skew", "lower", "upper"}
     found = {"spd": "symmetric", "psd": "symmetric"}
     return f'"{found.get(min(words), min(words))}"' if words else '""'
-
-
-def _properties(model: Model, g: Given) -> frozenset[str]:
-    sequence = model.sequences.get(g.argument.name)
-    if sequence is not None:
-        return sequence.properties
-    return frozenset(g.argument.symbols[0].attrs[1])
 
 
 def _tuple(items: Sequence[str]) -> str:
@@ -319,71 +334,3 @@ def _ragged(name: str, names: Sequence[str]) -> bool:
 def _unpack(name: str, names: Sequence[str], sizes: Mapping[str, str]) -> str:
     targets = f"{', '.join(sizes[n] for n in names)}{',' if len(names) == 1 else ''}"
     return f'{targets} = listed("{name}", {name}, {len(names)}, "numbers")'
-
-
-# --- starts -----------------------------------------------------------------------------------------------------------
-
-
-def start_lines(model: Model, roles: Mapping[Expr, str], g: Given, sizes: Mapping[str, str]) -> list[str]:
-    """The lines that make a parameter to start from."""
-    words = _properties(model, g)
-    lines = []
-    for k, p in enumerate(g.pieces):
-        symbols = g.argument.symbols
-        role = roles.get(symbols[k], "") if k < len(symbols) else ""
-        lines.append(f"{p.python} = {_start(p, role, words, sizes)}")
-    return lines
-
-
-def _start(p: Piece, role: str, words: frozenset[str], sizes: Mapping[str, str]) -> str:
-    shape = axes_text(p.axes, sizes)
-    like_identity = {"spd", "psd", "symmetric", "diagonal", "lower", "upper", "orthogonal", "invertible"}
-    if len(p.axes) > 1 and words & like_identity:
-        *outer, n, _ = shape[1:-1].split(", ")
-        return f"np.tile(np.eye({n}), ({outer[0]}, 1, 1))" if outer else f"np.eye({n})"
-    if "skew" in words:
-        return f"np.zeros({shape})"
-    if not p.axes:
-        return (
-            "1.0" if "positive" in words or role == "factor" else "0.0" if role == "term" else "rng.standard_normal()"
-        )
-    if role == "factor" or "positive" in words:
-        return f"np.ones({shape})"
-    if role == "term":
-        return f"np.zeros({shape})"
-    inputs = p.axes[-2] if len(p.axes) > 1 else p.axes[0]
-    return f"rng.standard_normal({shape}) / np.sqrt(max({axes_text((inputs,), sizes)[1:-2]}, 1))"
-
-
-def _start_value(g: Given) -> str:
-    names = ", ".join(p.python for p in g.pieces)
-    return f"[{names}]" if g.argument.ragged else names
-
-
-def _roles(model: Model) -> dict[Expr, str]:
-    """What vectors and scalars do where they occur: "term" of a sum, elementwise "factor"."""
-    roles: dict[Expr, str] = {}
-    for d in definitions(model.statements):
-        for node in postorder(d.value):
-            if node.op not in ("add", "had"):
-                continue
-            for arg in node.args:
-                inner = _spread(arg)
-                if inner.op == "sym" and (inner.is_scalar or 1 in (inner.shape[0].number, inner.shape[1].number)):
-                    roles.setdefault(inner, "term" if node.op == "add" else "factor")
-    return roles
-
-
-def _spread(e: Expr) -> Expr:
-    """b, where e is 1 b, b 1^T or b."""
-    if e.op == "neg":
-        return _spread(e.args[0])
-    if e.op == "T":
-        return e.args[0]
-    if e.op == "mul" and len(e.args) == 2:
-        first, second = e.args
-        if first.op == "ones":
-            return second.args[0] if second.op == "T" else second
-        if second.op == "ones" or (second.op == "T" and second.args[0].op == "ones"):
-            return first
-    return e

@@ -24,6 +24,7 @@ from mcalc.backends.numpy.model_choice import by_smallest, by_thinness
 from mcalc.backends.numpy.model_frame import Case, Frame
 from mcalc.backends.numpy.model_outputs import is_read, output_symbols, statements_of_outputs
 from mcalc.backends.numpy.model_rows import rows_of
+from mcalc.backends.numpy.rooms import rooms_of
 from mcalc.backends.numpy.rows import NAMES as ROW_NAMES
 from mcalc.backends.numpy.rows import RowsWriter
 from mcalc.backends.numpy.scopes import scope_of, without_idle
@@ -148,7 +149,7 @@ class ModelWriter:
                 other = first and self._other_case(name, program, first, own, bool(thin))
                 written[key] = other or self._case(name, own)
             cases[name] = written[key]
-        apart = ", apart=True" if any(case.shared for case in cases.values()) else ""
+        apart = ", apart=True" if any(case.overwrites for case in cases.values()) else ""
         check += ["if ws is None:", f"    ws = borrowed({fitted})"]
         check += ["elif ws is NO_WORKSPACE:", f"    ws = fresh({fitted}{apart})", "else:", fits]
         python = {e: p.python for g in self.given for e, p in zip(g.argument.symbols, g.pieces, strict=False)}
@@ -228,7 +229,9 @@ class ModelWriter:
         escaping |= {self._stored(e, names) for e, a in results.items() if a is None}
         escaping &= set(fields)
         assert not any(re.search(rf"\b{f}\b", view) for view in windows.values() for f in escaping), escaping
-        return Case(name, fields, windows, backward.shared, forward_lines, backward_lines, rows, frozenset(escaping))
+        rooms = rooms_of(forward, backward, names.claim)
+        lines = forward_lines, backward_lines
+        return Case(name, fields, windows, backward.shared, rooms, *lines, rows, frozenset(escaping))
 
     def _gradients(
         self,

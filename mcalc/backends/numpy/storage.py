@@ -28,6 +28,8 @@ class Storage:
         """Buffers of the workspace: axes and kind."""
         self.shared: dict[str, str] = {}
         """Buffers to those whose memory they may have, where the phase before is not needed a second time."""
+        self.rooms: dict[str, list[str]] = {}
+        """Buffers of different shapes that may lie in one place, by the first of them."""
         self.windows: dict[str, str] = {}
         """Views of buffers that the workspace has ready, and their texts."""
         self.views: list[str] = []
@@ -49,6 +51,8 @@ class Storage:
         self.fields[buffer.name] = (a.shape, a.kind)
         if buffer.lender:
             self.shared[buffer.name] = buffer.lender
+        if buffer.room:
+            self.rooms.setdefault(buffer.room, [buffer.room]).append(buffer.name)
         return f"ws.{buffer.name}"
 
     def _scratch(self, a: Array) -> str:
