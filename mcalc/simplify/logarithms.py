@@ -6,6 +6,8 @@ it is spelled (1 - (1 + erf(x)) / 2 is (1 - erf(x)) / 2). With P = exp(p), N = e
 
     log(P + N) = n + softplus(p - n)     log(P - N) = p + log1mexp(n - p)
 
+A difference of logistic functions (ordered regression) is one of exponentials over a common denominator.
+
 References: Maechler, "Accurately computing log(1 - exp(-|a|))", 2012; Cody, "Rational Chebyshev approximations for the
 error function", Math. Comp. 23, 1969.
 """
@@ -171,13 +173,28 @@ def logarithm(e: Expr) -> Expr | None:
         return _plus(app("log1mexp", difference(second, first)), first.log)
     if len(parts) == 2 and any(s.atom is None for s in parts):
         return _of_hyperbolic(parts)
-    return None
+    return _of_logistic(parts)
 
 
 def _plus(e: Expr, other: Expr | None) -> Expr:
     if other is None:
         return e
-    return add(e, *_terms(other))
+    return add(*_terms(e), *_terms(other))
+
+
+def _of_logistic(parts: list[Summand]) -> Expr | None:
+    """log(sigmoid(p) - sigmoid(n)) = log1mexp(n - p) - softplus(-p) - softplus(n), and multiples of it."""
+    if len(parts) != 2 or parts[0].scales != parts[1].scales:
+        return None
+    first, second = sorted(parts, key=lambda s: -s.coefficient)
+    if first.coefficient != -second.coefficient or first.atom is None or second.atom is None:
+        return None
+    if first.atom.op != "sigmoid" or second.atom.op != "sigmoid":
+        return None
+    p, n = first.atom.args[0], second.atom.args[0]
+    apart = add(*_terms(n), *(opposite(a) for a in _terms(p)))
+    far = add(app("log1mexp", apart), neg(app("softplus", opposite(p))), neg(app("softplus", n)))
+    return _plus(far, first.size)
 
 
 def _of_hyperbolic(parts: list[Summand]) -> Expr | None:

@@ -174,6 +174,31 @@ loss = -sum(t in 1..T, s[t])
     assert gradients.w == pytest.approx([80 * far[1]], rel=1e-13)
 
 
+def test_ordered_regression() -> None:
+    text = """model ordered
+input z : n
+param c : scalar
+param s : scalar
+low = sigmoid(c - z)
+high = sigmoid(c + exp(s) - z)
+p = high - low
+output p
+loss = -sum(log(p) / 2)
+"""
+    module = mcalc.generate(text).module
+    for z in (-1000.0, -3.0, 0.0, 1e-9, 3.0, 1000.0):
+        with np.errstate(all="raise", under="ignore"):
+            value, gradients = module.value_and_grad(np.array([z]), 0.5, -0.25)
+        with localcontext() as context:
+            context.prec = DIGITS
+            low, high = D(0.5) - D(z), D(0.5) - D(z) + D(-0.25).exp()
+            of = [1 / (1 + (-x).exp()) for x in (low, high)]
+            slopes = [1 / (2 + x.exp() + (-x).exp()) for x in (low, high)]
+            p = of[1] - of[0]
+            wanted = [-p.ln() / 2, -(slopes[1] - slopes[0]) / p / 2, -slopes[1] * D(-0.25).exp() / p / 2]
+        np.testing.assert_allclose([value, *gradients], [float(x) for x in wanted], rtol=1e-12, atol=1e-15)
+
+
 def test_a_scaled_and_shifted_probit() -> None:
     f = mcalc.derive(
         "sum(log((1 + erf((X b - c) / (s sqrt(2)))) / 2))", wrt="b", where="X: n x d; b: d; c: n; s: scalar positive"
