@@ -38,7 +38,7 @@ def read_model(text: str, *, file: str = "", sizes: Mapping[str, int] | None = N
     try:
         statements = read_statements(text)
         names = collect(statements.body, statements.plain, sizes or {})
-        return _Reader(text, statements, names).read()
+        return replace(_Reader(text, statements, names).read(), file=file)
     except McalcError as error:
         error.text, error.source = text, file or "model"
         raise

@@ -152,6 +152,8 @@ class Model:
     """`size` statements, with the values that were set."""
     comment: str = ""
     """The comment above the model's first line."""
+    file: str = field(default="", compare=False)
+    """What its text is called in error messages."""
 
     @property
     def parameters(self) -> tuple[Argument, ...]:

@@ -15,6 +15,7 @@ from mcalc.algebra.names import base_and_index
 from mcalc.algebra.operators import symbol
 from mcalc.algebra.shape import ONE, dim
 from mcalc.algebra.structure import PROPERTIES, facts
+from mcalc.errors import Span
 from mcalc.model.chunks import in_parts
 from mcalc.model.elements import Elements
 from mcalc.model.ir import Define, Loop, Model, Sequence, Statement, Total, variable_of
@@ -151,13 +152,13 @@ class _Split:
 
     def _define(self, statement: Define, pieces: list[Piece], memo: Memo, out: list[Statement]) -> None:
         for piece in pieces:
-            self._piece(statement.target, piece, memo, out)
+            self._piece(statement.target, piece, memo, out, statement.span)
         value = fold(statement.value, rebuild, memo)
         out.append(replace(statement, value=value))
         if statement.value.args:
             memo[statement.value] = statement.target
 
-    def _piece(self, target: Expr, piece: Piece, memo: Memo, out: list[Statement]) -> None:
+    def _piece(self, target: Expr, piece: Piece, memo: Memo, out: list[Statement], span: Span | None) -> None:
         """A definition outside loops for a piece, if it has none yet."""
         value = fold(piece.node, rebuild, memo)
         if value.op == "sym":
@@ -170,7 +171,7 @@ class _Split:
         if index:
             self.ragged[base] = (*self.ragged.get(base, ()), new)
             self.members.add((base, new.name))
-        out.append(Define(new, value))
+        out.append(Define(new, value, span))
         memo[piece.node] = new
 
     def _loop(
@@ -185,7 +186,7 @@ class _Split:
         body: list[Define] = []
         for define in loop.body:
             for piece in pieces.get((position, define.target), []):
-                body += self._element(define.target, piece, loop, memo, top, out)
+                body += self._element(define, piece, loop, memo, top, out)
             body.append(replace(define, value=fold(define.value, rebuild, memo)))
             if define.value.args:
                 memo[define.value] = define.target
@@ -194,27 +195,27 @@ class _Split:
     def _total(self, total: Total, pieces: list[Piece], memo: Memo, top: Memo, out: list[Statement]) -> None:
         body: list[Define] = []
         for piece in pieces:
-            body += self._element(total.target, piece, total, memo, top, out)
+            body += self._element(total, piece, total, memo, top, out)
         if body:
             out.append(Loop(total.index, total.first, total.last, 1, tuple(body)))
         out.append(replace(total, value=fold(total.value, rebuild, memo)))
 
     def _element(
-        self, target: Expr, piece: Piece, where: Loop | Total, memo: Memo, top: Memo, out: list[Statement]
+        self, reader: Define | Total, piece: Piece, where: Loop | Total, memo: Memo, top: Memo, out: list[Statement]
     ) -> list[Define]:
         """A definition in a loop (or before it, where it is the same for every index) for a piece."""
         value = fold(piece.node, rebuild, memo)
         if value.op == "sym":
             return []
         if not self.made.varies(piece.node, where.index):
-            self._piece(target, piece, top, out)
+            self._piece(reader.target, piece, top, out, reader.span)
             memo[piece.node] = top[piece.node]
             return []
-        name = self._name(target, piece)
+        name = self._name(reader.target, piece)
         self.made.sequences[name] = Sequence(name, piece.node.shape, *where.range.ends, _known(piece.node))
         new = self.made.at(name, dim(where.index))
         memo[piece.node] = new
-        return [Define(new, value)]
+        return [Define(new, value, reader.span)]
 
     def _name(self, target: Expr, piece: Piece) -> str:
         """A name without index: z for what is inside an activation, else a letter for what it is."""

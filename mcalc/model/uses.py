@@ -12,6 +12,7 @@ from typing import NamedTuple
 from mcalc.algebra.expr import Expr, depends_on, symbols
 from mcalc.algebra.operators import add, number
 from mcalc.algebra.shape import Dim
+from mcalc.errors import NotSupported
 from mcalc.model.elements import Elements, extent
 from mcalc.model.ir import Define, Loop, Model, Range, Statement, Total, Variable, variable_of
 from mcalc.model.local import LocalAdjoints
@@ -115,7 +116,11 @@ class Uses:
                 bar = self.constant.get(define.target)
                 # of a sum over the loop, the target is not the value of one term
                 same = define.target if isinstance(define, Define) else None
-                parts = local(bar or cotangent(define.target), same, define.value, inside)
+                try:
+                    parts = local(bar or cotangent(define.target), same, define.value, inside)
+                except NotSupported as problem:
+                    problem.source = problem.source or model.file or "model"
+                    raise problem.at(define.span, model.text) from None
                 found[k] = [Use(position, statement, define, s, *part) for s, part in parts.items()]
                 self.active.add(id(define))
                 for use in found[k]:
