@@ -7,12 +7,13 @@ computed already costs nothing. Where all factors are matrices that are multipli
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from mcalc.algebra.functions import FUNCTIONS
 from mcalc.algebra.shape import ONE
 from mcalc.program.builder import Builder, Term
+from mcalc.program.costs import Scale
 from mcalc.program.ir import Array
 from mcalc.program.matrix_chains import TRANSPOSE, Order, Run, cheapest, cheapest_splits, compared
 from mcalc.program.operations import matrix_product
@@ -105,25 +106,31 @@ class Chain:
         self._turned = tuple((1 if leaf.is_leaf else 2) if leaf.is_turned else 0 for leaf in self._leaves)
         self._free: tuple[tuple[Run, int], ...] | None = None
 
-    def best(self, sizes: Mapping[str, float] = MappingProxyType({})) -> Tree:
-        """The cheapest order of the whole chain, where some sizes are not the nominal ones."""
+    def best(self, scale: Scale | None = None) -> Tree:
+        """The cheapest order of the whole chain, at nominal sizes or at others."""
+        scale = scale or self.b.scale({})
         if self._ordinary:
-            return self._tree(cheapest(self._lengths(sizes), self._turned, self._paid_runs()))
-        with self.b.sizes(sizes):
+            return self._tree(cheapest(scale.lengths(self._axes), self._turned, self._paid_runs()))
+        with self.b.sizes(scale.others):
             return self._orders()[0][-1][1]
 
-    def compared(self, scenes: Sequence[Mapping[str, float]]) -> tuple[list[Tree], Sequence[Sequence[float]]]:
-        """The orders that are the cheapest ones at some sizes, and what each of them takes at each of these."""
+    def compared(self, scales: Sequence[Scale]) -> tuple[list[Callable[[], Piece]], Sequence[Sequence[float]]]:
+        """What makes the product in the orders that are the cheapest ones at some sizes; what each takes at each."""
         b = self.b
         if self._sizes_tell():
-            orders, times = compared(tuple(map(self._lengths, scenes)), self._turned, self._paid_runs())
-            return [self._tree(order) for order in orders], times
+            lengths = tuple([scale.lengths(self._axes) for scale in scales])
+            orders, times = compared(lengths, self._turned, self._paid_runs())
+            return [partial(self._made, order) for order in orders], times
         trees: dict[Term, Tree] = {}
-        for scene in scenes:
-            tree = self.best(scene)
+        for scale in scales:
+            tree = self.best(scale)
             trees.setdefault(tree.piece(b).term, tree)
         needs = [[a for a in b.unpaid([b.array(term)]) if a.op not in _FREE] for term in trees]
-        return [*trees.values()], [[sum(map(b.scale(scene).work, found)) for found in needs] for scene in scenes]
+        times = [[sum(map(scale.work, found)) for found in needs] for scale in scales]
+        return [partial(tree.piece, b) for tree in trees.values()], times
+
+    def _made(self, order: Order) -> Piece:
+        return self._tree(order).piece(self.b)
 
     def _sizes_tell(self) -> bool:
         """Whether orders differ in nothing but the sizes of products, none of which is there twice."""
@@ -132,15 +139,12 @@ class Chain:
             return False
         return all(a.op in _FREE for a in self.b.unpaid(cores))
 
-    def _lengths(self, sizes: Mapping[str, float]) -> tuple[float, ...]:
-        return self.b.scale(sizes).lengths(self._axes)
-
     def cyclic_orders(self) -> list[list[tuple[float, Tree]]]:
         """The cheapest order of each run of a cyclic chain, with its cost, by its first factor, then by its length."""
         if not self._ordinary:
             return self._orders()
         count = len(self.pieces)
-        splits = cheapest_splits(self._lengths({}), self._turned, self._paid_runs(), True)
+        splits = cheapest_splits(self.b.lengths(self._axes), self._turned, self._paid_runs(), True)
         found = [[(0.0, leaf)] for leaf in self._leaves]
         for length in range(2, count):
             for i, runs in enumerate(found):

@@ -17,8 +17,10 @@ from mcalc.program.settled import Settled
 class Scale:
     """Sizes of dimensions, and what arrays cost at these; each is found out once."""
 
-    def __init__(self, sizes: Mapping[str, float]) -> None:
-        self._sizes = sizes
+    def __init__(self, usual: Mapping[str, float], others: Mapping[str, float] = MappingProxyType({})) -> None:
+        self.others = others
+        """Sizes that are not the nominal ones, but where they are known."""
+        self._sizes = {**others, **usual}
         self._known: dict[Dim, float] = {}
         self._lengths: dict[Axes, Lengths] = {}
         self._works: dict[Array, float] = {}
@@ -85,17 +87,14 @@ class Costed(Graph):
         """The time of one operation, in ns at nominal sizes."""
         return self._scale.work(a)
 
-    def elsewhere(self, others: Mapping[str, float]) -> float:
-        """The time of what was settled, but for what hangs on the expression that is lowered now.
-
-        `others` are the sizes that now are not the nominal ones.
-        """
-        if self._works is None:
-            self._works = _Works(self.settled, self._scale)
+    def elsewhere(self, scales: Sequence[Scale]) -> list[float]:
+        """The time of what was settled, but for what hangs on what is lowered now, at each of some sizes."""
+        works = self._works
+        if works is None:
+            works = self._works = _Works(self.settled, self._scale)
         first, last = (0, 0) if self.own is None else self.settled.span(self.own)
-        scale = self.scale(others)
-        more = sum([self._works.beyond(name, scale, first, last) for name in others])
-        return self._works.outside(first, last) + more
+        usual = works.outside(first, last)
+        return [usual + sum([works.beyond(name, s, first, last) for name in s.others]) for s in scales]
 
     def cost(self, root: Array, given: frozenset[Array] = frozenset()) -> float:
         """The time of everything below an array that is not computed yet, nor given."""
@@ -137,7 +136,7 @@ class Costed(Graph):
             return self._scales[()]
         key = tuple(others.items())
         if key not in self._scales:
-            self._scales[key] = Scale({**others, **self.typical})
+            self._scales[key] = Scale(self.typical, others)
         return self._scales[key]
 
     @contextmanager

@@ -38,7 +38,7 @@ class Lowering:
         self.derivative = False
         self.bound: dict[Expr, Array] = {}
         """Symbols that stand for arrays of the same program."""
-        self.kept = _kept_sums(roots)
+        self.kept: set[Expr] = _kept_sums(roots) if earlier is None else earlier.kept
         self.kinks: dict[Array, Array] = {}
         """A norm, or the square of one, to what it is the norm of."""
         self.poles: set[Array] = set()

@@ -86,19 +86,19 @@ def _steadiest(b: Builder, whole: Chain) -> Piece:
     What an order loses is the time it takes beyond the best order, relative to the whole program with that one.
     """
     names = _dimensions(whole.pieces)
-    scenes = scenes_of(names)
-    orders, times = whole.compared(scenes)
+    scales = [b.scale(scene) for scene in scenes_of(names)]
+    orders, times = whole.compared(scales)
     if len(orders) == 1:
-        return orders[0].piece(b)
+        return orders[0]()
     b.contested.update(names)
     losses: list[list[float]] = [[] for _ in orders]
-    for scene, taken in zip(scenes, times, strict=True):
+    for taken, elsewhere in zip(times, b.elsewhere(scales), strict=True):
         least = min(taken)
-        rest = least + b.elsewhere(scene)
+        rest = least + elsewhere
         for lost, time in zip(losses, taken, strict=True):
             lost.append((time - least) / rest)
     fair = [(max(lost), k) for k, lost in enumerate(losses) if lost[0] <= RISK]
-    return orders[min(fair)[1]].piece(b)
+    return orders[min(fair)[1]]()
 
 
 def scenes_of(names: Iterable[str]) -> list[dict[str, float]]:
