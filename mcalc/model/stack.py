@@ -143,7 +143,8 @@ class _Pass:
         value = self.s.form(d.value, r)
         if value is None:
             return None
-        target = self.s.symbol(self._sequence(d.target), r, dim(0))
+        element = self.s.elements[d.target]
+        target = self.s.symbol(element.sequence, r, element.index - dim(r.index))
         return Define(target, value, d.span) if target.shape == value.shape else None
 
     def _extracted(self, d: Define, r: Range, taken: set[str]) -> tuple[Define | None, Define]:
