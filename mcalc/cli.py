@@ -212,9 +212,10 @@ def report(problem: McalcError, args: Sequence[str]) -> int:
 def _usage(problem: click.ClickException, args: Sequence[str]) -> int:
     message = printable(problem.format_message().replace(_SHIELD, ""))
     hint = ""
-    if isinstance(problem, click.NoSuchOption) and problem.possibilities:
+    if isinstance(problem, click.NoSuchOption):
         message = f"there is no option {problem.option_name}"
-        hint = f"did you mean {get_close_matches(problem.option_name, problem.possibilities, 1, 0)[0]}?"
+        close = get_close_matches(problem.option_name, problem.possibilities or [], 1, 0)
+        hint = f"did you mean {close[0]}?" if close else "--help lists the options"
     return report(UsageError(message.rstrip("."), hint=hint), args)
 
 

@@ -183,3 +183,9 @@ def test_a_closed_pipe_is_quiet() -> None:
 def test_the_same_bytes(seed: str) -> None:
     args = ("derive", "logdet(S) + tr(S^-1 A)", "--wrt", "S", "--where", "S: n x n spd; A: n x n symmetric")
     assert process(*args, PYTHONHASHSEED=seed).stdout == process(*args, PYTHONHASHSEED="random").stdout
+
+
+@pytest.mark.parametrize(("option", "hint"), [("--qqq", "--help lists the options"), ("--forse", "did you mean --force?")])
+def test_an_unknown_option(option: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["graph", "mlp", option]) == 2
+    assert capsys.readouterr().err == f"error: there is no option {option}\n  hint: {hint}\n"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mcalc.algebra.names import GREEK
-from mcalc.errors import ParseError, Span
+from mcalc.errors import AmbiguityError, ParseError, Span
 
 Make = Callable[[str, str, int, int], Any]
 
@@ -81,6 +81,10 @@ def translate(tokens: list[Any], make: Make) -> list[Any]:
     return out
 
 
+_ENDS = frozenset(["WORD", "RPAR", "RSQB", "PRIME", "SUPERSCRIPT"])
+"""Tokens with which a factor ends."""
+
+
 def _macro(tokens: list[Any], i: int, out: list[Any], make: Make) -> int:
     """Reads the macro at i; returns where to go on."""
     token = tokens[i]
@@ -88,6 +92,14 @@ def _macro(tokens: list[Any], i: int, out: list[Any], make: Make) -> int:
     word = token.value.removeprefix("\\") or " "
     following = tokens[i + 1] if i + 1 < len(tokens) else None
     if word in _SILENT:
+        apart = out and out[-1].end_pos < start and out[-1].type in _ENDS
+        if word == " " and apart and following is not None and following.type in ("WORD", "LPAR", "LSQB"):
+            raise AmbiguityError(
+                "a backslash between factors can be read in two ways",
+                Span(start, start + 1),
+                notes=("a space, as in LaTeX, or the solution of linear equations, as in MATLAB",),
+                hint="A b, or A^-1 b",
+            )
         return i + 1
     if word in ("left", "right"):
         directed = _DIRECTED.get((word, following.type)) if following is not None else None
@@ -127,6 +139,9 @@ def _unknown(token: Any, word: str) -> ParseError:
         return ParseError(f"\\{word} is not part of the language", span, hint=_NOT_READ[word])
     from difflib import get_close_matches
 
+    if len(word) == 1:
+        hint = f"A^-1 {word} is the solution of A x = {word}"
+        return ParseError(f"\\{word} is not part of the language", span, hint=hint)
     known = [*_WORDS, *_SIGNS, *_FONTS, *_FRACTIONS, "sqrt"]
     close = get_close_matches(word, known, 1, 0.7)
     return ParseError(

@@ -133,7 +133,8 @@ def _unexpected(token: Any, output: list[Any], text: str, start: str) -> ParseEr
     if start == "function" and not any(t.type == "EQUALS" for t in output[:place]):
         return ParseError("expected name(x) = expression", span, hint="swish(x) = x sigmoid(x)")
     if before.type in _EXPECTS_OPERAND:
-        return ParseError(f"expected an expression after {_quoted(before)}{found}", span)
+        hint = "an index stands in square brackets: X[:,1]" if token.type == "COLON" and before.type == "LPAR" else ""
+        return ParseError(f"expected an expression after {_quoted(before)}{found}", span, hint=hint)
     if token.type == "EQUALS" and before.type == "RPAR":
         return ParseError(
             "a function is defined apart from the expression", span, hint="define: swish(x) = x sigmoid(x)"

@@ -77,6 +77,9 @@ TEXTS = [
     (r"\hat y", "", ParseError, r"\hat is not part of the language", r"\hat", "y_hat"),
     (r"\frac1", "", ParseError, r"\frac needs a numerator and a denominator", r"\frac", r"\frac{a}{b}"),
     (r"\begin{cases} x \end{cases}", "", ParseError, r"\begin is read of matrices only", r"\begin", "bmatrix"),
+    (r"A \ b", "", AmbiguityError, "a backslash between factors can be read in two ways", "\\", "A^-1 b"),
+    (r"A\b", "", ParseError, r"\b is not part of the language", r"\b", "A^-1 b is the solution of A x = b"),
+    ("X(:,1)", "", ParseError, "expected an expression after (, not the :", ":", "X[:,1]"),
     # names
     ("logdetX", "", NameProblem, "logdetX holds the name of the function logdet", "logdetX", "write logdet(…) X"),
     ("a sofmax(x)", "", NameProblem, "there is no function sofmax", "sofmax", "did you mean softmax?"),
