@@ -65,22 +65,21 @@ def check_module(text: str) -> ast.Module:
     """The syntax tree of the text, which holds nothing but what the tables allow."""
     tree = ast.parse(text)
     nodes = _nodes(tree)
-    bound = _bound_names(nodes)
-    for node in nodes:
-        if type(node) not in _ALLOWED:
-            if not isinstance(node, _NODES):
-                raise InternalError(f"generated code may not contain {type(node).__name__}")
-            _ALLOWED.add(type(node))
-        if type(node) in _LOOKED_AT and (problem := _problem(node, bound)):
+    for kind in dict.fromkeys(map(type, nodes)):
+        if not issubclass(kind, _NODES):
+            raise InternalError(f"generated code may not contain {kind.__name__}")
+    named = [node for node in nodes if type(node) in _NAMED]
+    bound = _bound_names(named)
+    for node in named:
+        if problem := _problem(node, bound):
             raise InternalError(f"generated code may not {problem}")
     return tree
 
 
-_ALLOWED: set[type[ast.AST]] = set()
-"""Kinds of nodes that were met and are in the tables."""
-
-_LOOKED_AT = (ast.Import, ast.ImportFrom, ast.Name, ast.FunctionDef, ast.ClassDef, ast.arg, ast.Attribute)
-"""Kinds of nodes that `_problem` says something about."""
+_NAMED = frozenset(
+    (ast.Import, ast.ImportFrom, ast.alias, ast.Name, ast.FunctionDef, ast.ClassDef, ast.arg, ast.Attribute)
+)
+"""Kinds of nodes with names."""
 
 
 def _nodes(tree: ast.Module) -> list[ast.AST]:
@@ -117,14 +116,14 @@ def _problem(node: ast.AST, bound: set[str]) -> str:
             return f"run {ast.unparse(node)!r}"
         case ast.Name(id="__name__", ctx=ast.Load()):
             return ""
-        case ast.Name(id=name) if "__" in name or (name not in bound and name not in BUILTINS):
-            return f"read the name {name!r}"
+        case ast.Name(id="np", ctx=ast.Store()):
+            return "rebind np"
+        case ast.Name(id=name):
+            return f"read the name {name!r}" if "__" in name or (name not in bound and name not in BUILTINS) else ""
         case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name) if "__" in name or name == "np":
             return f"define {name!r}"
         case ast.FunctionDef(decorator_list=[_, *_]) | ast.ClassDef(decorator_list=[_, *_]):
             return "decorate"
-        case ast.Name(id="np", ctx=ast.Store()):
-            return "rebind np"
         case ast.Attribute(value=ast.Name(id="np"), attr=name):
             return "" if name in MODULE_NAMES else f"read np.{name}"
         case ast.Attribute(value=ast.Attribute(value=ast.Name(id="np"), attr="linalg"), attr=name):
