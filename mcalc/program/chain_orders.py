@@ -23,7 +23,7 @@ from mcalc.program.products import Piece, matmul, product
 class Tree:
     """An order of a run of factors: one factor, or the product of two shorter runs, each in its order."""
 
-    __slots__ = ("_paid", "_piece", "_turned", "halves", "is_leaf", "is_turned", "ordinary")
+    __slots__ = ("_piece", "_turned", "halves", "is_leaf", "is_turned", "ordinary")
     is_turned: bool
     is_leaf: bool
     ordinary: bool
@@ -32,7 +32,6 @@ class Tree:
     def __init__(self, b: Builder, piece: Piece | None, halves: tuple[Tree, Tree] | None = None) -> None:
         self.halves = halves
         self._piece = piece
-        self._paid: bool | None = None
         self._turned: tuple[Array, Array | None] | None = None
         if piece is None and not self._is_plain():
             piece = self.piece(b)
@@ -61,15 +60,7 @@ class Tree:
                 self._piece = product(b, left, right)
         return self._piece
 
-    def is_paid(self, b: Builder) -> bool:
-        """Whether the product of two ordinary matrices is there, and computed in any case."""
-        if self._paid is None:
-            assert self.halves is not None
-            (x, xt), (y, yt) = self.halves[0]._both_ways(b), self.halves[1]._both_ways(b)
-            self._paid = _is_paid(b, x, y) or (xt is not None and yt is not None and _is_paid(b, yt, xt))
-        return self._paid
-
-    def _both_ways(self, b: Builder) -> tuple[Array, Array | None]:
+    def both_ways(self, b: Builder) -> tuple[Array, Array | None]:
         """The product, and its transpose, if that is there."""
         if self._turned is None:
             core = self.piece(b).term.core
@@ -81,10 +72,19 @@ _FREE = frozenset(("arg", "T"))
 """Operations on matrices that take no time."""
 
 
-def _is_paid(b: Builder, x: Array, y: Array) -> bool:
-    """Whether X Y, or its transpose, is computed in any case."""
+def _is_paid(b: Builder, left: Tree, right: Tree) -> bool:
+    """Whether the product of two matrices is there, and computed in any case: X Y, or Y^T X^T."""
+    (x, xt), (y, yt) = left.both_ways(b), right.both_ways(b)
     made = b.find("matmul", x, y)
-    return made is not None and (b.paid(made) or ((turned := b.find("T", made)) is not None and b.paid(turned)))
+    if made is not None and _is_paid_either_way(b, made):
+        return True
+    made = b.find("matmul", yt, xt) if xt is not None and yt is not None else None
+    return made is not None and _is_paid_either_way(b, made)
+
+
+def _is_paid_either_way(b: Builder, a: Array) -> bool:
+    """Whether an array, or its transpose, is computed in any case."""
+    return b.paid(a) or ((turned := b.find("T", a)) is not None and b.paid(turned))
 
 
 _ORDINARY = frozenset(("arg", "matmul", "sum", "times", "scale", *FUNCTIONS))
@@ -172,8 +172,8 @@ class Chain:
                 for i in range(count if self.cyclic else count - length + 1):
                     for half, left in reversed(begun[i].items()):
                         right = begun[(i + half) % count].get(length - half)
-                        if right is not None and (tree := self._joined(left, right)).is_paid(self.b):
-                            begun[i][length], found[i, length] = tree, half
+                        if right is not None and _is_paid(self.b, left, right):
+                            begun[i][length], found[i, length] = self._joined(left, right), half
                             longest = length
                             break
             self._free = tuple(found.items())
@@ -199,7 +199,7 @@ class Chain:
                         cost = self._cost(left, right, cost)
                     elif choice is not None and cost >= least:
                         continue
-                    elif not cost and self._joined(left, right).is_paid(b):
+                    elif not cost and _is_paid(b, left, right):
                         pass
                     else:
                         cost += matrix_product(rows[i], inner, columns[last])

@@ -157,9 +157,10 @@ class _Works:
         for place, a in enumerate(settled):
             work = usual.work(a)
             self.sums.append(self.sums[-1] + work)
-            names = {n for axes in (a.shape, *(x.shape for x in a.args)) for d in axes for n in d.names()}
-            for name in names:
-                self._by_name.setdefault(name, []).append((place, a, work))
+            if work:
+                dims = {d for x in (a, *a.args) for d in x.shape}
+                for name in {n for d in dims for n in d.names()}:
+                    self._by_name.setdefault(name, []).append((place, a, work))
 
     def beyond(self, name: str, scale: Scale, first: int, last: int) -> float:
         """What arrays with a dimension take at other sizes beyond nominal ones, but for those between two places."""
