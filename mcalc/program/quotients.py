@@ -5,7 +5,7 @@ does. With P = exp(p), N = exp(n):
 
     P / (P + N) = sigmoid(p - n)                P / (P - N) = 1 / (1 - exp(n - p))
     (P - N) / (P + N) = tanh((p - n) / 2)       exp(-u^2) / (1 - erf(u)) = 1 / erfcx(u)
-    (1 - tanh(u)^2) / (1 - tanh(u)) = 2 sigmoid(2 u)
+    (1 - tanh(u)^2) / (1 - tanh(u)) = 2 sigmoid(2 u), exp(z) / (1 + sum(exp(z))) = softmax(z) sigmoid(logsumexp(z))
 
 An exponential beside a sum of which a term has such a denominator goes to its terms: y exp(-u^2) + s is no such form,
 (y / (1 - erf(u)) + s) exp(-u^2) is.
@@ -190,19 +190,27 @@ def _over_exponentials(product: _Product, parts: list[Summand], rest: list[tuple
         return None
     plus = found[1].coefficient > 0
     for one, other in (found, found[::-1]):
-        place = next((i for i, a in enumerate(product.above) if a is one.atom), None)
+        place = next((i for i, a in enumerate(product.above) if _is_or_summed(a, one.atom)), None)
         paired = any(a.op in ("sigmoid", "cosigmoid") for a in product.above)
         if place is None and not (one.atom is None and paired):
             continue
         above = product.above if place is None else _without(product.above, place)
         delta = difference(one, other)
         value = app("sigmoid" if plus else "cosigmoid", delta)
+        if place is not None and product.above[place] is not one.atom:
+            z = product.above[place].args[0]
+            value = mul(value, app("softmax", z, attrs=(0 if z.is_column else "all",)))
         if one.coefficient < 0:
             value = neg(value)
         size = abs(one.coefficient)
         below = [*rest, *((s, Fraction(1)) for s in one.scales)]
         return _Product([*([number(1 / size)] if size != 1 else []), *above, value], below, product.sign)
     return None
+
+
+def _is_or_summed(a: Expr, atom: Expr | None) -> bool:
+    """Whether this is the atom, or what the atom is the sum of all entries of."""
+    return a is atom or (atom is not None and atom.op == "sum" and atom.attrs == (None,) and a is atom.args[0])
 
 
 def _of_two_sums(product: _Product, parts: list[Summand], rest: list[tuple[Expr, Fraction]]) -> _Product | None:

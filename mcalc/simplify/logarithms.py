@@ -41,8 +41,18 @@ class Summand(NamedTuple):
     @property
     def log(self) -> Expr | None:
         """log |S| of a constant or a multiple of an exponential; None where that is zero."""
-        parts = [e for e in (None if self.atom is None else self.atom.args[0], self.size) if e is not None]
+        parts = [e for e in (self.exponent, self.size) if e is not None]
         return add(*parts) if parts else None
+
+    @property
+    def exponent(self) -> Expr | None:
+        """The logarithm of an exponential, or of a sum of them; None of anything else."""
+        if self.atom is None or self.atom.op not in ("exp", "sum"):
+            return None
+        inner = self.atom.args[0]
+        if self.atom.op == "exp":
+            return inner
+        return app("logsumexp", inner.args[0], attrs=self.atom.attrs) if inner.op == "exp" else None
 
 
 def log_of_factor(c: Fraction, scales: tuple[Expr, ...] = ()) -> Expr | None:
@@ -109,8 +119,9 @@ def _factor(e: Expr) -> tuple[Fraction, tuple[Expr, ...]]:
 
 
 def exponentials(parts: list[Summand]) -> tuple[Summand, Summand] | None:
-    """The two summands, the positive one first, where they are multiples of exponentials, or one is a constant."""
-    if len(parts) != 2 or any(p.atom is not None and p.atom.op != "exp" for p in parts):
+    """The two summands, the positive one first, where they are multiples of exponentials (or of sums of exponentials),
+    or one is a constant."""
+    if len(parts) != 2 or any(p.atom is not None and p.exponent is None for p in parts):
         return None
     first, second = parts
     if all(p.atom is None for p in parts) or (first.coefficient < 0 and second.coefficient < 0):
@@ -121,8 +132,9 @@ def exponentials(parts: list[Summand]) -> tuple[Summand, Summand] | None:
 
 def difference(one: Summand, other: Summand) -> Expr:
     """log |one| - log |other|, of which one at least is an exponential."""
-    parts = [] if one.atom is None else list(_terms(one.atom.args[0]))
-    parts += [] if other.atom is None else [opposite(a) for a in _terms(other.atom.args[0])]
+    p, n = one.exponent, other.exponent
+    parts = [] if p is None else list(_terms(p))
+    parts += [] if n is None else [opposite(a) for a in _terms(n)]
     if one.scales == other.scales:
         ratio = log_of_factor(abs(one.coefficient / other.coefficient))
         parts += [] if ratio is None else [ratio]

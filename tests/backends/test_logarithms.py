@@ -199,6 +199,33 @@ loss = -sum(log(p) / 2)
         np.testing.assert_allclose([value, *gradients], [float(x) for x in wanted], rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("text", ["log(1 + sum(exp(z)))", "log(sum(exp(z)) / 2 + 1/2) + log(2)", "log1p(sum(exp(z)))"])
+def test_a_class_of_reference(text: str) -> None:
+    derived = mcalc.derive(text, wrt="z", where="z: n").compile()
+    module = mcalc.generate(f"model m\nparam z : n\nloss = {text}\n").module
+    for z in (np.array([1000.0, 999.0]), np.array([-1000.0, -999.0]), np.array([1e-9, -3.0])):
+        with localcontext() as context:
+            context.prec = DIGITS
+            whole = 1 + sum(D(float(x)).exp() for x in z)
+            wanted = [float(D(float(x)).exp() / whole) for x in z]
+            exact = float(whole.ln())
+        with np.errstate(all="raise", under="ignore"):
+            for value, gradient in (derived(z), module.value_and_grad(z)):
+                assert value == pytest.approx(exact, rel=1e-13, abs=1e-15)
+                np.testing.assert_allclose(np.ravel(gradient), wanted, rtol=1e-12, atol=TINY)
+
+
+def test_classes_of_reference_by_rows() -> None:
+    module = mcalc.generate(
+        "model m\ninput Y : n x k\nparam Z : n x k\nloss = sum(log(1 + sum(exp(Z), axis=1))) - sum(Y .* Z)\n"
+    ).module
+    Z = np.array([[1000.0, 998.0], [-1000.0, -1000.0]])
+    with np.errstate(all="raise", under="ignore"):
+        value, gradients = module.value_and_grad(np.zeros((2, 2)), Z)
+    assert value == pytest.approx(1000 + np.log1p(np.exp(-2.0)))
+    np.testing.assert_allclose(gradients.Z[0], np.array([1, np.exp(-2.0)]) / (1 + np.exp(-2.0)))
+
+
 def test_a_scaled_and_shifted_probit() -> None:
     f = mcalc.derive(
         "sum(log((1 + erf((X b - c) / (s sqrt(2)))) / 2))", wrt="b", where="X: n x d; b: d; c: n; s: scalar positive"
