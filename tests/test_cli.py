@@ -189,3 +189,9 @@ def test_the_same_bytes(seed: str) -> None:
 def test_an_unknown_option(option: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["graph", "mlp", option]) == 2
     assert capsys.readouterr().err == f"error: there is no option {option}\n  hint: {hint}\n"
+
+
+def test_solve_is_of_the_gradient(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["derive", "x^T x", "--wrt", "x", "--solve", "--kind", "hessian"]) == 2
+    assert "--solve is of the gradient, not of --kind hessian" in capsys.readouterr().err
+    assert run(["derive", "x^T x", "--wrt", "x", "--solve", "--kind", "gradient"]) == 0

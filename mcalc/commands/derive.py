@@ -99,6 +99,8 @@ def command(expression: str | None, **options: Any) -> None:
 def _run(expression: str, options: dict[str, Any]) -> None:
     if not options["wrt"]:
         raise UsageError("by which variable?", hint="; ".join(["--wrt X", *_shipped(expression)]))
+    if options["solve"] and options["kind"] not in (None, "gradient"):
+        raise UsageError(f"--solve is of the gradient, not of --kind {options['kind']}", hint="two calls, one for each")
     from mcalc.derivation import derive
 
     with _timed(options["debug"]), _told(expression):
