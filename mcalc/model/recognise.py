@@ -22,7 +22,8 @@ Memo = dict[Expr, Expr]
 
 def recognise_each(model: Model, in_code: bool = False) -> Model:
     """The model with what each definition spells out by itself recognised; `in_code`: also what only code has."""
-    values = [recognise(d.value, in_code)[0] for d in definitions(model.statements)]
+    moving = _parameters(model) if in_code else None
+    values = [recognise(d.value, moving)[0] for d in definitions(model.statements)]
     return replace(model, statements=with_values(model.statements, values))
 
 
@@ -33,7 +34,7 @@ def recognise_together(model: Model, in_code: bool = False) -> Model:
     """
     made = Elements(model.sequences, model.elements)
     whole = _in_scopes(model, made, [d.value for d in definitions(model.statements)], _put_in)
-    root, found = recognise(make("block", tuple(whole), (len(whole),), SCALAR), in_code)
+    root, found = recognise(make("block", tuple(whole), (len(whole),), SCALAR), _parameters(model) if in_code else None)
     if not found:
         return model
     recognised = list(root.args)
@@ -44,6 +45,13 @@ def recognise_together(model: Model, in_code: bool = False) -> Model:
     ]
     statements = with_values(model.statements, values)
     return without_unread(replace(model, statements=statements, elements=made.elements))
+
+
+def _parameters(model: Model) -> set[Expr]:
+    """The symbols of the parameters, and the elements of those that are sequences."""
+    names = {a.name for a in model.parameters if not a.symbols}
+    elements = {node for node, element in model.elements.items() if element.sequence in names}
+    return elements | {symbol for a in model.parameters for symbol in a.symbols}
 
 
 def _put_in(memo: Memo, target: Expr, value: Expr) -> Expr:

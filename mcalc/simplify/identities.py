@@ -6,7 +6,7 @@ side or None. They are applied to the expression before it is differentiated, in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, fold, make
@@ -249,10 +249,10 @@ def _schur(e: Expr) -> Expr | None:
     return mul(app("det", a), app("det", schur)) if e.op == "det" else add(app("logdet", a), app("logdet", schur))
 
 
-def _logarithm(e: Expr) -> Expr | None:
+def _logarithm(e: Expr, moving: Collection[Expr]) -> Expr | None:
     if e.op not in ("log", "log1p"):
         return None
-    return logarithm(e.args[0] if e.op == "log" else add(number(1), e.args[0]))
+    return logarithm(e.args[0] if e.op == "log" else add(number(1), e.args[0]), moving)
 
 
 # fmt: off
@@ -292,10 +292,11 @@ for _row in IDENTITIES:
         _BY_OP.setdefault(_op, []).append(_row)
 
 
-def recognise(root: Expr, in_code: bool = False) -> tuple[Expr, list[Rewrite]]:
+def recognise(root: Expr, in_code: Collection[Expr] | None = None) -> tuple[Expr, list[Rewrite]]:
     """The expression with what it spells out recognised, and the steps, innermost first.
 
-    `in_code`: also what only generated code has (CODE_FUNCTIONS) and forms that one would not print.
+    `in_code`: also what only generated code has (CODE_FUNCTIONS) and forms that one would not print; the symbols by which
+    the expression will be differentiated.
     """
     steps: list[Rewrite] = []
 
@@ -310,7 +311,7 @@ def recognise(root: Expr, in_code: bool = False) -> tuple[Expr, list[Rewrite]]:
                     steps.append(Rewrite(identity.name, current, new))
                     current, changed = new, True
                     break
-        stable = _logarithm(current) if in_code else None
+        stable = None if in_code is None else _logarithm(current, in_code)
         if stable is not None:
             steps.append(Rewrite("stable logarithm", current, stable))
             return stable

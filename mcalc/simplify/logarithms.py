@@ -14,11 +14,13 @@ error function", Math. Comp. 23, 1969.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from fractions import Fraction
 from typing import NamedTuple
 
-from mcalc.algebra.expr import Expr
+from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.operators import add, app, mul, neg, number
+from mcalc.algebra.structure import holds
 
 _CONSTANTS = frozenset(("num", "pi", "dim", "sqrt", "exp", "mul", "div", "add", "pow"))
 """Operators of which positive numbers are made of positive numbers."""
@@ -110,7 +112,9 @@ def combination(e: Expr) -> list[Summand] | None:
 
 
 def constant(e: Expr) -> bool:
-    """Whether this is a positive number."""
+    """Whether this is a positive number, or made of scalars that are declared positive."""
+    if e.op == "sym":
+        return e.is_scalar and holds(e, "positive")
     return e.is_scalar and e.op in _CONSTANTS and (e.op != "num" or e.attrs[0] > 0) and all(map(constant, e.args))
 
 
@@ -166,10 +170,14 @@ def complement_of_erf(parts: list[Summand]) -> tuple[Fraction, tuple[Expr, ...],
     return one.coefficient, one.scales, u if other.coefficient < 0 else opposite(u)
 
 
-def logarithm(e: Expr) -> Expr | None:
-    """log(e) in a stable form, or None."""
+def logarithm(e: Expr, moving: Collection[Expr] = ()) -> Expr | None:
+    """log(e) in a stable form, or None.
+
+    None for r + exp(x), too, where a symbol of r is in `moving`, by which it will be differentiated: 1 / (r + exp(x))
+    does not cancel, 1/r - sigmoid(x - log r)/r does.
+    """
     parts = combination(e)
-    if parts is None:
+    if parts is None or (moving and any(s in moving for part in parts for s in symbols(*part.scales))):
         return None
     erfc = complement_of_erf(parts)
     if erfc is not None:
