@@ -108,7 +108,7 @@ def row_plan(
     """The plan of the results as sums over the rows of the data, where they are; `inputs` are symbols of the data."""
     roots = list(results.values())
     matrices = [a for a in arrays(*roots) if a.op == "arg" and a.rank == 2 and procedure.leaves[a] in inputs]
-    lengths = {a.shape[0] for a in matrices if a.shape[0].number is None}
+    lengths = {a.shape[0] for a in matrices if a.shape[0] in map(dim, a.shape[0].names())}
     for n in sorted(lengths, key=lambda d: (-nominal(d, procedure.builder.typical), str(d))):
         pulled = _pulled(procedure.builder, roots, n)
         kinds = classified(pulled, n)

@@ -293,3 +293,13 @@ def test_a_residual_norm_is_separable() -> None:
     )
     assert by_rows(found.module)
     agree(found, draw(found, 0, {"n": 70}))
+
+
+def test_rows_that_are_one_more_than_a_dimension() -> None:
+    """Blocks are counted by a dimension: n + 1 rows are taken at once."""
+    found = subject("model more\ninput X : n+1 x d\nparam w : d\nr = X w\nloss = norm(r)^2 / n\n")
+    values = draw(found, sizes={"n": 20000, "d": 200})
+    loss, (gradient,) = found.module.value_and_grad(**values)
+    X, w = values["X"], values["w"]
+    close(loss, np.sum((X @ w) ** 2) / 20000)
+    close(gradient, 2 * X.T @ (X @ w) / 20000)
