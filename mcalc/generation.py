@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -18,7 +18,8 @@ from mcalc.collector import uncollected
 from mcalc.errors import UsageError
 
 if TYPE_CHECKING:
-    from mcalc.model.ir import Model
+    from mcalc.model.examination import Examination
+    from mcalc.model.ir import Adjoint, Model
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,6 +29,8 @@ class Generated:
     model: Model
     plain: str
     """The text, not formatted."""
+    adjoint: Adjoint = field(compare=False)
+    """The program that the module was made of."""
 
     def __repr__(self) -> str:
         return f"<the module of {self.name}>"
@@ -50,6 +53,13 @@ class Generated:
         from mcalc.backends.numpy.module import loaded
 
         return loaded(self.plain, self.name)
+
+    @cached_property
+    def examination(self) -> Examination:
+        """How the module compares with the model at random data. Raises VerificationError where they differ."""
+        from mcalc.model.examination import examine
+
+        return examine(self.model, self.adjoint, self.module)
 
     def test(self, module: str = "") -> str:
         """The text of a test module that checks the gradients of `module` by finite differences."""
@@ -78,12 +88,14 @@ def generate(
     *,
     sizes: Mapping[str, int] | None = None,
     typical: Mapping[str, int] | None = None,
+    verify: bool = True,
 ) -> Generated:
-    """The module of a model.
+    """The module of a model, compared with the model at random data before it is given (unless `verify` is False).
 
     `model` is the name of a shipped model, the path of a model file (`*.mc`), the text of a model, or a model that was
     read; `sizes` gives its `size` statements other values. `typical` gives dimensions about which the module should be
-    fast (it is right for all): orders of products are chosen for them. Raises `McalcError`.
+    fast (it is right for all): orders of products are chosen for them. Raises `McalcError`; of these, VerificationError
+    where the module does not compute the loss of the model as it stands and its slopes.
 
         >>> import mcalc
         >>> mlp = mcalc.generate("mlp").module
@@ -94,14 +106,18 @@ def generate(
 
     found, command = _read(model, sizes or {})
     command += "".join(f" --typical {shlex.quote(f'{key}={value}')}" for key, value in (typical or {}).items())
-    frame = frame_of(reverse(prepare(found, in_code=True)), found, typical or {})
+    adjoint = reverse(prepare(found, in_code=True))
+    frame = frame_of(adjoint, found, typical or {})
     for name in typical or {}:
         if name not in frame.sizes:
             raise UsageError(
                 f"typical: the model has no dimension {name}",
                 hint=f"its dimensions: {', '.join(frame.sizes) or 'none'}",
             )
-    return Generated(found, rendered(frame, command, __version__))
+    made = Generated(found, rendered(frame, command, __version__), adjoint)
+    if verify:
+        _ = made.examination
+    return made
 
 
 def _read(model: str | os.PathLike[str] | Model, sizes: Mapping[str, int]) -> tuple[Model, str]:

@@ -185,7 +185,9 @@ def test_the_same_bytes(seed: str) -> None:
     assert process(*args, PYTHONHASHSEED=seed).stdout == process(*args, PYTHONHASHSEED="random").stdout
 
 
-@pytest.mark.parametrize(("option", "hint"), [("--qqq", "--help lists the options"), ("--forse", "did you mean --force?")])
+@pytest.mark.parametrize(
+    ("option", "hint"), [("--qqq", "--help lists the options"), ("--forse", "did you mean --force?")]
+)
 def test_an_unknown_option(option: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["graph", "mlp", option]) == 2
     assert capsys.readouterr().err == f"error: there is no option {option}\n  hint: {hint}\n"

@@ -19,11 +19,13 @@ from typing import Any
 from benchmarks.models.sizes import BY_NAME, Args, Dims, Workload, arguments
 
 
-def module_text(model: str, sizes: Mapping[str, int] | None = None, typical: Mapping[str, int] | None = None) -> str:
+def module_text(
+    model: str, sizes: Mapping[str, int] | None = None, typical: Mapping[str, int] | None = None, verify: bool = False
+) -> str:
     """The generated module of a model, by its path or text, not formatted; `sizes` sets its `size` statements."""
     import mcalc
 
-    return mcalc.generate(model, sizes=sizes, typical=typical).plain
+    return mcalc.generate(model, sizes=sizes, typical=typical, verify=verify).plain
 
 
 def derivative_text(w: Workload) -> str:

@@ -1,7 +1,8 @@
 """`python -m benchmarks.models.growth [--write]`: how generation grows with a model, and a loop's run with its length.
 
 * generation of perceptrons of 1 to 500 layers and of products of 16 to 256 factors (all gradients), within a running
-  process, beside jax's trace and compilation of the same loss where jax is installed;
+  process, beside jax's trace and compilation of the same loss where jax is installed; and the comparison of the module
+  with the model, for which the module is compiled and run;
 * value and gradient of a recurrent network at 100 to 10,000 steps: time and peak memory for each step.
 """
 
@@ -93,7 +94,7 @@ def _jax_functions() -> Any:
 
 
 def generation() -> list[list[str]]:
-    """Rows: what, size, seconds of mcalc, lines of the module, seconds of jax."""
+    """Rows: what, size, seconds of mcalc, also with the check of the module, lines of the module, seconds of jax."""
     perceptron = BY_NAME["mlp_deep50"]
     attempt("warm up", lambda: generated.module_text(str(perceptron.path), {"L": 2}))
     cases = []
@@ -112,7 +113,8 @@ def generation() -> list[list[str]]:
         if found and found[0] > LIMIT:
             slow.add(what)
         jax_time = attempt("jax", theirs) if has_jax else None
-        rows.append(_row(what, size, *(found or (None, None)), jax_time))
+        checked = found and attempt(f"{what} {size}, checked", partial(timed, partial(ours, verify=True)))
+        rows.append(_row(what, size, *(found or (None, None)), checked and checked[0], jax_time))
     return rows
 
 
@@ -124,10 +126,12 @@ def timed(run: Callable[[], str]) -> tuple[float, str]:
     return (taken if taken > 2 else min(taken, seconds(run))), text
 
 
-def _row(what: str, size: int, ours: float | None, text: str | None, theirs: float | None) -> list[str]:
-    shown = [f"{t:.3f}" if t is not None else "–" for t in (ours, theirs)]
+def _row(
+    what: str, size: int, ours: float | None, text: str | None, checked: float | None, theirs: float | None
+) -> list[str]:
+    shown = [f"{t:.3f}" if t is not None else "–" for t in (ours, checked, theirs)]
     print(what, size, *shown, file=sys.stderr)
-    return [what, str(size), shown[0], str(text.count("\n")) if text else "–", shown[1]]
+    return [what, str(size), *shown[:2], str(text.count("\n")) if text else "–", shown[2]]
 
 
 def steps() -> list[list[str]]:
@@ -170,8 +174,9 @@ def main() -> None:
     options = parser.parse_args()
     units = [f"{name}, {unit}" for name in ("mcalc", "naive", "tuned") for unit in ("µs", "kB")]
     text = ["## Models: growth", "", "Generation within a running process, best of some runs; for jax its trace and",
-            "compilation of the same loss. Seconds.",
-            *report.table(["what", "size", "mcalc", "lines of the module", "jax"], generation()),
+            "compilation of the same loss; `checked` is with the comparison of the module with the model, which",
+            "mcalc makes unless told not to. Seconds.",
+            *report.table(["what", "size", "mcalc", "checked", "lines of the module", "jax"], generation()),
             "Value and gradient of a recurrent network (8 x 16, state 32), for each step: microseconds, and kilobytes",
             "at the peak of a call (tuned: its buffers stay between calls and are not in it).",
             *report.table(["steps", *units], steps())]  # fmt: skip

@@ -36,6 +36,7 @@ MODEL is the name of a shipped model (mcalc models lists them) or the path of a 
 @click.option("--typical", multiple=True, type=Text(), metavar="NAME=NUMBER",
               help="A size of a dimension to be fast for; may be repeated.")  # fmt: skip
 @click.option("--test", is_flag=True, help="Write a test of the gradients beside FILE, too.")
+@click.option("--no-verify", is_flag=True, help="Skip the comparison of the module with the model.")
 @click.option("--force", is_flag=True, help="Overwrite FILE even if mcalc did not write it.")
 @TRACEBACK
 def command(model: str | None, **options: Any) -> None:
@@ -50,9 +51,14 @@ def command(model: str | None, **options: Any) -> None:
     if options["test"] and not output:
         raise UsageError("--test writes a file beside the module", hint="-o FILE says where")
     made = generate(
-        model, sizes=numbers("--set", options["settings"]), typical=numbers("--typical", options["typical"])
+        model,
+        sizes=numbers("--set", options["settings"]),
+        typical=numbers("--typical", options["typical"]),
+        verify=not options["no_verify"],
     )
     _warn_of_unread(made.model)
+    if not options["no_verify"] and not made.examination.points:
+        click.echo(UNCHECKED, err=True)
     if not output:
         return write(made.text)
     if os.path.basename(output) in ("numpy.py", "scipy.py", "typing.py"):
@@ -65,6 +71,9 @@ def command(model: str | None, **options: Any) -> None:
             raise UsageError(f"a test cannot import {name}", hint=f"-o {made.name}.py")
         files[os.path.join(folder, f"test_{stem}.py")] = made.test(stem)
     return _save(files, force=options["force"])
+
+
+UNCHECKED = "warning: the module was not compared with the model: no data were found at which the loss is finite"
 
 
 def _warn_of_unread(model: Model) -> None:
@@ -102,7 +111,7 @@ def _every(model: str | None, options: dict[str, Any]) -> None:
     files = {}
     for name in names():
         click.echo(name, err=True)
-        made = generate(name)
+        made = generate(name, verify=not options["no_verify"])
         files[os.path.join(folder, f"{name}.py")] = made.text
         if options["test"]:
             files[os.path.join(folder, f"test_{name}.py")] = made.test()

@@ -222,7 +222,7 @@ def floats(
         if symbol.op == "d":
             values[symbol] = masked(raw, differential_subspace(symbol.args[0]))
             continue
-        if not symbol.attrs[1] - {"invertible"} and len(allowed) > 1:
+        if not symbol.attrs[1] - {"invertible"} and allowed != [0]:
             own = (words((key + 1) % 2**64, (points,)) % np.uint64(len(allowed))).astype(np.int64)
             shared = np.arange(points) // 2
             choice = np.where(shared < 2 * len(allowed), shared % len(allowed), own)

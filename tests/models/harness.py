@@ -68,7 +68,7 @@ class Subject:
 def subject(text: str) -> Subject:
     """A shipped model by its name, or the model of a text."""
     model = read_model(text if "\n" in text else source(text))
-    return Subject(model, generate(text), reverse(model))
+    return Subject(model, generate(text, verify=False), reverse(model))
 
 
 # --- data -------------------------------------------------------------------------------------------------------------

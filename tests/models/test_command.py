@@ -114,7 +114,9 @@ loss = BODY
 
 
 @pytest.mark.parametrize("command", ["generate", "derive", "graph"])
-def test_no_closed_form_is_an_error_with_its_line(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_closed_form_is_an_error_with_its_line(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     text = "model own\ninput Y[1..T] : n x n  # data\nparam X : n x n\nfor t in 1..T:\n    H[t] = tanh(Y[t] X)\n"
     (folder / "own.mc").write_text(f"{text}    g[t] = sum(expm(H[t] + Y[t]))\nloss = sum(t in 1..T, g[t])\n")
     assert run([command, "own.mc"]) == 3
