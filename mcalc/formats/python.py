@@ -24,27 +24,39 @@ if TYPE_CHECKING:
 
 def module(results: Sequence[Derivation]) -> str:
     """The module's text. Raises NotSupported where an operator has no NumPy form."""
-    from mcalc.backends.numpy import emit_module
     from mcalc.backends.numpy.module import formatted
 
-    _check_sizes(results)
-    first = results[0]
-    header = [f"Written by mcalc {__version__}.", *_remarks(results)]
-    if first.kind == "gradient":
-        return emit_module(first.expression, _gradients(results), arguments=_arguments(first), header=header)
-    return formatted(_other(results, header))
+    made = _module(results, [f"Written by mcalc {__version__}.", *_remarks(results)])
+    _function(results, made)
+    return formatted(made)
 
 
 def function(results: Sequence[Derivation]) -> Callable[..., Any]:
     """The function; its parameters are the symbols in reading order. Raises as `module`."""
-    from mcalc.backends.numpy import compile_value_and_grad
-    from mcalc.backends.numpy.module import compiled
+    return _function(results, _module(results, []))
+
+
+def _module(results: Sequence[Derivation], header: Sequence[str]) -> Module:
+    """The parts of the module."""
+    from mcalc.backends.numpy.values import value_and_grad_module
 
     _check_sizes(results)
     first = results[0]
     if first.kind == "gradient":
-        return compile_value_and_grad(first.expression, _gradients(results), arguments=_arguments(first))
-    return compiled(_other(results, []), _function_name(first))
+        gradients = {r.variable: r.result for r in results}
+        return value_and_grad_module(first.expression, gradients, arguments=_arguments(first), header=header)
+    return _other(results, header)
+
+
+def _function(results: Sequence[Derivation], made: Module) -> Callable[..., Any]:
+    """The function itself; where the answers were verified, it is compared with them, too."""
+    from mcalc.backends.numpy.module import compiled
+    from mcalc.formats.examined import examine
+
+    found = compiled(made, made.name)
+    if all(r.verification is not None for r in results):
+        examine(made, found, results[0].expression)
+    return found
 
 
 def _check_sizes(results: Sequence[Derivation]) -> None:
@@ -115,10 +127,6 @@ def _directions(first: Derivation) -> dict[Expr, Expr]:
 
 def _function_name(first: Derivation) -> str:
     return first.kind.replace("-", "_")
-
-
-def _gradients(results: Sequence[Derivation]) -> dict[Expr, Expr]:
-    return {r.variable: r.result for r in results}
 
 
 def _arguments(first: Derivation) -> list[Expr]:

@@ -139,8 +139,11 @@ def _compared(model: Model, module: ModuleType, values: Values, wanted: Result) 
     entries = [wanted[0], *(g for value in wanted[1].values() for g in _parts(value))]
     least = 1e-3 * max(float(np.max(np.abs(x), initial=0)) for x in entries)
     for call in _ways(module):
-        with np.errstate(all="ignore"):
-            loss, gradients = call(*values.values())
+        try:
+            with np.errstate(all="ignore"):
+                loss, gradients = call(*values.values())
+        except Exception as problem:
+            return np.inf, f"it stops with {type(problem).__name__}: {problem}"
         error = _difference(loss, wanted[0], least)
         if not error <= TOLERANCE:
             return error, f"the loss is {loss:.9g}, that of the model {wanted[0]:.9g}"

@@ -40,8 +40,12 @@ HELPER_NAMES = frozenset(["length", "_", "dtype", "checked", "expect", "SHAPES",
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """The parts of a module's text."""
+    """The parts of a module's text, and what its function computes."""
 
+    name: str
+    arguments: tuple[Expr, ...]
+    outputs: Mapping[str, Expr]
+    """In the order in which they are given back."""
     docstring: tuple[str, ...]
     imports: tuple[str, ...]
     shapes: str
@@ -93,6 +97,9 @@ def module_of(
     helpers = [CHECKED.strip()] if arguments else []
     helpers += [EXPECT.strip()] if any(line.lstrip().startswith("expect(") for line in lines) else []
     return Module(
+        name,
+        tuple(arguments),
+        outputs,
         (*_wrapped(summary[0], ""), *(("", *map(safe, header)) if header else ())),
         tuple(imports),
         shapes_table(named),

@@ -158,6 +158,8 @@ class RowsWriter:
     def write(self) -> list[str]:
         """The lines from the first statement to the last, without the return."""
         head = self._straight(self.before, buffers(self.before, self.local, set(self.local)))
+        head = [*self.spaces, *head]
+        self.spaces.clear()
         loop = self._loop()
         totals = [line for line in self.rows if line.array in self.sums]
         finals = {base(a) for a in self.found.results.values()}
