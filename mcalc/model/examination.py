@@ -2,8 +2,8 @@
 
 In: a model, its adjoint program, the module; out: how well they agree, or a VerificationError. The loss is that of the
 interpreted model, the gradients are those of the interpreted adjoint program, which knows nothing of stacking, lowering
-and buffers, and along a random direction they are the slope of the interpreted loss. Every way through the module is
-taken: both phases, the backward phase twice, each order of products, and blocks of rows.
+and buffers, and along a random direction they are the slope of the interpreted loss; predictions are the outputs. Every
+way through the module is taken: both phases, the backward phase twice, each order of products, and blocks of rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import d as differential
 from mcalc.algebra.operators import symbol
 from mcalc.errors import McalcError, VerificationError
-from mcalc.model.interpret import interpret, interpret_adjoint, shown
+from mcalc.model.interpret import interpret, interpret_adjoint, predict, shown
 from mcalc.model.ir import Adjoint, Argument, Model
 from mcalc.verify.sampling import STRATEGIES, floats
 
@@ -62,7 +62,8 @@ def examine(model: Model, adjoint: Adjoint, module: ModuleType) -> Examination:
         for seed, values, wanted in _finite(model, adjoint, sizes):
             error, failure = _compared(model, module, values, wanted)
             if not failure and not points:
-                failure = _slope_problem(model, values, wanted, sizes, seed)
+                failure = _output_problem(model, module, values, sizes)
+                failure = failure or _slope_problem(model, values, wanted, sizes, seed)
             if failure:
                 failures.append(failure)
             else:
@@ -154,6 +155,26 @@ def _compared(model: Model, module: ModuleType, values: Values, wanted: Result) 
                 return error, f"the gradient of {argument.name} is off by {error:.1e}, relative to its largest entry"
             worst = max(worst, error)
     return worst, ""
+
+
+def _output_problem(model: Model, module: ModuleType, values: Values, sizes: Mapping[str, int]) -> str:
+    """What is wrong with the predictions, if anything is."""
+    if not model.outputs:
+        return ""
+    given = dict(zip(module.SHAPES, values.values(), strict=True))
+    code = module.predict.__code__
+    with np.errstate(all="ignore"):
+        try:
+            got = module.predict(*(given[name] for name in code.co_varnames[: code.co_argcount]))
+        except Exception as problem:
+            return f"predict stops with {type(problem).__name__}: {problem}"
+        wanted = predict(model, values, sizes)
+    for name, value in zip(model.outputs, got if len(model.outputs) > 1 else (got,), strict=True):
+        finite = all(np.isfinite(w).all() for w in _parts(wanted[name]))
+        error = _difference(value, wanted[name], 1.0)
+        if finite and not error <= TOLERANCE:
+            return f"the output {name} is off by {error:.1e}"
+    return ""
 
 
 def _ways(module: ModuleType) -> Iterator[Callable[..., tuple[float, Any]]]:

@@ -75,6 +75,14 @@ def test_a_wrong_statement_is_found(name: str, function: str) -> None:
             examine(made.model, made.adjoint, loaded(text, "mutant"))
 
 
+def test_wrong_predictions_are_found() -> None:
+    made = mcalc.generate("rnn")
+    start = made.plain.index("def predict(")
+    text = made.plain[:start] + made.plain[start:].replace("h_t += ", "h_t -= ", 1)
+    with pytest.raises(VerificationError, match="the output p is off"):
+        examine(made.model, made.adjoint, loaded(text, "mutant"))
+
+
 def off_by_one(self: stack._Pass, d: Define, r: Range) -> Define | None:
     """What vectorised definitions once were: they wrote elements one step off."""
     value = self.s.form(d.value, r)
