@@ -153,6 +153,7 @@ LOOPS: dict[str, str] = {
     "a recurrence without input": "param W : m x m\nparam g : n x m\ninput x[1..T] : scalar\nh[0] = g\nfor t in 1..T:\n    h[t] = tanh(h[t-1] W)\noutput h\nloss = norm(h[T])^2 + sum(t in 1..T, x[t] sum(h[t]))",
     "a sequence without recurrence is read one step late": "input x[1..T] : n x m\nparam W : m x m\nparam U : m x m\nparam g : n x m\nh[0] = g\nfor t in 1..T:\n    h[t] = tanh(x[t] W)\n    z[t] = h[t-1] U\nloss = norm(h[T])^2 + sum(t in 1..T, norm(z[t])^2)",
     "a sequence without recurrence is read on the way back": "input x[1..T] : n x m\nparam W : m x m\nparam U : m x m\nparam g : n x m\nh[T+1] = g\nfor t in T..1:\n    h[t] = tanh(x[t] W)\n    z[t] = h[t+1] U + h[t]\nloss = norm(h[1])^2 + sum(t in 1..T, norm(z[t])^2)",
+    "a mask of the step before": "input x[1..T] : n x m\nparam W : n x m\nh[0] = W\nfor t in 1..T:\n    h[t] = tanh(x[t] .* W)\nfor t in 1..T:\n    z[t] = sigmoid(relu(h[t]) .* relu(h[t-1]))\nloss = norm(z[T])^2",
     "the recurrence is a copy": "input x[1..T] : n x m\nparam g : n x m\nh[0] = g\nfor t in 1..T:\n    h[t] = h[t-1]\noutput h\nloss = norm(h[T])^2 + norm(x[T])^2",
     "the recurrence is a sum": "input x[1..T] : n x m\nparam g : n x m\nh[0] = g\nfor t in 1..T:\n    h[t] = h[t-1] + x[t]\noutput h\nloss = norm(h[T])^2",
     "the recurrence is a multiple": "input x[1..T] : n x m\nparam g : n x m\nparam a : scalar\nh[0] = g\nfor t in 1..T:\n    h[t] = a h[t-1] + x[t]\noutput h\nloss = norm(h[T])^2",
