@@ -62,6 +62,8 @@ class Graph:
         """The node `op(args; attrs)`; indicators become numbers where the operation computes with them."""
         if op not in INDICATOR_SAFE and "bool" in [a.kind for a in args]:
             args = tuple(self.number_of(a) for a in args)
+        elif op == "scale" and args[0].kind == "bool" and all(a.kind != "float" for a in args[1:]):
+            args = (self.number_of(args[0]), *args[1:])
         key = _key(op, args, attrs)
         known = self._nodes.get(key)
         if known is None:

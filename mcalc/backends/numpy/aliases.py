@@ -33,8 +33,10 @@ class Alias:
 class Memory:
     """Which sequences of a plan lie where: in others', in one place for all iterations, in what is read last."""
 
-    def __init__(self, plan: Plan, stacks: Mapping[Expr, Stack], own: Collection[str]) -> None:
-        uses = Uses(plan, stacks)
+    def __init__(
+        self, plan: Plan, stacks: Mapping[Expr, Stack], own: Collection[str], returned: Collection[Array] = ()
+    ) -> None:
+        uses = Uses(plan, stacks, returned)
         self.aliases = aliases(uses, own)
         shared = {name for a in self.aliases.values() for name in (a.owner, a.sequence)}
         self.carried = carried(uses, {a.owner for a in self.aliases.values()} | set(own))
@@ -43,7 +45,7 @@ class Memory:
         self.overwritten = self.carried | {name: leaf for name, (_, leaf) in self.taken.items()}
         """The element that lies where that of a sequence is written, which the line may read."""
         self.starts = {a.leaf: a for a in self.aliases.values()}
-        self.read_elsewhere = {*uses.reads, *uses.stacked, *own, *shared}
+        self.read_elsewhere = {*uses.reads, *uses.stacked, *uses.returned, *own, *shared}
         """Sequences that are not only read by the names of their stacked definitions."""
 
 

@@ -34,7 +34,7 @@ class Use:
 class Uses:
     """All reads and writes of the sequences of a plan."""
 
-    def __init__(self, plan: Plan, stacks: Mapping[Expr, Stack]) -> None:
+    def __init__(self, plan: Plan, stacks: Mapping[Expr, Stack], returned: Collection[Array] = ()) -> None:
         self.plan = plan
         self.reads: dict[str, list[Use]] = {}
         self.writes: dict[str, list[Use]] = {}
@@ -46,17 +46,25 @@ class Uses:
         """Sequences that are read by the name of a stacked definition."""
         self.defined: Counter[str] = Counter()
         """How many stacked definitions a sequence has."""
+        leaves, elements = plan.procedure.leaves, plan.procedure.elements
+        given_back = {leaves[a] for a in returned if a.op == "arg"}
+        self.returned = {found[e].sequence for e in given_back for found in (elements, stacks) if e in found}
+        """Sequences of which an element is given back as it is."""
         self.mentions: Counter[Array] = Counter()
         """How many lines an array is computed on or read."""
-        elements = plan.procedure.elements
         lines = [x for s in plan.sections for x in s.lines]
-        named = {x.array: stacks[x.target].sequence for x in lines if x.target is not None and x.target in stacks}
+        named: dict[Array, set[str]] = {}
+        for line in lines:
+            if line.target is not None and line.target in stacks:
+                named.setdefault(line.array, set()).add(stacks[line.target].sequence)
+        # of several definitions of one array, all but the first read it
+        self.by_name.update(*(found for found in named.values() if len(found) > 1))
         for section in plan.sections:
             local = self.names(section)
             for place, line in enumerate(section.lines):
                 read = tree(line.array, local)
                 self.mentions.update({line.array, *read})
-                self.by_name.update(named[x] for x in read if x in named)
+                self.by_name.update(*(named[x] for x in read if x in named))
                 for x in (*read, *([line.array] if line.array.op == "arg" else [])):
                     if x.op != "arg":
                         continue

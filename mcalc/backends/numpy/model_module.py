@@ -186,7 +186,8 @@ class ModelWriter:
         )
         results = {s: procedure.bound.get(s) for s in labels}
         guards = self._guards(found, results)
-        memory = Memory(found, names.stacks, {*names.given, *names.results})
+        given_back = [base(a) for a in results.values() if a is not None]
+        memory = Memory(found, names.stacks, {*names.given, *names.results}, given_back)
         read = _read_by(found, "backward")
         loss = procedure.bound.get(p.model.loss)
         # a gradient may be what the forward phase has computed

@@ -47,7 +47,7 @@ def _homes(uses: Uses, section: Section, excluded: Collection[str]) -> dict[str,
     index = dim(section.range.index)
     found = {}
     for name, reads in uses.reads.items():
-        if name in uses.whole or name in excluded or name not in uses.writes:
+        if name in uses.whole or name in uses.returned or name in excluded or name not in uses.writes:
             continue
         if any(w.section.phase != "forward" or w.section.range is None for w in uses.writes[name]):
             continue
@@ -144,7 +144,8 @@ def _before(uses: Uses, section: Section, names: Mapping[Array, str], carried: C
     """The lines, by their identity, that must come before each: what it reads, and who reads what it overwrites."""
     made: dict[Array, int] = {}
     for line in section.lines:
-        made.setdefault(line.array, id(line))
+        if line.array.op != "arg":  # that would be a copy
+            made.setdefault(line.array, id(line))
     before = {
         id(line): {made[x] for x in (line.array, *tree(line.array, names)) if x in made} for line in section.lines
     }
