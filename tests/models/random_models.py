@@ -303,3 +303,41 @@ def products(r: Random, smooth: bool = False) -> str:
         r.choice(["tr({})", "v^T {} v", "norm({})^2", "sum({})"]).format(product()) for _ in range(r.randint(1, 3))
     ]
     return "\n".join([*lines, f"loss = {' + '.join(terms)}", ""])
+
+
+def gated(r: Random, smooth: bool = False) -> str:
+    """Gates and states as of recurrent networks, read in the same step and in the one before; some are no recurrence."""
+    down = r.random() < 0.3
+    before, first, last = ("t+1", "T+1", "1") if down else ("t-1", "0", "T")
+    states = ["h", "c"][: r.randint(1, 2)]
+    functions = [*(SMOOTH if smooth else FUNCTIONS), ""]
+    lines = ["model gated", f"{r.choice(['param', 'input'])} x[1..T] : n x m", "param U : m x m", "param V : m x m"]
+    lines += [f"param {s}0 : n x m" for s in states]
+    lines += [f"{s}[{first}] = {s}0" if r.random() < 0.7 else f"{s}[{first}] = zeros(n, m)" for s in states]
+    body: list[str] = []
+    names = ["x[t]"]
+    for k in range(r.randint(1, 4)):
+        value = f"{r.choice([*names, *(f'{s}[{before}]' for s in states)])} {r.choice('UV')}"
+        if r.random() < 0.5:
+            value = f"x[t] + {value}"
+        if r.random() < 0.3:
+            value = f"{value} + {r.choice(names)} .* h[{before}]"
+        body.append(f"g{k}[t] = {r.choice(functions)}({value})")
+        names.append(f"g{k}[t]")
+    known = [*names, *(f"{s}[{before}]" for s in states)]
+    for s in reversed(states):
+        terms = []
+        for _ in range(r.randint(1, 3)):
+            factors = [r.choice(known) for _ in range(r.randint(1, 3))]
+            terms.append(" .* ".join(f"(ones(n, m) - {f})" if r.random() < 0.2 else f for f in factors))
+        value = " + ".join(terms)
+        body.append(f"{s}[t] = tanh({value})" if r.random() < 0.5 else f"{s}[t] = ({value}) / 4")
+        known.append(f"{s}[t]")
+        names.append(f"{s}[t]")
+    lines += [f"for t in {'T..1' if down else '1..T'}:", *(f"    {line}" for line in body)]
+    loss = [f"norm(h[{last}])^2 / 8"]
+    if r.random() < 0.5:
+        loss.append(f"sum(t in 1..T, norm({r.choice(names)})^2 / 8)")
+    if r.random() < 0.5:
+        loss.append(f"sum(t in 1..T, sum({r.choice(['', '(x[t] U) .* '])}{r.choice(names)} .* {r.choice(names)}) / 4)")
+    return "\n".join([*lines, f"loss = {' + '.join(loss)}", ""])
