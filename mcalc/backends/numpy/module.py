@@ -77,11 +77,11 @@ def loaded(text: str, title: str, name: str = "") -> ModuleType:
 
     Its source can be read with `inspect.getsource`.
     """
-    check_module(text)
+    tree = check_module(text)
     _COUNT[0] += 1
     place = f"<mcalc {title} {_COUNT[0]}>"
     linecache.cache[place] = (len(text), None, text.splitlines(keepends=True), place)
     module = ModuleType(name or title)
     module.__file__ = place
-    exec(compile(text, place, "exec"), module.__dict__)
+    exec(compile(tree, place, "exec"), module.__dict__)
     return module
