@@ -59,8 +59,8 @@ KEPT_BYTES = 2**26
 """The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
 KEPT = []
 
-# Freed at once: from then on malloc (glibc, M_MMAP_THRESHOLD) keeps what np.linalg frees for its next call. Memory that
-# it gives back to the system costs more time than the factorisation of a matrix of some hundreds of rows.
+# Freed at once: from then on malloc (glibc, M_MMAP_THRESHOLD) keeps what a call frees for the next one. To fetch memory
+# from the system again takes about as much time as to compute with it.
 np.empty(2**21)
 
 

@@ -18,7 +18,7 @@ from mcalc.backends.numpy.bodies import Body, RowPass, Writer
 from mcalc.backends.numpy.buffered import buffered
 from mcalc.backends.numpy.comments import safe
 from mcalc.backends.numpy.formulas import WIDTH, formulas
-from mcalc.backends.numpy.helpers import CHECKED, EXPECT, HELPERS, with_needs
+from mcalc.backends.numpy.helpers import CHECKED, EXPECT, HELPERS, KEEPING, with_needs
 from mcalc.backends.numpy.identifiers import RESERVED, identifiers
 from mcalc.backends.numpy.model_arguments import pieces_checked
 from mcalc.backends.numpy.model_helpers import WITH_OUT
@@ -33,6 +33,9 @@ TUPLES = {
     "CriticalPoints": "One field for each variable, with its shape.",
 }
 """The named tuples that a function may give back, and their docstrings."""
+
+FEW = 6
+"""Functions of more lines make matrices beside their result at each call."""
 
 HELPER_NAMES = frozenset(["length", "_", "dtype", "checked", "expect", "SHAPES", *HELPERS, *WITH_OUT, "LIMITS"])
 """Names of the module that no temporary has."""
@@ -86,6 +89,8 @@ def module_of(
     if any(not isinstance(r, str) for r in returns):
         imports.insert(0, "from typing import NamedTuple\n")
         blocks.append(_tuple_class(returns))
+    if write is not formulas and sum(not line.lstrip().startswith("#") for line in body.lines) > FEW:
+        blocks.insert(0, KEEPING.strip())
     lines = _body(name, body, named, sizes, brief=write is formulas)
     function = [f"def {name}({', '.join(p for p, _ in named)}):"]
     function += _docstring(summary, named, sizes)

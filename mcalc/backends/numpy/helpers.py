@@ -294,6 +294,12 @@ def _checked(parameters: str, items: str) -> str:
     return _CHECKED.replace("PARAMETERS", parameters).replace("ITEMS", items)
 
 
+KEEPING = """
+# Freed at once: from then on malloc (glibc, M_MMAP_THRESHOLD) keeps what a call frees for the next one. To fetch memory
+# from the system again takes about as much time as to compute with it.
+np.empty(2**21)
+"""
+
 CHECKED = _checked("**arguments", "name, value in arguments.items():\n        declared = SHAPES[name]")
 """The shapes are those of the table SHAPES."""
 CHECKED_WITH_SHAPES = _checked("arguments", "name, (value, declared) in arguments.items():")

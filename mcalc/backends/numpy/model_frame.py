@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mcalc.algebra.names import base_and_index
 from mcalc.backends.numpy import model_helpers as texts
 from mcalc.backends.numpy.comments import safe
-from mcalc.backends.numpy.helpers import CHECKED_WITH_SHAPES, HELPERS, USES, with_needs
+from mcalc.backends.numpy.helpers import CHECKED_WITH_SHAPES, HELPERS, KEEPING, USES, with_needs
 from mcalc.backends.numpy.model_arguments import Given, declared
 from mcalc.backends.numpy.model_check import CHECK, SPD, sample_lines
 from mcalc.backends.numpy.model_choice import Choice
@@ -160,7 +160,7 @@ class Frame:
             "returned_fields": sorted({name for case in cases for name in case.returned_fields}),
             "shares": any(case.overwrites for case in cases),
             "blocks": blocks,
-            "factorises": any("np.linalg." in line for line in lines),
+            "keeping": KEEPING.strip().splitlines() if any("np.linalg." in line for line in lines) else [],
         }
 
     def _docstring(self, command: str, version: str) -> list[str]:
