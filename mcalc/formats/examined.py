@@ -14,15 +14,14 @@ import numpy as np
 
 from mcalc.algebra.expr import Expr, postorder
 from mcalc.errors import VerificationError
+from mcalc.model.examination import TOLERANCE, difference
+from mcalc.model.interpret import shown
 from mcalc.verify.domain import Place, places
 from mcalc.verify.numeric import Evaluation
 from mcalc.verify.sizes import Requirements
 
 if TYPE_CHECKING:
     from mcalc.backends.numpy.emit import Module
-
-TOLERANCE = 1e-7
-"""Of a result, relative to its largest entry: roundoff at small matrices is far below it."""
 
 _POINTS = 2
 _ROWS = 2
@@ -52,7 +51,7 @@ def _problem(module: Module, function: Callable[..., Any], outputs: Sequence[Exp
     with np.errstate(all="ignore"):
         evaluation = Evaluation(place.values, place.sizes)
         wanted = [evaluation.value(e)[0] for e in outputs]
-        arguments = [_given(place.values[x][0], x) for x in module.arguments]
+        arguments = [shown(place.values[x], x.shape) for x in module.arguments]
         for call in _ways(function):
             try:
                 got = _flat(call(*arguments))
@@ -61,15 +60,11 @@ def _problem(module: Module, function: Callable[..., Any], outputs: Sequence[Exp
             except Exception as problem:
                 return f"it stops with {type(problem).__name__}: {problem}"
             for name, a, b in zip(module.outputs, got, wanted, strict=True):
-                error = _difference(a, b, 1e-3 * place.largest)
+                as_matrix = np.reshape(a, b.shape) if np.size(a) == b.size else a
+                error = difference(as_matrix, b, 1e-3 * place.largest)
                 if np.isfinite(b).all() and not error <= TOLERANCE:
                     return f"{name} is off by {error:.1e}, relative to its largest entry"
     return ""
-
-
-def _given(value: Any, x: Expr) -> Any:
-    """An argument as a function takes it: a number, a flat array for a column, a matrix."""
-    return float(value[0, 0]) if x.is_scalar else value[:, 0].copy() if x.is_column else value.copy()
 
 
 def _flat(result: Any) -> list[Any]:
@@ -89,16 +84,6 @@ def _ways(function: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
             yield function
         finally:
             names["rows_of_block"] = before
-
-
-def _difference(got: Any, wanted: Any, least: float) -> float:
-    """The largest difference, relative to the largest entry or to `least`; infinite where the sizes differ."""
-    a = np.asarray(got, dtype=float)
-    if a.size != wanted.size:
-        return np.inf
-    error = float(np.max(np.abs(a.reshape(wanted.shape) - wanted), initial=0))
-    error = error / max(float(np.max(np.abs(wanted), initial=0)), least) if error else 0.0
-    return error if np.isfinite(error) else np.inf
 
 
 __all__ = ["examine"]

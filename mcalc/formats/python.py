@@ -27,7 +27,8 @@ def module(results: Sequence[Derivation]) -> str:
     from mcalc.backends.numpy.module import formatted
 
     made = _module(results, [f"Written by mcalc {__version__}.", *_remarks(results)])
-    _function(results, made)
+    if _verified(results):
+        _function(results, made)
     return formatted(made)
 
 
@@ -54,9 +55,13 @@ def _function(results: Sequence[Derivation], made: Module) -> Callable[..., Any]
     from mcalc.formats.examined import examine
 
     found = compiled(made, made.name)
-    if all(r.verification is not None for r in results):
+    if _verified(results):
         examine(made, found, results[0].expression)
     return found
+
+
+def _verified(results: Sequence[Derivation]) -> bool:
+    return all(r.verification is not None for r in results)
 
 
 def _check_sizes(results: Sequence[Derivation]) -> None:

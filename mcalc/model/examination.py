@@ -145,12 +145,12 @@ def _compared(model: Model, module: ModuleType, values: Values, wanted: Result) 
                 loss, gradients = call(*values.values())
         except Exception as problem:
             return np.inf, f"it stops with {type(problem).__name__}: {problem}"
-        error = _difference(loss, wanted[0], least)
+        error = difference(loss, wanted[0], least)
         if not error <= TOLERANCE:
             return error, f"the loss is {loss:.9g}, that of the model {wanted[0]:.9g}"
         worst = max(worst, error)
         for argument, gradient in zip(model.parameters, gradients, strict=True):
-            error = _difference(gradient, wanted[1][argument.name], least)
+            error = difference(gradient, wanted[1][argument.name], least)
             if not error <= TOLERANCE:
                 return error, f"the gradient of {argument.name} is off by {error:.1e}, relative to its largest entry"
             worst = max(worst, error)
@@ -171,7 +171,7 @@ def _output_problem(model: Model, module: ModuleType, values: Values, sizes: Map
         wanted = predict(model, values, sizes)
     for name, value in zip(model.outputs, got if len(model.outputs) > 1 else (got,), strict=True):
         finite = all(np.isfinite(w).all() for w in _parts(wanted[name]))
-        error = _difference(value, wanted[name], 1.0)
+        error = difference(value, wanted[name], 1.0)
         if finite and not error <= TOLERANCE:
             return f"the output {name} is off by {error:.1e}"
     return ""
@@ -228,7 +228,7 @@ def _slope_problem(model: Model, values: Values, wanted: Result, sizes: Mapping[
         with np.errstate(all="ignore"):
             return float(interpret(model, {**values, **moved}, sizes)[model.loss.name])
 
-    if not _difference(loss := at(0.0), wanted[0], abs(found)) <= TOLERANCE:
+    if not difference(loss := at(0.0), wanted[0], abs(found)) <= TOLERANCE:
         return f"the loss of the model is {loss:.9g}, and the adjoint program computes {wanted[0]:.9g}"
     slope = 0.0
     for step in _STEPS:
@@ -249,7 +249,7 @@ def _parts(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _difference(got: Any, wanted: Any, least: float) -> float:
+def difference(got: Any, wanted: Any, least: float) -> float:
     """The largest difference of two values, relative to the largest entry, or to `least` where that is larger.
 
     Infinite where their forms differ.
@@ -268,4 +268,4 @@ def _difference(got: Any, wanted: Any, least: float) -> float:
     return worst
 
 
-__all__ = ["Examination", "examine"]
+__all__ = ["TOLERANCE", "Examination", "difference", "examine"]
