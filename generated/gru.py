@@ -248,30 +248,30 @@ def predict(x, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V):
     # h[0] = zeros(n,m) : n x m
     h = np.empty((T + 1, n, m), dtype)
     h[0] = 0
-    z2 = np.empty((n, m), dtype)
+    z_t = np.empty((n, m), dtype)
     scratch = np.empty((n, m), dtype)
     D = np.empty((n, m), dtype)
     D2 = np.empty((n, m), dtype)
     for x_t, h_prev, h_t in zip(x, h[:-1], h[1:], strict=True):
-        # z2 = sigmoid(x[t] Wz + h[t-1] Uz + ones(n) bz) : n x m
-        np.dot(x_t, Wz, out=z2)
-        z2 += np.dot(h_prev, Uz, out=scratch)
-        z2 += bz
-        sigmoid(z2, out=z2)
+        # z[t] = sigmoid(x[t] Wz + h[t-1] Uz + ones(n) bz) : n x m
+        np.dot(x_t, Wz, out=z_t)
+        z_t += np.dot(h_prev, Uz, out=scratch)
+        z_t += bz
+        sigmoid(z_t, out=z_t)
         # D = sigmoid(x[t] Wr + h[t-1] Ur + ones(n) br) .* h[t-1] : n x m
         np.dot(x_t, Wr, out=D)
         D += np.dot(h_prev, Ur, out=scratch)
         D += br
         sigmoid(D, out=D)
         D *= h_prev
-        # D2 = z2 .* tanh(x[t] Ws + D Us + ones(n) bs) : n x m
+        # D2 = z[t] .* tanh(x[t] Ws + D Us + ones(n) bs) : n x m
         np.dot(x_t, Ws, out=D2)
         D2 += np.dot(D, Us, out=scratch)
         D2 += bs
         np.tanh(D2, out=D2)
-        D2 *= z2
-        # h[t] = (1 - z2) .* h[t-1] + D2 : n x m
-        np.subtract(1, z2, out=h_t)
+        D2 *= z_t
+        # h[t] = (1 - z[t]) .* h[t-1] + D2 : n x m
+        np.subtract(1, z_t, out=h_t)
         h_t *= h_prev
         h_t += D2
     # P = h[T] V : n x k
@@ -571,8 +571,8 @@ def _backward(cache, wrt):
         # zs_bar[t] = (h_bar[t] .* z[t]) .* S2 : n x m
         np.multiply(h_bar, z_t, out=zs_bar_t)
         zs_bar_t *= S2
-        # q_bar2 = zs_bar[t] Us_T : n x m
-        q_bar2 = np.dot(zs_bar_t, Us_T, out=S2)
+        # q_bar[t] = zs_bar[t] Us_T : n x m
+        q_bar_t = np.dot(zs_bar_t, Us_T, out=S2)
         # S4 = 1 - z[t] : n x m
         np.subtract(1, z_t, out=S4)
         # zz_bar[t] = (h_bar[t] .* (s[t] - h[t-1])) .* z[t] .* S4 : n x m
@@ -582,13 +582,13 @@ def _backward(cache, wrt):
         zz_bar_t *= S4
         # S3 = 1 - r[t] : n x m
         np.subtract(1, r_t, out=S3)
-        # zr_bar[t] = (q_bar2 .* h[t-1]) .* r[t] .* S3 : n x m
-        np.multiply(q_bar2, h_prev, out=zr_bar_t)
+        # zr_bar[t] = (q_bar[t] .* h[t-1]) .* r[t] .* S3 : n x m
+        np.multiply(q_bar_t, h_prev, out=zr_bar_t)
         zr_bar_t *= r_t
         zr_bar_t *= S3
-        # h_bar[t-1] = h_bar[t] .* S4 + q_bar2 .* r[t] + zr_bar[t] Ur_T + zz_bar[t] Uz_T : n x m
+        # h_bar[t-1] = h_bar[t] .* S4 + q_bar[t] .* r[t] + zr_bar[t] Ur_T + zz_bar[t] Uz_T : n x m
         np.multiply(h_bar, S4, out=h_bar)
-        h_bar += np.multiply(q_bar2, r_t, out=scratch2)
+        h_bar += np.multiply(q_bar_t, r_t, out=scratch2)
         h_bar += np.dot(zr_bar_t, Ur_T, out=scratch2)
         h_bar += np.dot(zz_bar_t, Uz_T, out=scratch2)
     zz_bar_rows = ws.zz_bar_rows

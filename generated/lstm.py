@@ -123,7 +123,7 @@ class Workspace(NamedTuple):
     zi_bar: np.ndarray = None
     zf_bar: np.ndarray = None
     S: np.ndarray = None
-    c_bar2: np.ndarray = None
+    c_bar_t: np.ndarray = None
     scratch2: np.ndarray = None
     Wi_bar: np.ndarray = None
     bi_bar: np.ndarray = None
@@ -288,21 +288,21 @@ def predict(x, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V):
     # c[0] = zeros(n,m) : n x m
     c = np.empty((T + 1, n, m), dtype)
     c[0] = 0
-    g2 = np.empty((n, m), dtype)
+    g_t = np.empty((n, m), dtype)
     scratch = np.empty((n, m), dtype)
     D = np.empty((n, m), dtype)
     for x_t, h_prev, c_t, c_prev, h_t in zip(x, h[:-1], c[1:], c[:-1], h[1:], strict=True):
-        # g2 = tanh(x[t] Wg + h[t-1] Ug + ones(n) bg) : n x m
-        np.dot(x_t, Wg, out=g2)
-        g2 += np.dot(h_prev, Ug, out=scratch)
-        g2 += bg
-        np.tanh(g2, out=g2)
-        # D = sigmoid(x[t] Wi + h[t-1] Ui + ones(n) bi) .* g2 : n x m
+        # g[t] = tanh(x[t] Wg + h[t-1] Ug + ones(n) bg) : n x m
+        np.dot(x_t, Wg, out=g_t)
+        g_t += np.dot(h_prev, Ug, out=scratch)
+        g_t += bg
+        np.tanh(g_t, out=g_t)
+        # D = sigmoid(x[t] Wi + h[t-1] Ui + ones(n) bi) .* g[t] : n x m
         np.dot(x_t, Wi, out=D)
         D += np.dot(h_prev, Ui, out=scratch)
         D += bi
         sigmoid(D, out=D)
-        D *= g2
+        D *= g_t
         # c[t] = sigmoid(x[t] Wf + h[t-1] Uf + ones(n) bf) .* c[t-1] + D : n x m
         np.dot(x_t, Wf, out=c_t)
         c_t += np.dot(h_prev, Uf, out=scratch)
@@ -446,7 +446,7 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         zi_bar=zi_bar,
         zf_bar=zf_bar,
         S=np.empty((n, m), dtype),
-        c_bar2=np.empty((n, m), dtype),
+        c_bar_t=np.empty((n, m), dtype),
         scratch2=np.empty((n, m), dtype),
         Wi_bar=np.empty((d, m), dtype),
         bi_bar=np.empty((1, m), dtype),
@@ -670,16 +670,16 @@ def _backward(cache, wrt):
     # Ui_T = Ui^T : m x m
     Ui_T = np.positive(Ui.T, order="C", out=ws.Ui_T)
     S = ws.S
-    c_bar2 = ws.c_bar2
+    c_bar_t = ws.c_bar_t
     scratch2 = ws.scratch2
     for a_t, o_t, zo_bar_t, g_t, zg_bar_t, i_t, zi_bar_t, f_t, zf_bar_t, c_prev in ws.steps_back:
         # S = 1 - a[t].^2 : n x m
         np.square(a_t, out=S)
         np.subtract(1, S, out=S)
-        # c_bar2 = (h_bar[t] .* o[t]) .* S + c_prev_bar[t+1] : n x m
-        np.multiply(h_bar, o_t, out=c_bar2)
-        c_bar2 *= S
-        c_bar2 += c_prev_bar
+        # c_bar[t] = (h_bar[t] .* o[t]) .* S + c_prev_bar[t+1] : n x m
+        np.multiply(h_bar, o_t, out=c_bar_t)
+        c_bar_t *= S
+        c_bar_t += c_prev_bar
         # S3 = 1 - o[t] : n x m
         S3 = np.subtract(1, o_t, out=S)
         # zo_bar[t] = (h_bar[t] .* a[t]) .* o[t] .* S3 : n x m
@@ -689,19 +689,19 @@ def _backward(cache, wrt):
         # S2 = 1 - g[t].^2 : n x m
         S2 = np.square(g_t, out=S3)
         np.subtract(1, S2, out=S2)
-        # zg_bar[t] = (c_bar2 .* i[t]) .* S2 : n x m
-        np.multiply(c_bar2, i_t, out=zg_bar_t)
+        # zg_bar[t] = (c_bar[t] .* i[t]) .* S2 : n x m
+        np.multiply(c_bar_t, i_t, out=zg_bar_t)
         zg_bar_t *= S2
         # S5 = 1 - i[t] : n x m
         S5 = np.subtract(1, i_t, out=S2)
-        # zi_bar[t] = (c_bar2 .* g[t]) .* i[t] .* S5 : n x m
-        np.multiply(g_t, c_bar2, out=zi_bar_t)
+        # zi_bar[t] = (c_bar[t] .* g[t]) .* i[t] .* S5 : n x m
+        np.multiply(g_t, c_bar_t, out=zi_bar_t)
         zi_bar_t *= i_t
         zi_bar_t *= S5
         # S4 = 1 - f[t] : n x m
         S4 = np.subtract(1, f_t, out=S5)
-        # zf_bar[t] = (c_bar2 .* c[t-1]) .* f[t] .* S4 : n x m
-        np.multiply(c_bar2, c_prev, out=zf_bar_t)
+        # zf_bar[t] = (c_bar[t] .* c[t-1]) .* f[t] .* S4 : n x m
+        np.multiply(c_bar_t, c_prev, out=zf_bar_t)
         zf_bar_t *= f_t
         zf_bar_t *= S4
         # h_bar[t-1] = zg_bar[t] Ug_T + zo_bar[t] Uo_T + zf_bar[t] Uf_T + zi_bar[t] Ui_T : n x m
@@ -709,8 +709,8 @@ def _backward(cache, wrt):
         h_bar += np.dot(zo_bar_t, Uo_T, out=scratch2)
         h_bar += np.dot(zf_bar_t, Uf_T, out=scratch2)
         h_bar += np.dot(zi_bar_t, Ui_T, out=scratch2)
-        # c_prev_bar[t] = c_bar2 .* f[t] : n x m
-        np.multiply(c_bar2, f_t, out=c_prev_bar)
+        # c_prev_bar[t] = c_bar[t] .* f[t] : n x m
+        np.multiply(c_bar_t, f_t, out=c_prev_bar)
     zi_bar_rows = ws.zi_bar_rows
     if wrt is None or "Wi" in wrt:
         # Wi_bar = x[1..T]^T zi_bar[1..T] : d x m

@@ -106,6 +106,8 @@ class Loop:
     step: int
     body: tuple[Define, ...]
     span: Span | None = None
+    totals: tuple[Total, ...] = ()
+    """Sums over the same indices that the loop adds up after its body: where sums were joined to it."""
 
     @property
     def range(self) -> Range:
@@ -195,6 +197,7 @@ def definitions(statements: Iterable[Statement]) -> Iterator[Define | Total]:
     for statement in statements:
         if isinstance(statement, Loop):
             yield from statement.body
+            yield from statement.totals
         else:
             yield statement
 

@@ -17,9 +17,12 @@ from mcalc.algebra.expr import Expr, postorder, symbols
 from mcalc.algebra.operators import add
 from mcalc.algebra.operators import symbol as make_symbol
 from mcalc.algebra.shape import Dim, dim
+from mcalc.model.elements import Elements
+from mcalc.model.ends import without_ends
 from mcalc.model.inline import expand_low_rank, inline_single_reads
-from mcalc.model.ir import Adjoint, Define, Element, Loop, Range, Statement, Total, variable_of
+from mcalc.model.ir import Adjoint, Define, Element, Loop, Range, Statement, Total, definitions, variable_of
 from mcalc.model.ir import Sequence as Stored
+from mcalc.model.joined import joined
 from mcalc.model.liveness import needed
 from mcalc.model.masks import masks_of_activations
 from mcalc.model.stacked import Stack, Stacker
@@ -49,8 +52,15 @@ def stack(adjoint: Adjoint, size: Callable[[Dim], float]) -> Stacked:
     forward, backward = expand_low_rank(adjoint.forward.statements, adjoint.statements, kept, size)
     statements = masks_of_activations([*forward, *inline_single_reads(backward, kept)])
     live, _ = needed(statements, (variable_of(result.elements, e) for e in wanted), result.elements)
-    result.forward = pass_.statements([s for s in live[: len(forward)] if s is not None])
-    result.backward = pass_.statements([s for s in live[len(forward) :] if s is not None])
+    split = [
+        pass_.statements([s for s in found if s is not None]) for found in (live[: len(forward)], live[len(forward) :])
+    ]
+    elements = Elements(result.sequences, result.elements)
+    result.forward, result.backward = (joined(found, elements, result.stacks) for found in split)
+    statements = [*result.forward, *result.backward]
+    used = {e for d in definitions(statements) for e in (d.target, *symbols(d.value))}
+    result.stacks = {e: found for e, found in result.stacks.items() if e in used}
+    result.elements = without_ends(statements, elements.elements, result.stacks, wanted)
     return result
 
 

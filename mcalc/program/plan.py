@@ -4,39 +4,27 @@ In: a `Procedure`; out: a `Plan`, in which every line computes one named array f
 operations that can write into one buffer one after another: of the operands of an elementwise operation at most one is
 computed on the same line, the first, and it has the shape of the result.
 
-Arrays of a loop's body that are the same in every iteration are computed before it. What a forward loop computes and a
-backward loop reads again, and is dear, is kept in a sequence of its own.
+Arrays of a loop's body that are the same in every iteration are computed before it.
 """
 
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from mcalc.algebra.expr import Expr
 from mcalc.algebra.functions import FUNCTIONS
-from mcalc.algebra.names import base_and_index
-from mcalc.algebra.operators import symbol
-from mcalc.algebra.shape import dim
-from mcalc.model.ir import Element, Range
+from mcalc.model.ir import Range
 from mcalc.model.ir import Sequence as Stored
+from mcalc.model.stacked import Stack
 from mcalc.program.ir import Array, arrays
-from mcalc.program.mathematics import shape_of
+from mcalc.program.iterations import keep_dear, pass_by
 from mcalc.program.names import Namer
 from mcalc.program.operations import ATOMS, VIEWS
-from mcalc.program.procedure import Block, Cell, Procedure, stored, varying
+from mcalc.program.procedure import Block, Cell, Procedure, varying
 from mcalc.program.schedule import base, repeated_operands
-from mcalc.program.share import substituted
-
-DEAR = frozenset(
-    (
-        "matmul", "solve", "inv", "cholesky", "lower_inverse", "lower_gram", "inv_from",
-        "softmax", "logsumexp", "sigmoid_from", "sigmoid_of_negative_from",
-        "softplus_from", "expm", "pinv", "powers", "outer", "kron", *(set(FUNCTIONS) - {"relu", "abs", "sign"}),
-    )
-)  # fmt: skip
-"""Operations whose result a backward loop reads rather than computes again."""
 
 LONGEST_SCALAR = 6
 """The most operations in one line of scalars."""
@@ -50,6 +38,8 @@ class Line:
     array: Array
     target: Expr | None
     total: bool = False
+    label: Expr | None = None
+    """What comments call it, if it is not the target."""
 
 
 @dataclass(slots=True)
@@ -78,13 +68,16 @@ def plan(
     sequences: dict[str, Stored],
     namer: Namer,
     named: Callable[[Expr, Range | None], str],
-    stacks: Container[Expr] = (),
+    stacks: Mapping[Expr, Stack] = MappingProxyType({}),
+    given_back: Collection[str] = (),
 ) -> Plan:
     """The lines of a procedure; `named` gives the name of a symbol that straight code defines or an element.
 
     `stacks` are the symbols that stand for elements of sequences: what they are is stored, whatever it is made of.
+    So are the sequences that are `given_back`.
     """
-    _keep(procedure, sequences, namer)
+    keep_dear(procedure, sequences, namer)
+    pass_by(procedure, {stack.sequence for stack in stacks.values()} | set(given_back))
     blocks = _hoisted(procedure)
     chosen = _Choice(blocks).named
     readers = _readers(blocks)
@@ -96,7 +89,7 @@ def plan(
         here: dict[Array, str] = {}
         moving = varying(procedure, block)
         targets = _owners(procedure, block)
-        passing = {c.array: base_and_index(c.target.name)[0] for c in block.passing if c.target is not None}
+        passing = {c.array: c.target for c in block.passing if c.target is not None}
         visited: set[Array] = set() if block.range is not None else placed
         for cell in block.cells:
             for a in arrays(cell.array, seen=visited):
@@ -106,11 +99,11 @@ def plan(
                 if owner is not None:
                     name = named(owner, block.range)
                 elif a in passing:
-                    name = namer.claim(passing[a])
+                    name = named(passing[a], block.range)
                 else:
                     name = namer.name(a, ChainMap(here, names), readers.get(a, ()))
                 here[a] = name
-                section.lines.append(Line(name, a, owner))
+                section.lines.append(Line(name, a, owner, label=passing.get(a)))
             kept = cell.target is not None and (
                 block.range is not None or cell.target in procedure.elements or cell.target in stacks
             )
@@ -137,61 +130,6 @@ def _owners(procedure: Procedure, block: Block) -> dict[Array, Expr]:
 
 
 # --- loops ------------------------------------------------------------------------------------------------------------
-
-
-def _keep(procedure: Procedure, sequences: dict[str, Stored], namer: Namer) -> None:
-    """Keep what an earlier loop computes and a later one over the same indices reads again, where that is dear."""
-    b = procedure.builder
-    elements = dict(procedure.elements)
-    earlier: list[Block] = []
-    for block in procedure.blocks:
-        if block.range is None:
-            continue
-        moving = varying(procedure, block)
-        for before in earlier:
-            if before.range is None or before.range.upwards != block.range.upwards:
-                continue
-            shared = moving & varying(procedure, before)
-            wanted = [
-                a for a in _maximal(block, shared) if base(a).op in DEAR and a.op not in VIEWS and a.kind == "float"
-            ]
-            replacement: dict[Array, Array] = {}
-            for a in wanted:
-                name = namer.name(a, {}, ())
-                index, low, high = block.range.index, *block.range.ends
-                shape = shape_of(a)
-                element = symbol(f"{name}[{index}]", shape)
-                elements[element] = Element(name, dim(index))
-                sequences[name] = Stored(name, shape, low, high)
-                leaf = b.node("arg", attrs=(element.name, stored(element)))
-                procedure.leaves[leaf] = element
-                replacement[a] = leaf
-                before.cells.insert(_place(before, a), Cell(a, element))
-            procedure.elements = elements
-            if replacement:
-                for cell in (*block.cells, *block.passing):
-                    cell.array = substituted(b, cell.array, replacement)
-        earlier.append(block)
-
-
-def _place(block: Block, a: Array) -> int:
-    """Before the first definition that is made of an array."""
-    for place, cell in enumerate(block.cells):
-        if any(x is a for x in arrays(cell.array)):
-            return place
-    return len(block.cells)
-
-
-def _maximal(block: Block, shared: set[Array]) -> list[Array]:
-    """The shared arrays that something unshared reads, or that the block defines."""
-    found: dict[Array, None] = {}
-    for cell in block.cells:
-        for a in arrays(cell.array):
-            if a not in shared:
-                found.update(dict.fromkeys(base(x) for x in a.args if x in shared))
-        if cell.array in shared:
-            found[cell.array] = None
-    return [a for a in found if a.op not in ATOMS]
 
 
 def _hoisted(procedure: Procedure) -> list[Block]:

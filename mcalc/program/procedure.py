@@ -123,7 +123,7 @@ def lower_procedure(
         here = flat[position : position + len(values)]
         position += len(values)
         cells = [
-            Cell(a, d.target, isinstance(statement, Total))
+            Cell(a, d.target, isinstance(d, Total))
             for d, a in zip(_body(statement), here, strict=True)
             if d.target not in local
         ]
@@ -132,7 +132,7 @@ def lower_procedure(
                 blocks.append(Block(phase, None))
             blocks[-1].cells += cells
         elif isinstance(statement, Loop):
-            passing = [Cell(a, d.target) for d, a in zip(statement.body, here, strict=True) if d.target in local]
+            passing = [Cell(a, d.target) for d, a in zip(statement.body, here, strict=False) if d.target in local]
             blocks.append(Block(phase, statement.range, cells, passing))
         else:
             blocks.append(Block(phase, statement.range, cells))
@@ -186,7 +186,7 @@ def _local_targets(
 
 
 def _body(statement: Statement) -> Sequence[Define | Total]:
-    return statement.body if isinstance(statement, Loop) else (statement,)
+    return (*statement.body, *statement.totals) if isinstance(statement, Loop) else (statement,)
 
 
 def _as_stored(b: Builder, target: Expr, a: Array, statement: Statement, outputs: Container[Expr]) -> Array:

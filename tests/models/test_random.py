@@ -17,6 +17,7 @@ from mcalc.errors import NotSupported
 from mcalc.frontend.model import read_model
 from tests.models.harness import examine, subject
 from tests.models.random_models import gated, products, recurrent, straight
+from tests.models.random_states import states
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "12"))
 SIZES = ({"n": 3, "d": 2, "m": 4, "T": 3}, {"n": 2, "d": 1, "m": 1, "T": 2}, {"n": 1, "d": 3, "m": 2, "T": 1})
@@ -38,7 +39,7 @@ def check(text: str, smooth: bool) -> None:
 
 
 @pytest.mark.parametrize("smooth", [True, False])
-@pytest.mark.parametrize("make", [straight, recurrent, gated, products])
+@pytest.mark.parametrize("make", [straight, recurrent, gated, products, states])
 def test_random(make: Callable[[Random, bool], str], smooth: bool) -> None:
     @everywhere
     @given(st.integers(0, 10**9))

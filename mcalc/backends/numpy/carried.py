@@ -88,9 +88,10 @@ class Uses:
 
 
 def carried(uses: Uses, excluded: Collection[str]) -> dict[str, Array | None]:
-    """Sequences of which an iteration reads only what the one before wrote.
+    """Sequences of which an iteration reads only what the one before wrote, and what it writes itself.
 
-    Each with the element that is read as it is overwritten, if there is one.
+    After the loop, what its last iteration wrote is there. Each sequence with the element that is read as it is
+    overwritten, if there is one.
     """
     found: dict[str, Array | None] = {}
     for name, writes in uses.writes.items():
@@ -101,17 +102,19 @@ def carried(uses: Uses, excluded: Collection[str]) -> dict[str, Array | None]:
         r = write.section.range
         assert r is not None
         next_index = write.element.index + dim(-r.step)
-        # it is read in the same loop, before it is written or as it is, as the iteration before left it
-        last = next((use.leaf for use in reads if use.place == write.place), None)
+        inner, after = ([u for u in reads if (u.section is write.section) is here] for here in (True, False))
+        # it is read in the same loop: before it is written or as it is, as the iteration before left it, or after
+        last = next((u.leaf for u in inner if u.place == write.place), None)
         passing = all(
-            use.section is write.section and use.element.index is next_index and use.place <= write.place
-            for use in reads
+            u.element.index is (next_index if u.place <= write.place else write.element.index) for u in inner
         ) and (last is None or operand(write.line.array, uses.names(write.section), [last]) is last)
+        final = write.element.index.put({r.index: r.last})
+        passing = passing and all(u.section.range is None and u.element.index is final for u in after)
         start = r.first + write.element.index - dim(r.index) - dim(r.step)
         begun = [w for w in writes if w is not write]
         if not reads or not passing or len(begun) != 1 or begun[0].element.index is not start:
             continue
         first = begun[0].line.array
-        if first.op != "arg" and (uses.mentions[first] == 1 or first.op in ATOMS):
+        if uses.mentions[first] == 1 or first.op in ATOMS:
             found[name] = last
     return found

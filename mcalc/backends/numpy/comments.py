@@ -19,9 +19,10 @@ LONGEST_FORMULA = 300
 
 def note(line: Line, shown: dict[Array, str], sign: str = "=") -> str:
     """The comment; `shown` are the names of arrays in comments, among which the line's own is put."""
-    name = ascii_text(line.target) if line.target is not None else line.name
+    called = line.label if line.target is None else line.target
+    name = line.name if called is None else ascii_text(called)
     text = f"# {name} {sign} {mathematics(line.array, shown)}"
-    if line.target is not None and computed(line.array):
+    if called is not None and computed(line.array):
         shown[line.array] = name
     return text
 

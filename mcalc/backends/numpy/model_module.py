@@ -183,6 +183,7 @@ class ModelWriter:
             Namer(self.taken),
             lambda e, r: _target_name(names, procedure.elements, sequences, e, r),
             p.stacks,
+            names.results,
         )
         results = {s: procedure.bound.get(s) for s in labels}
         guards = self._guards(found, results)
@@ -312,6 +313,7 @@ class ModelWriter:
         made = plan(
             procedure, writer.program.sequences, Namer(writer.taken),
             lambda e, r: _target_name(names, procedure.elements, writer.program.sequences, e, r),
+            given_back=names.results,
         )  # fmt: skip
         memory = Memory(made, names.stacks, {*names.given, *names.results})
         kept = {base(a) for a in procedure.bound.values()}
