@@ -28,10 +28,10 @@ NAMES = frozenset(("BLOCK_BYTES", "LEAST_BLOCKS", "LEAST_ROWS", "SMALL_PRODUCT",
 """Names of the module that belong to the pass over rows."""
 
 MATRICES = '''
-BLOCK_BYTES = 400_000
+BLOCK_BYTES = 800_000
 """The rows of a block, and what is computed of them, take so much memory: they stay in the second-level cache."""
 
-LEAST_BLOCKS = 4
+LEAST_BLOCKS = 2
 """Data of fewer blocks are taken at once: they stay in a cache in any case."""
 '''
 
