@@ -132,8 +132,8 @@ _INVERSE_OF_LOWER = '''
 def inverse_of_lower(L, out=None):
     """L^-1 for L lower triangular, by blocks of 32 columns from the last; `out` may be L.
 
-    The inverse of [A 0; B C] is [X C^-1] with X A = [I; -C^-1 B]. The product with A^-1 is corrected by what it misses
-    of that: it is as accurate as substitution then.
+    The inverse of [A 0; B C] is [X C^-1] with X A = [I; -C^-1 B]. Where A^-1 is large, X is corrected by what it misses
+    of that: it is as accurate as by substitution then.
     """
     n = len(L)
     if n < 50:  # L^T is upper triangular: it is inverted by substitution alone
@@ -142,11 +142,12 @@ def inverse_of_lower(L, out=None):
     out[...] = L
     identity = np.eye(32, dtype=L.dtype)
     blocks = np.tile(identity, (-(-n // 32), 1, 1))  # those on the diagonal; the last may be smaller
-    for k, A in enumerate(blocks):
-        i, j = 32 * k, 32 * k + 32
-        A[: n - i, : n - i] = L[i:j, i:j]
+    for i in range(0, n, 32):
+        j = i + 32
+        blocks[i // 32, : n - i, : n - i] = L[i:j, i:j]
     inverses = inverses_of_blocks(blocks)
-    for k in reversed(range(len(blocks))):
+    large = np.abs(blocks).max(axis=(1, 2)) * np.abs(inverses).max(axis=(1, 2)) > 10
+    for k in range(len(blocks) - 1, -1, -1):
         i, j = 32 * k, 32 * k + 32
         A, A_inv = blocks[k, : n - i, : n - i], inverses[k, : n - i, : n - i]
         P = np.empty((n - i, len(A)), L.dtype)
@@ -155,13 +156,15 @@ def inverse_of_lower(L, out=None):
             stop = start + 64
             np.matmul(out[start:stop, j:stop], out[j:stop, i:j], out=P[start - i : stop - i])
         X = np.dot(P, A_inv)
-        missed = np.dot(X, A)
-        missed -= P
-        X -= np.dot(missed, A_inv)
+        if large[k]:
+            missed = np.dot(X, A)
+            missed -= P
+            X -= np.dot(missed, A_inv)
         np.negative(X, out=out[i:, i:j])
     return out
+'''
 
-
+_INVERSES_OF_BLOCKS = '''
 def inverses_of_blocks(L):
     """The inverses of lower triangular 32 x 32 matrices: [A 0; B C]^-1 = [A^-1 0; -C^-1 B A^-1 C^-1], B from 1 x 1."""
     inverses = L.copy()
@@ -245,10 +248,11 @@ HELPERS: Mapping[str, Helper] = {
         Helper("elimination", _ELIMINATION),
         Helper("put", _PUT),
         Helper("unit", _UNIT),
-        Helper("inverse_of_lower", _INVERSE_OF_LOWER),
+        Helper("inverse_of_lower", _INVERSE_OF_LOWER, needs=("inverses_of_blocks",)),
+        Helper("inverses_of_blocks", _INVERSES_OF_BLOCKS),
         Helper("gram_of_lower", _GRAM_OF_LOWER),
         Helper("cholesky_or_none", _CHOLESKY_OR_NONE),
-        Helper("inverse_from", _INVERSE_FROM, needs=("inverse_of_lower", "gram_of_lower")),
+        Helper("inverse_from", _INVERSE_FROM, needs=("inverse_of_lower", "inverses_of_blocks", "gram_of_lower")),
         Helper("logdet_from", _LOGDET_FROM),
         Helper("square_of_residual", _SQUARE_OF_RESIDUAL),
         Helper("erf", "", "from scipy.special import erf"),

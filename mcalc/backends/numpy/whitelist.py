@@ -17,7 +17,7 @@ MODULE_NAMES = frozenset(
     (
         "abs", "add", "arange", "arccos", "arcsin", "arctan", "argmax", "asarray", "block", "concatenate", "cos", "cosh",
         "diag", "diagonal", "divide", "divmod", "dot", "dtype", "einsum", "empty", "equal", "exp", "expm1", "eye", "float32", "float64", "greater", "greater_equal", "inf", "isfinite", "kron", "less", "less_equal", "linalg", "log", "log1p", "ma",
-        "max", "maximum", "mean", "min", "minimum", "multiply", "nan", "ndarray", "negative", "ones", "outer", "pi", "positive", "power", "random", "reciprocal", "repeat", "shape", "sign", "sin", "sinh",
+        "matmul", "max", "maximum", "mean", "min", "minimum", "multiply", "nan", "ndarray", "negative", "ones", "outer", "pi", "positive", "power", "random", "reciprocal", "repeat", "shape", "sign", "sin", "sinh",
         "sqrt", "square", "squeeze", "subtract", "sum", "tan", "tanh", "tile", "trace", "tril", "triu", "unravel_index", "vdot",
         "vecdot", "where", "zeros", "zeros_like",
     )
