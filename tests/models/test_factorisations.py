@@ -115,6 +115,37 @@ def test_inverses_of_ill_conditioned_matrices() -> None:
     assert np.linalg.norm(2 * K_bar - exact) <= 10 * np.linalg.norm(np.linalg.inv(K) - exact) + 1e-6
 
 
+@pytest.mark.parametrize("n", [60, 200, 300])
+@pytest.mark.parametrize("noise", [1e-2, 1e-6, 1e-10])
+def test_inverses_of_smooth_kernels_solve_as_those_of_lapack(n: int, noise: float) -> None:
+    """The rows of such a matrix are nearly dependent: blocks of its factor have large inverses that cancel."""
+    module = subject(GP).module
+    x = np.linspace(0, 1, n)
+    K = np.exp(-((x[:, None] - x) ** 2) / 0.02) + noise * np.eye(n)
+    _, (K_bar,) = module.value_and_grad(np.zeros(n), K)
+    missed, lapack = (np.linalg.norm(K @ inverse - np.eye(n)) for inverse in (2 * K_bar, np.linalg.inv(K)))
+    assert missed <= 20 * lapack
+    assert np.array_equal(K_bar, K_bar.T)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_triangular_inverses_of_all_sizes(dtype: Any) -> None:
+    module, rng = subject(GP).module, np.random.default_rng(0)
+    for n in (*range(40, 100), 127, 128, 129, 255, 257):
+        L = (np.tril(rng.standard_normal((n, n)), -1) / n + np.diag(rng.uniform(1, 2, n))).astype(dtype)
+        given = L.copy()
+        inverse = module.inverse_of_lower(L)
+        assert np.array_equal(L, given)
+        assert inverse.dtype == dtype
+        assert not np.triu(inverse, 1).any()
+        close(inverse @ L, np.eye(n), 1e-13 if dtype is np.float64 else 1e-5)
+        elsewhere = np.full_like(L, np.nan)
+        assert module.inverse_of_lower(L, out=elsewhere) is elsewhere
+        assert module.inverse_of_lower(L, out=L) is L
+        assert np.array_equal(elsewhere, inverse)
+        assert np.array_equal(L, inverse)
+
+
 def test_what_is_not_positive_definite_is_an_error() -> None:
     module = subject(GP).module
     for K in (-np.eye(3), np.diag([1.0, 0, 1]), np.ones((80, 80))):
