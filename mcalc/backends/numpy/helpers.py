@@ -130,10 +130,10 @@ def unit(i, n, dtype):
 
 _INVERSE_OF_LOWER = '''
 def inverse_of_lower(L, out=None):
-    """L^-1 for L lower triangular, by blocks of 32 columns from the last; `out` may be L.
+    """L^-1 for L lower triangular, by blocks of 32 columns from the last to the first; `out` may be L.
 
-    The inverse of [A 0; B C] is [X C^-1] with X A = [I; -C^-1 B]. Where A^-1 is large, X is corrected by what it misses
-    of that: it is as accurate as by substitution then.
+    The inverse of [A 0; B C] has the columns X with X A = [I; -C^-1 B], then those of C^-1. Where A^-1 is large, X is
+    corrected by what it misses of that: it is as accurate as by substitution then.
     """
     n = len(L)
     if n < 50:  # L^T is upper triangular: it is inverted by substitution alone
@@ -141,7 +141,8 @@ def inverse_of_lower(L, out=None):
     out = np.empty(L.shape, L.dtype) if out is None else out
     out[...] = L
     identity = np.eye(32, dtype=L.dtype)
-    blocks = np.tile(identity, (-(-n // 32), 1, 1))  # those on the diagonal; the last may be smaller
+    # the blocks on the diagonal; the last may be smaller
+    blocks = np.tile(identity, (-(-n // 32), 1, 1))
     for i in range(0, n, 32):
         j = i + 32
         blocks[i // 32, : n - i, : n - i] = L[i:j, i:j]
