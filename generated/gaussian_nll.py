@@ -308,30 +308,60 @@ def _by_rows(X, mu, Sigma, ws, wrt):
 
 def gram_of_lower(M, out=None):
     """M^T M for M lower triangular, by blocks of columns: what is above the diagonal is not multiplied."""
-    if len(M) <= 64:
-        return np.dot(M.T, M, out=out)
     out = np.empty(M.shape, M.dtype) if out is None else out
-    for i in range(0, len(M), 64):
-        j = i + 64
-        out[i:j, :j] = np.dot(M[i:, i:j].T, M[i:, :j])
+    for i in range(0, len(M), 48):
+        j = i + 48
+        np.matmul(M[i:, i:j].T, M[i:, :j], out=out[i:j, :j])
         out[:i, i:j] = out[i:j, :i].T
     return out
 
 
 def inverse_of_lower(L, out=None):
-    """L^-1 for L lower triangular, by halves: [A 0; B C]^-1 = [A^-1 0; -C^-1 B A^-1 C^-1]. `out` may be L."""
-    half = len(L) // 2
-    if half < 25:  # L^T is upper triangular: it is inverted by substitution alone
+    """L^-1 for L lower triangular, by blocks of 32 columns from the last to the first; `out` may be L.
+
+    The inverse of [A 0; B C] has the columns X with X A = [I; -C^-1 B], then those of C^-1. Where A^-1 is large, X is
+    corrected by what it misses of that: it is as accurate as by substitution then.
+    """
+    n = len(L)
+    if n < 50:  # L^T is upper triangular: it is inverted by substitution alone
         return np.positive(np.linalg.inv(L.T).T, order="C", out=out)
     out = np.empty(L.shape, L.dtype) if out is None else out
-    A = inverse_of_lower(L[:half, :half], out[:half, :half])
-    C = inverse_of_lower(L[half:, half:], out[half:, half:])
-    BA = np.dot(L[half:, :half], np.negative(A))
-    cut = half // 2  # C is zero above the diagonal
-    out[half : half + cut, :half] = np.dot(C[:cut, :cut], BA[:cut])
-    out[half + cut :, :half] = np.dot(C[cut:], BA)
-    out[:half, half:] = 0
+    out[...] = L
+    identity = np.eye(32, dtype=L.dtype)
+    # the blocks on the diagonal; the last may be smaller
+    blocks = np.tile(identity, (-(-n // 32), 1, 1))
+    for i in range(0, n, 32):
+        j = i + 32
+        blocks[i // 32, : n - i, : n - i] = L[i:j, i:j]
+    inverses = inverses_of_blocks(blocks)
+    large = np.abs(blocks).max(axis=(1, 2)) * np.abs(inverses).max(axis=(1, 2)) > 10
+    for k in range(len(blocks) - 1, -1, -1):
+        i, j = 32 * k, 32 * k + 32
+        A, A_inv = blocks[k, : n - i, : n - i], inverses[k, : n - i, : n - i]
+        P = np.empty((n - i, len(A)), L.dtype)
+        P[:32] = -identity[: n - i, : n - i]
+        for start in range(j, n, 64):  # C^-1 B, where C^-1 is zero above the diagonal
+            stop = start + 64
+            np.matmul(out[start:stop, j:stop], out[j:stop, i:j], out=P[start - i : stop - i])
+        X = np.dot(P, A_inv)
+        if large[k]:
+            missed = np.dot(X, A)
+            missed -= P
+            X -= np.dot(missed, A_inv)
+        np.negative(X, out=out[i:, i:j])
     return out
+
+
+def inverses_of_blocks(L):
+    """The inverses of lower triangular 32 x 32 matrices: [A 0; B C]^-1 = [A^-1 0; -C^-1 B A^-1 C^-1], B from 1 x 1."""
+    inverses = L.copy()
+    np.einsum("kii->ki", inverses)[...] = 1 / np.einsum("kii->ki", L)
+    for size in (1, 2, 4, 8, 16):
+        count = 16 // size
+        pairs = np.einsum("kiaib->kiab", inverses.reshape(-1, count, 2 * size, count, 2 * size))
+        A, B, C = pairs[..., :size, :size], pairs[..., size:, :size], pairs[..., size:, size:]
+        np.matmul(-C, np.matmul(B, A), out=B)
+    return inverses
 
 
 def space(buffer, shape, dtype):
@@ -344,10 +374,10 @@ def ones(buffer, n, dtype):
     return np.ones(n, dtype) if buffer is None else buffer
 
 
-BLOCK_BYTES = 400_000
+BLOCK_BYTES = 800_000
 """The rows of a block, and what is computed of them, take so much memory: they stay in the second-level cache."""
 
-LEAST_BLOCKS = 4
+LEAST_BLOCKS = 2
 """Data of fewer blocks are taken at once: they stay in a cache in any case."""
 
 LEAST_ROWS = 64

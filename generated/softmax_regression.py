@@ -393,10 +393,10 @@ def ones(buffer, n, dtype):
     return np.ones(n, dtype) if buffer is None else buffer
 
 
-BLOCK_BYTES = 400_000
+BLOCK_BYTES = 800_000
 """The rows of a block, and what is computed of them, take so much memory: they stay in the second-level cache."""
 
-LEAST_BLOCKS = 4
+LEAST_BLOCKS = 2
 """Data of fewer blocks are taken at once: they stay in a cache in any case."""
 
 SMALL_PRODUCT = 1_000_000
