@@ -281,7 +281,8 @@ def _by_rows_residual(X, lambda_, U, V, n, d, k, dtype, ws, rows, wrt):
             # U_bar = 2 lambda U - 2 R V : n x k
             np.multiply(U_b, lambda_, out=U_bar_b)
             U_bar_b *= 2
-            U_bar_b -= 2 * np.dot(R, V, out=scratch3)
+            np.dot(R, V, out=scratch3)
+            U_bar_b -= np.multiply(scratch3, 2, out=scratch3)
         if wrt is None or "V" in wrt:
             # RtU += R^T U : d x k
             RtU += np.dot(R.T, U_b, out=scratch4)
@@ -291,7 +292,7 @@ def _by_rows_residual(X, lambda_, U, V, n, d, k, dtype, ws, rows, wrt):
         # V_bar = 2 lambda V - 2 RtU : d x k
         V_bar = np.multiply(V, lambda_, out=ws.V_bar)
         V_bar *= 2
-        V_bar -= 2 * RtU
+        V_bar -= np.multiply(RtU, 2, out=scratch4)
     return float(loss), Gradients(U_bar, V_bar)
 
 

@@ -281,7 +281,7 @@ def _by_rows(X, y, lambda_, w, ws, wrt):
     # w_bar = 2 lambda w - 2 Xtr : d
     w_bar = np.multiply(w, lambda_, out=ws.w_bar)
     w_bar *= 2
-    w_bar -= 2 * Xtr
+    w_bar -= np.multiply(Xtr, 2, out=scratch2)
     return float(loss), Gradients(w_bar)
 
 

@@ -136,6 +136,7 @@ def lower_procedure(
             blocks.append(Block(phase, statement.range, cells, passing))
         else:
             blocks.append(Block(phase, statement.range, cells))
+    _drop_unread(blocks, {*outputs, *elements, *stacks})
     known = {node for _, _, values in plans for value in values for node in symbols(value)}
     known |= {d.target for _, s, _ in plans for d in _body(s)}
     leaves = {}
@@ -148,6 +149,15 @@ def lower_procedure(
     _read_targets(procedure)
     _turn_once(procedure)
     return procedure
+
+
+def _drop_unread(blocks: Sequence[Block], kept: Container[Expr]) -> None:
+    """Leave out definitions of straight code that nothing is made of: diag(v), where what reads it scales rows by v."""
+    wanted = [c.array for block in blocks for c in block.cells if block.range is not None or c.target in kept]
+    read = set(arrays(*wanted))
+    for block in blocks:
+        if block.range is None:
+            block.cells[:] = [c for c in block.cells if c.target in kept or c.array in read]
 
 
 def _local_targets(

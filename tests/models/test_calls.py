@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import mcalc
+from tests.models.applied import APPLIED
 from tests.models.harness import SHIPPED, SIZES, arrays, as_type, draw, same, subject, workspace_of
 from tests.models.test_interface import ALL, agree, results
 
@@ -84,11 +85,12 @@ def test_no_workspace_of_this_module(name: str) -> None:
 ALLOCATING = ("gaussian_nll", "gp_marginal_likelihood", "birnn")
 
 
-@pytest.mark.parametrize("name", [n for n in SHIPPED if n not in ALLOCATING])
+@pytest.mark.parametrize("name", [*(n for n in SHIPPED if n not in ALLOCATING), *APPLIED])
 def test_a_workspace_leaves_nothing_to_allocate(name: str) -> None:
     """The second call needs memory for numbers and views only, whatever the sizes of the data."""
-    found = subject(name)
-    sizes = {"n": 64, "d": 24, "m": 32, "k": 8, "T": 20, "d[0]": 24, "d[1]": 32, "d[2]": 32, "d[3]": 8}
+    found = subject(APPLIED.get(name, name))
+    sizes = {"n": 64, "d": 24, "m": 32, "k": 8, "T": 20, "p": 16, "q": 12}
+    sizes |= {"d[0]": 24, "d[1]": 32, "d[2]": 32, "d[3]": 8}
     values = draw(found, sizes=sizes, scale=0.1)
     ws = workspace_of(found, values)
     call = found.module.value_and_grad

@@ -170,3 +170,9 @@ def test_the_names_of_lines_are_those_that_they_define_in_order_and_those_that_t
     found = scope_of(lines)
     assert found.defined[:4] == ["a", "b", "x", "y"]
     assert found.read == {"cache", "np", "ws", "n"}
+
+
+def test_a_definition_that_nothing_is_made_of_is_left_out() -> None:
+    made = mcalc.generate("model scaled\ninput X : n x d\nparam v : n\nD = diag(exp(v))\nloss = norm(D X)^2\n")
+    assert "np.exp(v" in made.text
+    assert "np.diag(E)" not in made.text

@@ -26,22 +26,23 @@ def frame_of(
     `typical` are sizes of dimensions for which the code is made to be fast.
     """
 
+    gradients = [e for found in adjoint.gradients.values() for e in found]
+
     def lowered(told: Mapping[str, float]) -> Program:
         stacked: Stacked = stack(adjoint, lambda d: nominal(d, told))
-        outputs = [e for found in adjoint.gradients.values() for e in found]
+        given_back = [adjoint.forward.loss, *gradients]
         phases = {"forward": stacked.forward, "backward": stacked.backward}
         return Program(
             adjoint.forward, stacked.forward, stacked.backward, adjoint.gradients, dict(stacked.sequences),
             dict(stacked.elements), stacked.stacks,
-            lower_procedure(phases, stacked.elements, outputs, told, stacked.stacks),
+            lower_procedure(phases, stacked.elements, given_back, told, stacked.stacks),
         )  # fmt: skip
 
     programs = orders(lowered, typical)
     usual = next(iter(programs.values()))
     model = original or adjoint.forward
-    outputs = [e for found in adjoint.gradients.values() for e in found]
     data = {e for a in model.arguments if a.kind == "input" for e in a.symbols}
-    found = expanded(usual.procedure, [adjoint.forward.loss, *outputs], data) if len(programs) == 1 else None
+    found = expanded(usual.procedure, [adjoint.forward.loss, *gradients], data) if len(programs) == 1 else None
     if found is None:
         return frame(programs, model)
     made = frame({RESIDUAL: usual, EXPANDED: replace(usual, procedure=found.procedure)}, model, found.residuals)

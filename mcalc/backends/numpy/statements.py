@@ -240,13 +240,23 @@ class Statements:
         return single(x) and computed(x) and x not in self.names and x.rank > 0
 
     def _now(self, x: Array, t: Target, c: Fraction = Fraction(1)) -> Text:
-        """An operand of a sum or product: computed on the spot by one call, or as it is."""
-        if not self._is_single(x):
+        """An operand of a sum or product: as it is, or computed on the spot by one call, and by one that scales it."""
+        alone, scaled = self._is_single(x), c != 1 and x.rank > 0 and x.kind == "float"
+        place = t.scratch(x) if alone or scaled else ""
+        if not alone and not (scaled and place):
             return self._multiple(x, c)
-        inner = Target("", t.scratch(x))
-        self._step(x, None, inner)
-        call = Text(inner.lines[0].removeprefix(" = "))
-        return call if c == 1 else product([number(c), call])
+        if not alone:
+            text = self.text(x)
+        else:
+            inner = Target("", place)
+            self._step(x, None, inner)
+            text = Text(inner.lines[0].removeprefix(" = "))
+            if scaled and place:
+                t.lines.append(text.code)
+                text = Text(place)
+        if c == 1:
+            return text
+        return Text(f"np.multiply({text.code}, {number(c).code}, out={place})") if place else product([number(c), text])
 
     def _power(self, x: str, exponent: Fraction, t: Target) -> None:
         if exponent == 2:
@@ -283,6 +293,7 @@ class Statements:
                     self._is_single(p[0]),
                     p[0].shape != a.shape,
                     not p[0].rank,
+                    abs(p[1]) == 1,
                     p[1] < 0,
                 )
             )
@@ -310,7 +321,7 @@ class Statements:
             elif c == 1 and x.op != "number":
                 y, e = rest.pop(0)
                 function = "np.subtract" if e < 0 else "np.add"
-                t.call(function, self.text(x).code, self._multiple(y, abs(e)).code)
+                t.call(function, self.text(x).code, self._now(y, t, abs(e)).code)
             elif c == -1 and rest and rest[0][1] > 0:
                 y, e = rest.pop(0)
                 t.call("np.subtract", self._multiple(y, e).code, self.text(x).code)
