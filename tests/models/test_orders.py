@@ -94,8 +94,8 @@ def test_data_of_other_sizes_follow_each_other(chain):
 def test_products_go_outwards_from_the_smallest_dimension():
     # c: (A B) (C D), the product P itself is not formed; a: from the left
     middle, left = products_of("c"), products_of("a")
-    assert "np.dot(A, B, out=" in middle and "np.dot(C, D, out=" in middle
-    assert "np.dot(A, B, out=" in left and "np.dot(C, D, out=" not in left
+    assert " A.dot(B, out=" in middle and " C.dot(D, out=" in middle
+    assert " A.dot(B, out=" in left and " C.dot(D, out=" not in left
 
 
 @settings(max_examples=15, deadline=None)

@@ -59,7 +59,7 @@ def softmax(X, axis=None, out=None):
     out = np.subtract(X, top, out=out)
     out = np.exp(out, out=out)
     if axis == 1:  # BLAS adds faster than np.sum
-        out /= np.dot(out, np.ones((out.shape[1], 1), out.dtype))
+        out /= out.dot(np.ones((out.shape[1], 1), out.dtype))
     else:
         out /= out.sum(axis=axis, keepdims=True)
     return out

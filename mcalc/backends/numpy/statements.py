@@ -1,7 +1,7 @@
 """Lines of a plan as statements that write into buffers.
 
 In: a line `name = array`; out: statements of Python, of which the first writes into a buffer and the others go on in
-it:  `Z = np.dot(X, W, out=ws.Z)`, `Z += b`. What cannot write into a buffer is one expression.
+it:  `Z = X.dot(W, out=ws.Z)`, `Z += b`. What cannot write into a buffer is one expression.
 """
 
 from __future__ import annotations
@@ -188,16 +188,18 @@ class Statements:
                 t.call("np.maximum", args[0].code, self.zero() or "0")
                 t.update("+", args[1])
             case "matmul":
-                t.call("np.dot", args[0].code, args[1].code)
+                # the method is called in half the time of np.dot, a third of that of @
+                t.call(f"{args[0].atom}.dot", args[1].code)
             case "chain":
                 t.call("np.linalg.multi_dot", f"[{', '.join(x.code for x in args)}]")
             case "outer":
                 # a column by a row: BLAS takes half the time of np.outer
-                t.call("np.dot", f"{args[0].atom}[:, None]", f"{args[1].atom}[None]")
+                t.call(f"{args[0].atom}[:, None].dot", f"{args[1].atom}[None]")
             case "total" | "total_row" | "mean" if ones := self._ones_along(a):
                 # BLAS adds faster than np.add.reduce
                 row = self.row(ones) if a.op == "total_row" else ones
-                t.call("np.dot", *((args[0].code, ones) if a.attrs == (1,) else (row, args[0].code)))
+                left, right = (args[0].atom, ones) if a.attrs == (1,) else (row, args[0].code)
+                t.call(f"{left}.dot", right)
                 if a.op == "mean":
                     t.update("/", length(a.args[0].shape[a.attrs[0]], self.sizes))
             case "largest" if a.attrs == (1,):

@@ -34,7 +34,7 @@ RANDOM_NAMES = frozenset(("default_rng",))
 
 ARRAY_NAMES = frozenset(
     (
-        "T", "_fields", "_replace", "append", "astype", "at", "base", "char", "copy", "dtype", "flatten", "fromkeys",
+        "T", "_fields", "_replace", "append", "astype", "at", "base", "char", "copy", "dot", "dtype", "flatten", "fromkeys",
         "items", "is_masked", "itemsize", "join", "kind", "max", "mean", "min", "nbytes", "ndim", "pop", "prod", "reshape",
         "setdefault", "shape", "sizes", "standard_normal", "sum", "type", "values",
     )
