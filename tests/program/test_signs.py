@@ -70,7 +70,7 @@ SIGNED = MODEL.replace("SUM", "sum(sin(q)) / n")
 def test_weights_of_definitions_are_seen() -> None:
     text = subject(ROBUST).made.text
     assert "delta.T.dot(delta" in text
-    assert "np.maximum(q_bar, 0" in text
+    assert "np.maximum(q_bar, zero" in text
     signed = subject(SIGNED).made.text
     assert "sqrt(" not in signed[signed.index("def _backward") :]
 

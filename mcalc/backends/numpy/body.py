@@ -46,7 +46,7 @@ class FunctionBody(Storage):
         """Arrays that a loop names while it is written."""
         self.stacked: dict[Array, str] = {}
         self.statements = Statements(
-            plan.procedure.builder, self.local, self.leaf, names.sizes, self._ones, self._zero, self._row
+            plan.procedure.builder, self.local, self.leaf, names.sizes, self._ones, self._number, self._row
         )
         self.local.update(plan.names)
         for line in (x for s in self.sections for x in s.lines):

@@ -11,15 +11,16 @@ SIGMOID = '''
 def sigmoid(X, out=None):
     """1 / (1 + exp(-X)), without overflow."""
     out = np.asarray(np.negative(X, out=out))
-    np.minimum(out, LIMITS[out.dtype.char], out=out)
+    limit, one = LIMITS[out.dtype.char]
+    np.minimum(out, limit, out=out)
     np.exp(out, out=out)
-    out += 1
-    return np.divide(1, out, out=out)[()]
+    out += one
+    return np.divide(one, out, out=out)[()]
 '''
 
 LIMITS = '''
-LIMITS = {"d": 709.0, "f": 88.0}
-"""The largest numbers, by precision, whose exponential is finite."""
+LIMITS = {"d": (np.asarray(709.0), np.ones(())), "f": (np.asarray(88.0, "f"), np.ones((), "f"))}
+"""The largest number whose exponential is finite, and one, by precision: as arrays, which NumPy takes faster."""
 '''
 
 SOFTPLUS = '''

@@ -36,8 +36,8 @@ class Names:
     """Vectors of ones to their views as rows."""
     steps: dict[str, str] = field(default_factory=dict)
     """Sequences to the lists of their elements."""
-    zero: str = ""
-    """Zero as an array."""
+    numbers: dict[str, str] = field(default_factory=dict)
+    """Zero and one as arrays."""
 
     def variable(self, sequence: str, index: Dim, loop: str) -> str:
         """The name of an element in the loop over an index."""

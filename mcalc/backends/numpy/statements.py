@@ -99,7 +99,7 @@ class Statements:
         leaf: Callable[[Array], str],
         sizes: Mapping[str, str],
         ones: Callable[[Dim], str] = lambda d: "",
-        zero: Callable[[], str] = lambda: "",
+        number: Callable[[str], str] = lambda value: value,
         row: Callable[[str], str] = lambda ones: f"{ones}[None]",
     ) -> None:
         self.b = builder
@@ -108,8 +108,8 @@ class Statements:
         self.sizes = sizes
         self.ones = ones
         """The name of a vector of ones of a length; "" where there is none."""
-        self.zero = zero
-        """The name of zero as an array; "" where there is none."""
+        self.number = number
+        """A number, or the name of an array that holds it."""
         self.row = row
         """The text of a vector of ones as a row."""
         self.helpers: set[str] = set()
@@ -175,17 +175,17 @@ class Statements:
                 if done is not None and a.args[0] is done:
                     t.update("/", args[1])
                 else:
-                    t.call("np.divide", args[0].code, args[1].code)
+                    t.call("np.divide", self.number(args[0].code), args[1].code)
             case "maximum" | "minimum":
-                t.call(f"np.{a.op}", args[0].code, args[1].code)
+                t.call(f"np.{a.op}", *(self.number(x.code) for x in args))
             case "power":
                 self._power(args[0].code, a.attrs[0], t)
             case "powers":
                 t.call("np.power", args[0].code, args[1].code)
             case "relu":
-                t.call("np.maximum", args[0].code, self.zero() or "0")
+                t.call("np.maximum", args[0].code, self.number("0"))
             case "softplus_from":
-                t.call("np.maximum", args[0].code, self.zero() or "0")
+                t.call("np.maximum", args[0].code, self.number("0"))
                 t.update("+", args[1])
             case "matmul":
                 # the method is called in half the time of np.dot, a third of that of @
@@ -223,8 +223,7 @@ class Statements:
                 self.helpers.add(a.op)
                 t.call(a.op, args[0].code, args[1].code)
             case op if op in COMPARISONS:
-                other = (self.zero() if args[1].code == "0" else "") or args[1].code
-                t.call(f"np.{COMPARISONS[op]}", args[0].code, other)
+                t.call(f"np.{COMPARISONS[op]}", args[0].code, self.number(args[1].code))
             case op:
                 self.helpers.add(op)
                 t.call(_HELPERS.get(op, f"np.{op}"), *(x.code for x in args))
@@ -264,7 +263,8 @@ class Statements:
         if exponent == 2:
             t.call("np.square", x)
         elif exponent == -1:
-            t.call("np.reciprocal", x)
+            # np.reciprocal takes twice as long
+            t.call("np.divide", self.number("1"), x)
         elif exponent == 3:
             t.call("np.square", x)
             t.update("*", Text(x))
@@ -359,7 +359,8 @@ class Statements:
 
     def _multiple(self, x: Array, c: Fraction) -> Text:
         if x.op == "number":
-            return number(c * x.attrs[0])
+            text = number(c * x.attrs[0])
+            return text._replace(code=self.number(text.code))
         # spelled out: where the product has a name, this line is not known to read it
         return self.text(x) if c == 1 else self.text(self.b.node("scale", x, attrs=(c, ())), by_name=False)
 

@@ -14,6 +14,9 @@ from mcalc.program.ir import Array
 from mcalc.program.operations import Axes
 from mcalc.program.plan import Plan
 
+NUMBERS = {"0": ("zero", "zeros"), "1": ("one", "ones")}
+"""Numbers that are kept as arrays of no dimensions, to their names and to what makes them."""
+
 
 class Storage:
     """Buffers, sequences, scratch memory and constants of one function, as they are asked for."""
@@ -83,13 +86,15 @@ class Storage:
             self.views.append(f"{name} = ws.{name}")
         return name
 
-    def _zero(self) -> str:
-        """Zero, as NumPy compares with fastest: an array of no dimensions, of the workspace; "" where there is none."""
-        if not self.workspace:
-            return ""
-        self.names.zero = self.names.zero or self.names.claim("zero")
-        self._constant(self.names.zero, (), "zeros")
-        return self.names.zero
+    def _number(self, value: str) -> str:
+        """Zero or one, as NumPy takes it fastest: an array of no dimensions, of the workspace, where there is one."""
+        if not self.workspace or value not in NUMBERS:
+            return value
+        word, kind = NUMBERS[value]
+        if value not in self.names.numbers:
+            self.names.numbers[value] = self.names.claim(word)
+        self._constant(self.names.numbers[value], (), kind)
+        return self.names.numbers[value]
 
     def _constant(self, name: str, axes: Axes, kind: str) -> None:
         if name in self.constants:
