@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mcalc.algebra.names import base_and_index
+from mcalc.algebra.shape import ONE
 from mcalc.backends.numpy import model_helpers as texts
 from mcalc.backends.numpy.comments import safe
 from mcalc.backends.numpy.helpers import CHECKED_WITH_SHAPES, HELPERS, KEEPING, USES, with_needs
@@ -115,6 +116,8 @@ class Frame:
         cases = list({case.name: case for case in self.cases.values()}.values())
         blocks = self._blocks(parameters)
         lines = [*blocks, *(line for case in cases for line in (*case.forward, *case.backward))]
+        # each call makes the gradients that it gives back
+        matrices = any(len(p.axes) - p.axes.count(ONE) > 1 for g in parameters for p in g.pieces)
         return {
             "docstring": self._docstring(command, version),
             "imports": self._imports(),
@@ -160,7 +163,7 @@ class Frame:
             "returned_fields": sorted({name for case in cases for name in case.returned_fields}),
             "shares": any(case.overwrites for case in cases),
             "blocks": blocks,
-            "keeping": KEEPING.strip().splitlines() if any("np.linalg." in line for line in lines) else [],
+            "keeping": KEEPING.strip().splitlines() if matrices or any("np.linalg." in x for x in lines) else [],
         }
 
     def _docstring(self, command: str, version: str) -> list[str]:
