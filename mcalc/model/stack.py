@@ -50,7 +50,7 @@ def stack(adjoint: Adjoint, size: Callable[[Dim], float]) -> Stacked:
     wanted = {adjoint.forward.loss, *(e for found in adjoint.gradients.values() for e in found)}
     kept = {*wanted, *result.elements}
     forward, backward = expand_low_rank(adjoint.forward.statements, adjoint.statements, kept, size)
-    statements = masks_of_activations([*forward, *inline_single_reads(backward, kept)])
+    statements = masks_of_activations([*forward, *inline_single_reads(backward, kept)], result.elements)
     live, _ = needed(statements, (variable_of(result.elements, e) for e in wanted), result.elements)
     split = [
         pass_.statements([s for s in found if s is not None]) for found in (live[: len(forward)], live[len(forward) :])
