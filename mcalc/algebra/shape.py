@@ -77,6 +77,8 @@ class Dim:
 
     def value(self, sizes: Mapping[str, int]) -> int:
         """The number this dimension is when each name has the given size."""
+        if self.text in sizes:
+            return sizes[self.text]
         total: Coefficient = 0
         for monomial, coefficient in self.terms:
             product = coefficient

@@ -9,6 +9,7 @@ way through the module is taken: both phases, the backward phase twice, each ord
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
@@ -138,7 +139,7 @@ def _compared(model: Model, module: ModuleType, values: Values, wanted: Result) 
     """The largest relative error of all ways to call the module, and what is wrong, if anything is."""
     worst = 0.0
     entries = [wanted[0], *(g for value in wanted[1].values() for g in _parts(value))]
-    least = 1e-3 * max(float(np.max(np.abs(x), initial=0)) for x in entries)
+    least = 1e-3 * max(float(np.abs(x).max(initial=0)) for x in entries)
     for call in _ways(module):
         try:
             with np.errstate(all="ignore"):
@@ -261,10 +262,10 @@ def difference(got: Any, wanted: Any, least: float) -> float:
     for g, w in zip(gots, wanteds, strict=True):
         if np.shape(g) != np.shape(w):
             return np.inf
-        scale = max(least, float(np.max(np.abs(w), initial=0)))
-        error = float(np.max(np.abs(np.asarray(g) - w), initial=0))
-        error = error / scale if error else 0.0
-        worst = max(worst, error if np.isfinite(error) else np.inf)
+        error = float(np.abs(np.asarray(g) - w).max(initial=0))
+        if error:
+            error /= max(least, float(np.abs(w).max(initial=0)))
+            worst = max(worst, error if math.isfinite(error) else np.inf)
     return worst
 
 

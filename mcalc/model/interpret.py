@@ -137,7 +137,7 @@ class Run:
         """The value of an expression, (1, rows, columns), where the loop's index has the given value."""
         if e not in self.reads:
             self.reads[e] = symbols(e)
-        sizes = {**self.sizes, **indices}
+        sizes = {**self.sizes, **indices} if indices else self.sizes
         return Evaluation({s: self._value(s, sizes) for s in self.reads[e]}, sizes).value(e)
 
     def _value(self, node: Expr, sizes: Mapping[str, int]) -> Real:
@@ -153,8 +153,10 @@ class Run:
         return self.values[node]
 
     def _assign(self, target: Expr, value: Real, indices: Mapping[str, int]) -> None:
-        sizes = {**self.sizes, **indices}
-        wide = np.broadcast_to(value, (1, *(size.value(sizes) for size in target.shape)))
+        sizes = {**self.sizes, **indices} if indices else self.sizes
+        rows, columns = target.shape
+        shape = (1, rows.value(sizes), columns.value(sizes))
+        wide = value if value.shape == shape else np.broadcast_to(value, shape)
         if target in self.elements:
             element = self.elements[target]
             sequence, index = element.sequence, element.index

@@ -22,6 +22,7 @@ IV.5), the pseudo-inverse by Decell's form of it (SIAM Review 7, 1965). splitmix
 from __future__ import annotations
 
 import hashlib
+import math
 from functools import cached_property
 from typing import TypeAlias
 
@@ -54,8 +55,7 @@ def scramble(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 def words(key: int, shape: tuple[int, ...]) -> npt.NDArray[np.uint64]:
     """Random 64-bit words, a function of the key."""
-    count = int(np.prod(shape))
-    steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    steps = np.arange(1, math.prod(shape) + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     return scramble(steps + np.uint64(key)).reshape(shape)
 
 

@@ -17,6 +17,7 @@ References: Horn & Johnson, Matrix Analysis, 7.5 (Schur), 2.1 (Cayley and Househ
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -173,7 +174,7 @@ def residue_differential(symbol: Expr, field: Field, raw: Array) -> Array:
 
 def gaussians(key: int, shape: tuple[int, ...]) -> Real:
     """Normal numbers, a function of the key (Box & Muller 1958; importing numpy.random would take 10 ms)."""
-    count = int(np.prod(shape))
+    count = math.prod(shape)
     uniform = ((words(key % 2**64, (2, (count + 1) // 2)) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
     radius, angle = np.sqrt(-2.0 * np.log(uniform[0])), 2.0 * np.pi * uniform[1]
     return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count].reshape(shape)
@@ -222,7 +223,9 @@ def floats(
         if symbol.op == "d":
             values[symbol] = masked(raw, differential_subspace(symbol.args[0]))
             continue
-        if not symbol.attrs[1] - {"invertible"} and allowed != [0]:
+        if not symbol.attrs[1] - {"invertible"} and len(allowed) == 1:
+            raw = STRATEGIES[allowed[0]](raw)
+        elif not symbol.attrs[1] - {"invertible"}:
             own = (words((key + 1) % 2**64, (points,)) % np.uint64(len(allowed))).astype(np.int64)
             shared = np.arange(points) // 2
             choice = np.where(shared < 2 * len(allowed), shared % len(allowed), own)
