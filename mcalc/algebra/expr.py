@@ -151,8 +151,10 @@ def fold(root: Expr, combine: Callable[[Expr, list[T]], T], memo: dict[Expr, T] 
         node, rest = stack[-1]
         for arg in rest:
             if arg not in values:
-                stack.append((arg, iter(arg.args)))
-                break
+                if arg.args:
+                    stack.append((arg, iter(arg.args)))
+                    break
+                values[arg] = combine(arg, [])
         else:
             stack.pop()
             values[node] = combine(node, [values[a] for a in node.args])
@@ -175,7 +177,7 @@ def substitute(root: Expr, replacement: dict[Expr, Expr]) -> Expr:
 
 def symbols(*roots: Expr) -> tuple[Expr, ...]:
     """The symbols that occur, in reading order."""
-    return tuple(node for node in postorder(*roots) if node.op == "sym")
+    return tuple([node for node in postorder(*roots) if node.op == "sym"])
 
 
 def depends_on(variables: Iterable[Expr], *roots: Expr) -> set[Expr]:

@@ -12,6 +12,7 @@ arXiv:1911.06491).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr
@@ -37,6 +38,7 @@ _IMPLIED: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
 )
 
 
+@cache
 def close(properties: frozenset[str]) -> Facts:
     """The properties and all that they imply."""
     known = set(properties)

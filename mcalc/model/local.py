@@ -119,6 +119,8 @@ class Renaming:
 
 def renamed(e: Expr, symbol_of: Callable[[Expr], Expr], dimension_of: Callable[[Dim], Dim]) -> Expr:
     """The expression with other symbols and dimensions."""
+    if e.op == "sym":
+        return symbol_of(e)
 
     def combine(node: Expr, args: list[Expr]) -> Expr:
         if node.op == "sym":

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Any
 
 from mcalc.algebra.shape import Dim
 from mcalc.program.costs import Costed
@@ -32,14 +31,6 @@ class Builder(Costed):
         """Dimensions on whose sizes the order of some product depends."""
         self.facts = Facts()
         self._scalar_products: dict[Array, Term] = {}
-
-    def node(self, op: str, *args: Array, attrs: tuple[Any, ...] = ()) -> Array:
-        """As `Graph.node`; a stored diagonal matrix that is not taken apart is an operand as it is stored."""
-        for a in args:
-            if a.op == "diagonal" and len(a.args) == 2:
-                args = tuple(x.args[1] if x.op == "diagonal" and len(x.args) == 2 else x for x in args)
-                break
-        return super().node(op, *args, attrs=attrs)
 
     # --- terms --------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from itertools import accumulate
 from types import MappingProxyType
 
 from mcalc.algebra.shape import Dim
-from mcalc.program.ir import Array, Graph, arrays, is_gram
+from mcalc.program.ir import Array, Graph, is_gram
 from mcalc.program.operations import OPERATIONS, Axes, Lengths, nominal
 from mcalc.program.settled import Settled
 
@@ -64,8 +64,12 @@ class Costed(Graph):
 
     def pay(self, *roots: Array) -> None:
         """Count everything below the roots as computed."""
-        for _ in arrays(*roots, seen=self._paid):
-            pass
+        pending = list(roots)
+        while pending:
+            a = pending.pop()
+            if a not in self._paid:
+                self._paid.add(a)
+                pending.extend(a.args)
 
     def settle(self, outputs: Sequence[Array]) -> None:
         """Begin again, knowing that these outputs were chosen."""

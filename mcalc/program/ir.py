@@ -28,19 +28,16 @@ from mcalc.program.operations import ATOMS, INDICATOR_SAFE, OPERATIONS, VIEWS, A
 class Array:
     """A node of the lowered form. Made by `Graph.node` only."""
 
-    __slots__ = ("args", "attrs", "kind", "op", "serial", "shape")
+    __slots__ = ("args", "attrs", "kind", "op", "rank", "serial", "shape")
     op: str
     args: tuple[Array, ...]
     attrs: tuple[Any, ...]
     shape: Axes
+    rank: int
+    """The number of axes."""
     kind: str
     serial: int
     """How many arrays of the graph are older."""
-
-    @property
-    def rank(self) -> int:
-        """The number of axes."""
-        return len(self.shape)
 
     def __repr__(self) -> str:
         inner = ", ".join([*(a.op if a.op != "arg" else str(a.attrs[0]) for a in self.args), *map(str, self.attrs)])
@@ -59,18 +56,26 @@ class Graph:
         """Arrays known to equal their transpose."""
 
     def node(self, op: str, *args: Array, attrs: tuple[Any, ...] = ()) -> Array:
-        """The node `op(args; attrs)`; indicators become numbers where the operation computes with them."""
-        if op not in INDICATOR_SAFE and "bool" in [a.kind for a in args]:
-            args = tuple(self.number_of(a) for a in args)
-        elif op == "scale" and args[0].kind == "bool" and all(a.kind != "float" for a in args[1:]):
-            args = (self.number_of(args[0]), *args[1:])
+        """The node `op(args; attrs)`.
+
+        Indicators become numbers where the operation computes with them; a stored diagonal matrix that is not taken
+        apart is an operand as it is stored.
+        """
         key = _key(op, args, attrs)
         known = self._nodes.get(key)
         if known is None:
+            if any(a.op == "diagonal" and len(a.args) == 2 for a in args):
+                plain = [a.args[1] if a.op == "diagonal" and len(a.args) == 2 else a for a in args]
+                return self.node(op, *plain, attrs=attrs)
+            if op not in INDICATOR_SAFE and "bool" in [a.kind for a in args]:
+                return self.node(op, *[self.number_of(a) for a in args], attrs=attrs)
+            if op == "scale" and args[0].kind == "bool" and all(a.kind != "float" for a in args[1:]):
+                return self.node(op, self.number_of(args[0]), *args[1:], attrs=attrs)
             operation = OPERATIONS[op]
             known = Array()
             known.op, known.args, known.attrs = op, args, attrs
             known.shape = operation.shape([a.shape for a in args], attrs)
+            known.rank = len(known.shape)
             known.kind = operation.kind([a.kind for a in args])
             known.serial = len(self._nodes)
             self._nodes[key] = known
@@ -92,12 +97,14 @@ class Graph:
 
 
 def _key(op: str, args: tuple[Array, ...], attrs: tuple[Any, ...]) -> Key:
-    match op:
-        case "sum":
-            return op, frozenset(zip(args, attrs, strict=True))
-        case "times" | "vdot" | "dot":
-            return op, tuple(sorted(map(id, args)))
-    return (op, args, tuple((type(a), a) for a in attrs)) if attrs else (op, args)
+    if op in _COMMUTATIVE:
+        return op, tuple(sorted(map(id, args)))
+    if op == "sum":
+        return op, frozenset(zip(args, attrs, strict=True))
+    return (op, args, attrs, tuple(map(type, attrs))) if attrs else (op, args)
+
+
+_COMMUTATIVE = frozenset(["times", "vdot", "dot"])
 
 
 T = TypeVar("T")

@@ -35,6 +35,8 @@ class Text(NamedTuple):
 
 def length(d: Dim, sizes: Mapping[str, str]) -> Text:
     """A dimension as Python; `sizes` gives the names of named dimensions."""
+    if d.text in sizes:
+        return Text(sizes[d.text])
     divisor = d.denominator
     if divisor > 1:
         return Text(f"{length(d * dim(divisor), sizes).within(ATOM)} // {divisor}", TIMES)
