@@ -136,6 +136,8 @@ _WIDTH = 100
 
 def printable(text: str) -> str:
     """The text without characters that would steer a terminal."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)
 
 

@@ -12,6 +12,7 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from functools import cache
 from typing import TypeAlias
 
 Monomial: TypeAlias = tuple[str, ...]
@@ -52,11 +53,11 @@ class Dim:
 
     def put(self, values: Mapping[str, Dim | int]) -> Dim:
         """The dimension with others, or numbers, in the place of names."""
+        if self._names == (self.text,):
+            named = values.get(self.text, self)
+            return named if isinstance(named, Dim) else dim(named)
         if not any(name in values for name in self._names):
             return self
-        if self is _NAMED.get(self.text):
-            named = values[self.text]
-            return named if isinstance(named, Dim) else dim(named)
         total = dim(0)
         for monomial, coefficient in self.terms:
             product = dim(coefficient)
@@ -126,8 +127,6 @@ class Dim:
 Shape: TypeAlias = tuple[Dim, Dim]
 
 _DIMS: dict[tuple[tuple[Monomial, Coefficient], ...], Dim] = {}
-_NAMED: dict[str, Dim] = {}
-"""The dimensions that are one name."""
 
 
 def _intern(total: Mapping[Monomial, Coefficient]) -> Dim:
@@ -162,13 +161,11 @@ def _sum(terms: Iterable[tuple[Monomial, Coefficient]]) -> str:
     return text or "0"
 
 
+@cache
 def dim(value: str | Coefficient) -> Dim:
     """The dimension with this name, or this nonnegative number (a fraction as a factor of others)."""
     if isinstance(value, str):
-        known = _NAMED.get(value)
-        if known is None:
-            known = _NAMED[value] = _intern({(value,): 1})
-        return known
+        return _intern({(value,): 1})
     return _intern({(): value} if value else {})
 
 

@@ -121,7 +121,7 @@ class Builder(Costed):
             elif a.op == "scale":
                 inner = Term(a.args[0], Fraction(1), tuple(zip(a.args[1:], a.attrs[1], strict=True)))
                 coefficient, a = coefficient * a.attrs[0], self.array(inner)
-            merged_terms[a] = merged_terms.get(a, Fraction(0)) + coefficient
+            merged_terms[a] = merged_terms[a] + coefficient if a in merged_terms else coefficient
         pairs = [(a, c) for a, c in merged_terms.items() if c and a.op != "zeros"]
         shape = broadcast([a.shape for a in merged_terms])
         if not pairs:
@@ -131,7 +131,7 @@ class Builder(Costed):
         if len(pairs) == 1:
             return self.times_scalars(self.term(pairs[0][0]), Term(self.one, pairs[0][1]))
         flipped = [(a, -c) for a, c in pairs]
-        if all(c < 0 for _, c in pairs) or self._find_sum(flipped) is not None:
+        if all(c.numerator < 0 for _, c in pairs) or self._find_sum(flipped) is not None:
             return self._sum(flipped)._replace(coefficient=Fraction(-1))
         return self._sum(pairs)
 
@@ -142,7 +142,7 @@ class Builder(Costed):
         if len(pairs) > MOST_TERMS:
             parts = [self._sum(pairs[i : i + MOST_TERMS]) for i in range(0, len(pairs), MOST_TERMS)]
             return self.sum((p.coefficient, self.array(p._replace(coefficient=Fraction(1)))) for p in parts)
-        pairs = [p for p in pairs if p[1] > 0] + [p for p in pairs if p[1] < 0]
+        pairs = sorted(pairs, key=lambda p: p[1].numerator < 0)
         return self.term(self.node("sum", *(a for a, _ in pairs), attrs=tuple(c for _, c in pairs)))
 
     def times(self, *factors: Array) -> Array:

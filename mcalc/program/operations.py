@@ -65,6 +65,8 @@ class Operation:
 
 def broadcast(shapes: Sequence[Axes]) -> Axes:
     """The axes of operands that NumPy broadcasts against each other; each length is one, or the same as the rest."""
+    if shapes and all(s == shapes[0] for s in shapes):
+        return shapes[0]
     rank = max(map(len, shapes), default=0)
     result = []
     for place in range(-rank, 0):
@@ -159,9 +161,8 @@ def _weak(kinds: Sequence[str]) -> str:
 
 
 def _meet(kinds: Sequence[str]) -> str:
-    if all(kind == "weak" for kind in kinds):
-        return "weak"
-    return "bool" if all(kind == "bool" for kind in kinds) else "float"
+    found = set(kinds)
+    return "weak" if found <= {"weak"} else "bool" if found == {"bool"} else "float"
 
 
 # --- work -------------------------------------------------------------------------------------------------------------
@@ -315,6 +316,8 @@ def habit(name: str) -> float:
 
 def nominal(d: Dim, others: Mapping[str, float]) -> float:
     """A size for a dimension, by the habits of naming but for `others`; orders of evaluation are compared at these."""
+    if d.names() == (d.text,):
+        return others.get(d.text) or habit(d.text)
     sizes = {name: others.get(name) or habit(name) for name in d.names()}
     total = 0.0
     for monomial, coefficient in d.terms:

@@ -110,6 +110,9 @@ def row_plan(
     matrices = [a for a in arrays(*roots) if a.op == "arg" and a.rank == 2 and procedure.leaves[a] in inputs]
     lengths = {a.shape[0] for a in matrices if a.shape[0] in map(dim, a.shape[0].names())}
     for n in sorted(lengths, key=lambda d: (-nominal(d, procedure.builder.typical), str(d))):
+        kinds = classified(roots, n)
+        if kinds is not None and _layered(roots, kinds):
+            continue
         pulled = _pulled(procedure.builder, roots, n)
         kinds = classified(pulled, n)
         data = [a for a in arrays(*pulled) if a.op == "arg" and kinds is not None and kinds[a] == ROW]

@@ -8,19 +8,20 @@ from typing import NamedTuple
 from mcalc.program.ir import Array
 
 Scalars = tuple[tuple[Array, int], ...]
+_ONE = Fraction(1)
 
 
 class Term(NamedTuple):
     """coefficient · product of scalars^exponent · core."""
 
     core: Array
-    coefficient: Fraction = Fraction(1)
+    coefficient: Fraction = _ONE
     scalars: Scalars = ()
 
     @property
     def plain(self) -> bool:
         """Whether the term is its core."""
-        return self.coefficient == 1 and not self.scalars
+        return not self.scalars and (self.coefficient is _ONE or self.coefficient == 1)
 
 
 def merged(*parts: Scalars) -> Scalars:

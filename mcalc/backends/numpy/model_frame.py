@@ -6,7 +6,7 @@ In: the bodies, the buffers, the arguments; out: the text, rendered by the templ
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mcalc.algebra.names import base_and_index
@@ -237,6 +237,7 @@ class Frame:
             made.append("block_rows=block_rows")
             whole = frozenset[str]().union(*(other.whole for other in self.cases.values()))
         needed, ready = _read_windows(case)
+        mentioned = _words(needed.values())
         room_of: dict[str, Room] = {}
         for room in self._rooms(case):
             lines.append(room.line(memory, self.sizes))
@@ -250,7 +251,7 @@ class Frame:
                 value = room_of[name].part(name, memory, self.sizes)
             if name in shared:
                 value = f"{value} if apart else {shared[name]}[...]"
-            if name in shared.values() or any(_mentions(text, name) for text in needed.values()):
+            if name in shared.values() or name in mentioned:
                 lines.append(f"{name} = {value}")
                 value = name
             made.append(f"{name}={value}")
@@ -293,17 +294,19 @@ class Frame:
 
 def _read_windows(case: Case) -> tuple[dict[str, str], dict[str, str]]:
     """The views that a case needs, and among them those that its lines read from the workspace."""
-    text = "\n".join([*case.forward, *case.backward])
-    ready = {name: view for name, view in case.windows.items() if f"ws.{name}" in re.findall(r"\bws\.\w+", text)}
+    read = set(re.findall(r"\bws\.(\w+)", "\n".join([*case.forward, *case.backward])))
+    ready = {name: view for name, view in case.windows.items() if name in read}
     needed = dict(ready)
+    mentioned = _words(ready.values())
     for name, view in reversed([*case.windows.items()]):
-        if any(_mentions(other, name) for other in needed.values()):
+        if name in mentioned:
             needed[name] = view
+            mentioned |= _words([view])
     return {name: view for name, view in case.windows.items() if name in needed}, ready
 
 
-def _mentions(text: str, name: str) -> bool:
-    return re.search(rf"\b{name}\b", text) is not None
+def _words(texts: Iterable[str]) -> set[str]:
+    return set(re.findall(r"\w+", "\n".join(texts)))
 
 
 def _structure(model: Model, g: Given) -> str:

@@ -204,9 +204,10 @@ class ModelWriter:
         backward_lines = backward.write()
         returned = self._gradients(backward, results, names, guarded, _placed(found, names))
         backward_lines = [*none_of(guarded), *backward_lines, f"return Gradients({', '.join(returned)})"]
-        used = scope_of(backward_lines).read
+        ahead, behind = scope_of(forward_lines), scope_of(backward_lines)
+        used = behind.read
         given = [p.python for g in self.given for p in g.pieces]
-        known = [*given, *self.sizes.values(), *(["dtype"] if given else []), *scope_of(forward_lines).defined]
+        known = [*given, *self.sizes.values(), *(["dtype"] if given else []), *ahead.defined]
         cache = [n for n in dict.fromkeys(known) if n in used and n != "ws"]
         value = forward.statements.text(loss).code if loss is not None else names.symbols[p.model.loss]
         packed = f"({', '.join(['ws', *cache])}{',' if not cache else ''})"
@@ -218,7 +219,8 @@ class ModelWriter:
         gradients = {e: python[a.name] for a in self.original.parameters for e in p.gradients[a.name]}
         fields = {**forward.fields, **backward.fields}
         windows = {**forward.windows, **backward.windows}
-        forward_lines, backward_lines = without_idle(forward_lines, used), without_idle(backward_lines)
+        forward_lines = without_idle(forward_lines, {*ahead.used, *used, *scope_of([value]).used})
+        backward_lines = without_idle(backward_lines, behind.used)
         rows = None if check is None else rows_of(
             found, names, (p.model.loss, loss), {e: results[e] for e in gradients}, gradients,
             {e for a in self.original.arguments if a.kind == "input" for e in a.symbols},

@@ -15,6 +15,8 @@ class Scope(NamedTuple):
     """Those that the lines define, in order."""
     read: set[str]
     """Those that they read, and do not define."""
+    used: set[str]
+    """Those that they read, defined or not."""
 
 
 def scope_of(lines: Sequence[str]) -> Scope:
@@ -22,18 +24,28 @@ def scope_of(lines: Sequence[str]) -> Scope:
     text = "\n".join(["def f():", *(f"    {line}" for line in lines), "    pass"])
     pending = symtable.symtable(text, "lines", "exec").get_children()
     defined: dict[str, None] = {}
-    read: dict[str, None] = {}
+    read: set[str] = set()
+    used: set[str] = {*_CHANGED.findall(text)}
     for table in pending:
         for found in table.get_symbols():
-            if not found.is_parameter():  # the iterator of a comprehension has a name, too
-                (defined if found.is_assigned() else read)[found.get_name()] = None
+            if found.is_parameter():
+                continue  # the iterator of a comprehension has a name, too
+            name = found.get_name()
+            if found.is_referenced():
+                used.add(name)
+            if found.is_assigned():
+                defined[name] = None
+            else:
+                read.add(name)
         pending += table.get_children()
-    return Scope([*defined], read.keys() - defined)
+    return Scope([*defined], read - defined.keys(), used)
 
 
-def without_idle(lines: Sequence[str], used: Collection[str] = ()) -> list[str]:
-    """The lines without those that take from the workspace what nobody reads; `used` are names that others read."""
-    taken = {line: found[1] for line in lines if (found := re.fullmatch(r"(\w+) = ws\.\1", line))}
-    rest = scope_of([line for line in lines if line not in taken])
-    names = {*used, *rest.defined, *rest.read}
-    return [line for line in lines if line not in taken or taken[line] in names]
+def without_idle(lines: Sequence[str], used: Collection[str]) -> list[str]:
+    """The lines without those that take from the workspace what is not `used`."""
+    return [line for line in lines if not (found := _TAKEN.fullmatch(line)) or found[1] in used]
+
+
+_TAKEN = re.compile(r"(\w+) = ws\.\1")
+_CHANGED = re.compile(r"^ *(\w+) [^\w\s=]+= ", re.MULTILINE)
+"""Names of assignments as x += y, which Python's compiler does not count as reading."""
