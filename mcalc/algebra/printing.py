@@ -23,7 +23,7 @@ def _write(notation: type[Writer], e: Expr, names: Mapping[Expr, str] | None) ->
     memo: dict[Expr, Text] = {node: plain(writer.name(name)) for node, name in names.items()} if names else {}
     given = dict(memo)
     text = fold(e, writer, memo).known
-    if any(node.op in _CONSTANTS for node in memo):
+    if not _CONSTANTS.isdisjoint([node.op for node in memo]):
         taken = _CONSTANT_NAMES & {node.name for node in memo if node.op == "sym"}
         if taken:
             return fold(e, notation(taken), given).known

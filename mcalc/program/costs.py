@@ -98,7 +98,13 @@ class Costed(Graph):
             works = self._works = _Works(self.settled, self._scale)
         first, last = (0, 0) if self.own is None else self.settled.span(self.own)
         usual = works.outside(first, last)
-        return [usual + sum([works.beyond(name, s, first, last) for name in s.others]) for s in scales]
+        found = []
+        for s in scales:
+            more = 0.0
+            for name in s.others:
+                more += works.beyond(name, s, first, last)
+            found.append(usual + more)
+        return found
 
     def cost(self, root: Array, given: frozenset[Array] = frozenset()) -> float:
         """The time of everything below an array that is not computed yet, nor given."""
@@ -174,6 +180,8 @@ class _Works:
             more = accumulate([scale.work(a) - known for _, a, known in arrays], initial=0.0)
             found = self._beyond[name, scale] = [place for place, _, _ in arrays], list(more)
         places, sums = found
+        if first == last:
+            return sums[-1]
         return sums[-1] - (sums[bisect_left(places, last)] - sums[bisect_left(places, first)])
 
     def outside(self, first: int, last: int) -> float:

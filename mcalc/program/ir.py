@@ -135,16 +135,16 @@ def arrays(*roots: Array, seen: set[Array] | None = None) -> Iterator[Array]:
 def folded(root: Array, known: Callable[[Array], T | None], combine: Callable[[Array, list[T]], T]) -> T:
     """The value of an array, made of those of its operands, but for arrays whose value is known (None: it is not)."""
     memo: dict[Array, T] = {}
-    stack = [root]
+    stack = [(root, False)]
     while stack:
-        a = stack[-1]
+        a, ready = stack.pop()
         if a in memo:
-            stack.pop()
             continue
-        value = known(a)
+        value = None if ready else known(a)
         if value is None:
-            missing = [x for x in a.args if x not in memo]
+            missing = [(x, False) for x in a.args if x not in memo]
             if missing:
+                stack.append((a, True))
                 stack.extend(missing)
                 continue
             value = combine(a, [memo[x] for x in a.args])

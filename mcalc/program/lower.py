@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from mcalc.algebra.expr import Expr, postorder
 from mcalc.algebra.shape import ONE
-from mcalc.algebra.structure import holds
+from mcalc.algebra.structure import facts as facts_of
 from mcalc.errors import NotSupported
 from mcalc.program.builder import Builder, Term
 from mcalc.program.ir import Array
@@ -70,12 +70,14 @@ class Lowering:
 
     def _note_facts(self, e: Expr, term: Term) -> None:
         """Keep what is known of an expression of its array."""
-        facts = self.b.facts
-        if e.is_square and not e.is_scalar and holds(e, "symmetric"):
+        facts, known = self.b.facts, facts_of(e)
+        if not known:
+            return
+        if e.is_square and not e.is_scalar and "symmetric" in known:
             self.b.symmetric.add(term.core)
-            if term.plain and holds(e, "psd"):
+            if term.plain and "psd" in known:
                 facts.semidefinite.add(term.core)
-        if holds(e, "positive"):
+        if "positive" in known:
             if term.plain:
                 facts.positive.add(term.core)
             elif term.core is self.b.one and term.coefficient > 0 and len(term.scalars) == 1:

@@ -20,7 +20,7 @@ LONGEST_FORMULA = 300
 def note(line: Line, shown: dict[Array, str], sign: str = "=") -> str:
     """The comment; `shown` are the names of arrays in comments, among which the line's own is put."""
     called = line.label if line.target is None else line.target
-    name = line.name if called is None else ascii_text(called)
+    name = line.name if called is None else called.name
     text = f"# {name} {sign} {mathematics(line.array, shown)}"
     if called is not None and computed(line.array):
         shown[line.array] = name
