@@ -27,7 +27,7 @@ T = TypeVar("T")
 class Expr:
     """A node. `length` is the number of operators and leaves when the node is written out."""
 
-    __slots__ = ("__weakref__", "args", "attrs", "facts", "length", "op", "shape", "term")
+    __slots__ = ("__weakref__", "args", "attrs", "facts", "length", "op", "shape", "symbols", "term")
     op: str
     args: tuple[Expr, ...]
     attrs: tuple[Any, ...]
@@ -37,6 +37,8 @@ class Expr:
     """How the normal form reads the node; filled in by `simplify.terms.term_of`."""
     facts: frozenset[str] | None
     """What is known of the matrix; filled in by `structure.facts`."""
+    symbols: tuple[Expr, ...] | None
+    """The symbols that occur in an operator's operands; filled in by `symbols`."""
 
     @property
     def is_scalar(self) -> bool:
@@ -110,7 +112,8 @@ def make(op: str, args: tuple[Expr, ...], attrs: tuple[Any, ...], shape: Shape) 
     if known is not None:
         return known
     node = Expr()
-    node.op, node.args, node.attrs, node.shape, node.facts, node.term = op, args, attrs, shape, None, None
+    node.op, node.args, node.attrs, node.shape = op, args, attrs, shape
+    node.facts = node.symbols = node.term = None
     own = _OWN_LENGTH.get(op)
     length = own(attrs, len(args)) if own else 1
     for arg in args:
@@ -177,7 +180,12 @@ def substitute(root: Expr, replacement: dict[Expr, Expr]) -> Expr:
 
 def symbols(*roots: Expr) -> tuple[Expr, ...]:
     """The symbols that occur, in reading order."""
-    return tuple([node for node in postorder(*roots) if node.op == "sym"])
+    if len(roots) != 1 or not roots[0].args:
+        return tuple([node for node in postorder(*roots) if node.op == "sym"])
+    root = roots[0]
+    if root.symbols is None:
+        root.symbols = tuple([node for node in postorder(root) if node.op == "sym"])
+    return root.symbols
 
 
 def depends_on(variables: Iterable[Expr], *roots: Expr) -> set[Expr]:

@@ -23,7 +23,7 @@ from mcalc.program.operations import Axes, broadcast
 def _sum(low: Lowering, e: Expr) -> Routine:
     b = low.b
     pairs: list[tuple[Fraction, Array]] = []
-    pending = [(a, Fraction(1)) for a in reversed(e.args)]
+    pending = [(a, 1) for a in reversed(e.args)]
     while pending:
         part, sign = pending.pop()
         if part.op == "neg":
@@ -32,7 +32,8 @@ def _sum(low: Lowering, e: Expr) -> Routine:
             pending.extend((a, sign) for a in reversed(part.args))
         else:
             term = yield part
-            pairs.append((sign * term.coefficient, b.array(Term(term.core, scalars=term.scalars))))
+            coefficient = term.coefficient if sign == 1 else sign * term.coefficient
+            pairs.append((coefficient, b.array(Term(term.core, scalars=term.scalars))))
     return filling(b, b.sum(broadcasting(b, pairs, axes(e))), axes(e))
 
 

@@ -143,7 +143,7 @@ def classified(roots: Iterable[Array], n: Dim) -> dict[Array, str] | None:
 
 
 def _kind(a: Array, n: Dim, below: set[str]) -> str:
-    mentions = [place for place, d in enumerate(a.shape) if set(d.names()) & set(n.names())]
+    mentions = [place for place, d in enumerate(a.shape) if d is n or not set(d.names()).isdisjoint(n.names())]
     if len(mentions) > 1 or any(a.shape[place] is not n for place in mentions):
         return ""
     if a.op in ATOMS:
