@@ -30,7 +30,8 @@ class Builder(Costed):
         self.contested: dict[str, None] = {}
         """Dimensions on whose sizes the order of some product depends."""
         self.facts = Facts()
-        self._scalar_products: dict[Array, Term] = {}
+        self._scalar_products: dict[tuple[Array, int], dict[Array, Term]] = {}
+        """Products of scalars, by the first of these."""
 
     # --- terms --------------------------------------------------------------------------------------------------------
 
@@ -97,12 +98,14 @@ class Builder(Costed):
         attrs = (term.coefficient, tuple(e for _, e in scalars))
         made = self.node("scale", core, *(s for s, _ in scalars), attrs=attrs)
         if core is self.one and len(scalars) > 1:
-            self._scalar_products.setdefault(made, Term(core, term.coefficient, scalars))
+            alike = self._scalar_products.setdefault(scalars[0], {})
+            alike.setdefault(made, Term(core, term.coefficient, scalars))
         return made
 
     def _through_known(self, term: Term) -> Term:
         """The term with some of its scalars replaced by a product of them that is computed anyway."""
-        for known, product in self._scalar_products.items():
+        products = [item for s in term.scalars for item in self._scalar_products.get(s, {}).items()]
+        for known, product in products:
             same = term.core is self.one and len(product.scalars) == len(term.scalars)
             if known in self.settled and not same and set(product.scalars) <= set(term.scalars):
                 rest = tuple(s for s in term.scalars if s not in product.scalars)

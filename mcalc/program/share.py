@@ -26,8 +26,9 @@ def share_exponentials(b: Builder, roots: Sequence[Array]) -> list[Array]:
             small = b.node("exp", b.array(Term(b.node("abs", z), Fraction(-1))))
             for a in (*found.get("softplus", ()), *found.get("sigmoid", ())):
                 replacement[a] = _logistic(b, a, z, small)
+    softmaxes = {a for a in live if a.op == "softmax"}
     for a in live:
-        if a.op == "logsumexp" and (soft := b.find("softmax", *a.args, attrs=a.attrs)) in live:
+        if a.op == "logsumexp" and (soft := b.find("softmax", *a.args, attrs=a.attrs)) in softmaxes:
             assert soft is not None
             replacement[a], replacement[soft] = _softmax(b, a.args[0], a.attrs[0])
     memo: dict[Array, Array] = {}
