@@ -84,12 +84,17 @@ def expand_low_rank(
     gives the size of a dimension that is typical.
     """
     statements = [*forward, *backward]
+    readers: dict[Expr, dict[int, Statement]] = {}
+    for place, s in enumerate(statements):
+        for d in definitions((s,)):
+            for e in symbols(d.value):
+                readers.setdefault(e, {})[place] = s
     values: dict[Expr, Expr] = {}
     made: list[Statement] = []
     of_forward = 0
     for place, s in enumerate(statements):
         if isinstance(s, Define) and s.target not in kept and _has_low_rank(s.value, size):
-            later = [t for t in statements[place + 1 :] if any(s.target in symbols(d.value) for d in definitions((t,)))]
+            later = [t for at, t in readers.get(s.target, {}).items() if at > place]
             if all(isinstance(t, Define) and (_in_trace(t.value, s.target) or _is_multiple(t.value)) for t in later):
                 values[s.target] = substitute(s.value, values)
                 continue

@@ -70,6 +70,8 @@ class Splitter:
         """Operands beside another operand that moves, in a product of some kind."""
         self.chained: set[Expr] = set()
         """Factors of matrix products."""
+        self.entrywise: set[Expr] = set()
+        """Operands of products that are not those of matrices."""
         self.traced: set[Expr] = set()
         """Exponentials inside traces: apart from its trace, a matrix exponential has no differential."""
         for node in postorder(*self.values):
@@ -83,6 +85,8 @@ class Splitter:
                     self.count[below] = self.count.get(below, 0) + 1
             if node.op == "mul" and sum(not a.is_scalar for a in node.args) > 1:
                 self.chained.update(_bare(a) for a in node.args if not a.is_scalar)
+            if node.op in ("had", "hdiv", "kron"):
+                self.entrywise.update(map(_bare, node.args))
             if node.op in _BILINEAR:
                 movers = [a for a in node.args if a in self.moving]
                 if len(movers) > 1:
@@ -165,11 +169,7 @@ class Splitter:
         """Whether a product stands in an elementwise product or beside a scalar that moves (else it is a chain)."""
         if node.is_scalar:
             return True
-        return any(
-            parent.op in ("had", "hdiv", "kron") and any(_bare(a) is node for a in parent.args)
-            for value in self.values
-            for parent in postorder(value)
-        )
+        return node in self.entrywise
 
 
 class FineSplitter(Splitter):
