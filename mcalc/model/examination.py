@@ -21,7 +21,7 @@ from mcalc.algebra.expr import Expr
 from mcalc.algebra.operators import d as differential
 from mcalc.algebra.operators import symbol
 from mcalc.errors import McalcError, VerificationError
-from mcalc.model.interpret import interpret, interpret_adjoint, predict, shown
+from mcalc.model.interpret import interpret_adjoint, loss_of, predict, shown
 from mcalc.model.ir import Adjoint, Argument, Model
 from mcalc.verify.sampling import STRATEGIES, floats
 
@@ -227,7 +227,7 @@ def _slope_problem(model: Model, values: Values, wanted: Result, sizes: Mapping[
     def at(step: float) -> float:
         moved = {name: _moved(values[name], D[name], step) for name in D}
         with np.errstate(all="ignore"):
-            return float(interpret(model, {**values, **moved}, sizes)[model.loss.name])
+            return loss_of(model, {**values, **moved}, sizes)
 
     if not difference(loss := at(0.0), wanted[0], abs(found)) <= TOLERANCE:
         return f"the loss of the model is {loss:.9g}, and the adjoint program computes {wanted[0]:.9g}"

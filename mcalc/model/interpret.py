@@ -35,6 +35,13 @@ def interpret(model: Model, values: Mapping[str, Any], sizes: Mapping[str, int] 
     return run.named()
 
 
+def loss_of(model: Model, values: Mapping[str, Any], sizes: Mapping[str, int] | None = None) -> float:
+    """The loss alone."""
+    run = Run(model, values, sizes)
+    run.execute(model.statements)
+    return float(run.values[model.loss].item())
+
+
 def predict(model: Model, values: Mapping[str, Any], sizes: Mapping[str, int] | None = None) -> dict[str, Array]:
     """The outputs; of a sequence the elements that its loops define."""
     run = Run(model, values, sizes)
