@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mcalc
+from mcalc.backends.numpy.model import frame_of
 from mcalc.model import library
 from mcalc.model.prepare import prepare
 from mcalc.model.reverse import reverse
@@ -242,3 +243,35 @@ def test_generating_is_linear_in_factors():
 
     mcalc.generate(chain_of(2))
     assert calls(lambda: mcalc.generate(chain_of(64))) < 2.5 * calls(lambda: mcalc.generate(chain_of(32)))
+
+
+LAYERED = {
+    "attention": """param Q[l in 1..L] : d x k
+param K[l in 1..L] : d x k
+param V[l in 1..L] : d x d
+
+A[0] = X
+for l in 1..L:
+    A[l] = A[l-1] + softmax((A[l-1] Q[l]) (A[l-1] K[l])^T, axis=1) (A[l-1] V[l])
+""",
+    "scalars": """param W[l in 1..L] : d x d
+param a[l in 1..L] : scalar
+param c[l in 1..L] : scalar
+
+A[0] = X
+for l in 1..L:
+    A[l] = tanh(a[l] * c[l] * A[l-1] W[l])
+""",
+}
+
+
+@pytest.mark.parametrize("name", LAYERED)
+def test_generating_is_linear_in_layers(name):
+    model = f"model m\n\nsize L = 2\ninput X : n x d\ninput Y : n x d\n{LAYERED[name]}loss = norm(A[L] - Y)^2 / n\n"
+
+    def steps(layers):
+        read = library.read(model, {"L": layers})
+        return calls(lambda: frame_of(reverse(prepare(read, in_code=True)), typical={"n": 100, "d": 20, "k": 5}))
+
+    steps(2)
+    assert steps(60) < 2.02 * steps(30)
