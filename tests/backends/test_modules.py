@@ -21,7 +21,7 @@ from mcalc.algebra.expr import Expr
 from mcalc.algebra.shape import ONE, SCALAR, dim
 from mcalc.backends.numpy import compile_value_and_grad, emit_function, emit_module
 from mcalc.backends.numpy.emit import module_of
-from mcalc.backends.numpy.module import compiled, formatted, formatted_text
+from mcalc.backends.numpy.module import compiled, formatted, formatted_text, loaded
 from mcalc.backends.numpy.whitelist import check_module
 from mcalc.errors import InternalError, NotSupported
 from mcalc.frontend import parse
@@ -318,6 +318,41 @@ def test_a_name_that_is_no_identifier_cannot_get_in() -> None:
 def test_the_whitelist_refuses(code: str) -> None:
     with pytest.raises((InternalError, SyntaxError)):
         check_module(code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os",
+        "import numpy as np; import os",
+        "from os import path",
+        "def f():\n    import os",
+        "def f():\n    from os import path",
+        "import numpy as np\nnp.load('x')",
+        "import numpy as np\n(np).load('x')",
+        "import numpy as np\ndef f():\n    return np.lib.npyio",
+        "import numpy as np\nclass C:\n    x: np.lib = None",
+        "eval('1')",
+        "def f():\n    return [open(x) for x in 'y']",
+        "class C:\n    x = open('y')",
+        "__import__('os')",
+        "x = (1).__class__",
+        "x = 1..__class__",
+        "def f(x):\n    return x.__dict__",
+        "def f(x):\n    return (x\n    .tofile('y'))",
+        "x = f'{eval(1)}'",
+        "def f():\n    return f'{1:{open(1)}}'",
+        "x = lambda: eval('1')",
+        "@print\ndef f():\n    return getattr(1, 'real')",
+        "def f(x=open('y')):\n    return x",
+        "def f():\n    return __builtins__",
+        "def f():\n    global g\n    g = vars()",
+        "def f():\n    return undefined",
+    ],
+)
+def test_code_is_not_run(code: str) -> None:
+    with pytest.raises(InternalError, match="generated code may not"):
+        loaded(code, "code")
 
 
 def test_nothing_is_printed_and_nothing_but_numpy_is_imported(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcalc.backends.numpy.emit import Module
 from mcalc.backends.numpy.layout import laid_out
-from mcalc.backends.numpy.whitelist import check_module
+from mcalc.backends.numpy.whitelist import check_code, check_module
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -77,11 +77,12 @@ def loaded(text: str, title: str, name: str = "") -> ModuleType:
 
     Its source can be read with `inspect.getsource`.
     """
-    tree = check_module(text)
     _COUNT[0] += 1
     place = f"<mcalc {title} {_COUNT[0]}>"
+    code = compile(text, place, "exec", dont_inherit=True)
+    check_code(code)
     linecache.cache[place] = (len(text), None, text.splitlines(keepends=True), place)
     module = ModuleType(name or title)
     module.__file__ = place
-    exec(compile(tree, place, "exec"), module.__dict__)
+    exec(code, module.__dict__)
     return module

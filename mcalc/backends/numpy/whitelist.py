@@ -1,12 +1,16 @@
 """The last gate: generated text is Python that computes with arrays, and nothing else.
 
-In: the text of a module; raises `InternalError` where it imports, reads or calls anything outside the tables below.
+In: the text of a module, before it is given, or its code, before it is run; raises `InternalError` where it imports,
+reads or calls anything outside the tables below. Of code the names are looked at: it does not have to be parsed again.
 """
 
 from __future__ import annotations
 
 import ast
+import dis
 from collections.abc import Sequence
+from inspect import CO_OPTIMIZED
+from types import CodeType
 
 from mcalc.errors import InternalError
 
@@ -137,3 +141,36 @@ def _problem(node: ast.AST, bound: set[str]) -> str:
         case ast.Attribute(attr=name) if name not in ARRAY_NAMES | ORDER_NAMES:
             return f"read the attribute {name!r}"
     return ""
+
+
+# --- code -------------------------------------------------------------------------------------------------------------
+
+_IMPORTED = frozenset(word for line in IMPORTS for word in line.split())
+_READ = MODULE_NAMES | LINALG_NAMES | RANDOM_NAMES | ARRAY_NAMES | ORDER_NAMES | BUILTINS | {"np", "reduce"}
+_SPECIAL = frozenset(["__annotations__", "__name__"])
+"""What classes read where their fields are declared, and a module where it is run."""
+
+
+def check_code(code: CodeType) -> None:
+    """Check a compiled module: it reads no global name and no attribute but those that the tables allow and its own.
+
+    Only the module itself imports. Names of variables are no matter: code cannot reach anything by them.
+    """
+    parts, own, read = [code], set[str](), set[str]()
+    for part in parts:
+        parts += [x for x in part.co_consts if isinstance(x, CodeType)]
+        if part.co_flags & CO_OPTIMIZED:  # a function: its names are globals and attributes
+            read.update(part.co_names)
+            if dis.opmap["IMPORT_NAME"] in part.co_code[::2]:
+                raise InternalError("generated code may not import in a function")
+            continue
+        for step in dis.get_instructions(part):
+            if step.opname == "STORE_NAME":
+                own.add(step.argval)
+            elif step.opname.startswith("IMPORT_") and step.argval not in _IMPORTED:
+                raise InternalError(f"generated code may not import {step.argval!r}")
+            elif isinstance(step.argval, str) and step.opname.startswith(("LOAD_NAME", "LOAD_ATTR", "LOAD_METHOD")):
+                read.add(step.argval)
+    unknown = {name for name in read - _SPECIAL if "__" in name or (name not in own and name not in _READ)}
+    if unknown:
+        raise InternalError(f"generated code may not read {min(unknown)!r}")
