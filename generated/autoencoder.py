@@ -53,6 +53,7 @@ class Workspace(NamedTuple):
     R_bar: np.ndarray = None
     c_bar: np.ndarray = None
     ones_n: np.ndarray = None
+    one: np.ndarray = None
     Z_bar: np.ndarray = None
     W_bar: np.ndarray = None
     scratch: np.ndarray = None
@@ -72,6 +73,10 @@ NO_WORKSPACE = Workspace()
 KEPT_BYTES = 2**26
 """The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
 KEPT = []
+
+# Freed at once: from then on malloc (glibc, M_MMAP_THRESHOLD) keeps what a call frees for the next one. To fetch memory
+# from the system again takes about as much time as to compute with it.
+np.empty(2**21)
 
 
 def forward(X, W, b, c):
@@ -143,11 +148,11 @@ def predict(X, W, b, c):
         _, d = X.shape
         m = W.shape[1]
     # H = sigmoid(X W + ones(n) b) : n x m
-    H = np.dot(X, W)
+    H = X.dot(W)
     H += b
     sigmoid(H, out=H)
     # R = H W^T + ones(n) c : n x d
-    R = np.dot(H, W.T)
+    R = H.dot(W.T)
     R += c
     return H, R
 
@@ -186,6 +191,7 @@ def _buffers(n, d, m, dtype, whole=False, apart=False):
         R_bar=np.empty((block_rows or n, d), dtype) if apart else R[...],
         c_bar=np.empty((1, d), dtype),
         ones_n=ones_n,
+        one=np.ones((), dtype),
         Z_bar=np.empty((block_rows or n, m), dtype),
         W_bar=np.empty((d, m), dtype),
         scratch=np.empty((d, m), dtype),
@@ -256,12 +262,12 @@ def _forward(X, W, b, c, ws):
     else:
         fitting(ws, (n, d, m, dtype))
     # Z = X W + ones(n) b : n x m
-    Z = np.dot(X, W, out=ws.Z)
+    Z = X.dot(W, out=ws.Z)
     Z += b
     # H = sigmoid(Z) : n x m
     H = sigmoid(Z, out=ws.H)
     # R = H W^T + ones(n) c : n x d
-    R = np.dot(H, W.T, out=ws.R)
+    R = H.dot(W.T, out=ws.R)
     R += c
     # R2 = X - R : n x d
     R2 = np.subtract(X, R, out=R)
@@ -278,21 +284,22 @@ def _backward(cache, wrt):
     ones_n_row = ws.ones_n_row
     if wrt is None or "c" in wrt:
         # c_bar = sum(R_bar, axis=0) : 1 x d
-        c_bar = np.dot(ones_n_row, R_bar, out=ws.c_bar)
+        c_bar = ones_n_row.dot(R_bar, out=ws.c_bar)
+    one = ws.one
     if wrt is None or "W" in wrt or "b" in wrt:
         # S = 1 - H : n x m
-        S = np.subtract(1, H, out=Z)
+        S = np.subtract(one, H, out=Z)
         # Z_bar = (R_bar W) .* H .* S : n x m
-        Z_bar = np.dot(R_bar, W, out=ws.Z_bar)
+        Z_bar = R_bar.dot(W, out=ws.Z_bar)
         Z_bar *= H
         Z_bar *= S
     if wrt is None or "W" in wrt:
         # W_bar = R_bar^T H + X^T Z_bar : d x m
-        W_bar = np.dot(R_bar.T, H, out=ws.W_bar)
-        W_bar += np.dot(X.T, Z_bar, out=ws.scratch)
+        W_bar = R_bar.T.dot(H, out=ws.W_bar)
+        W_bar += X.T.dot(Z_bar, out=ws.scratch)
     if wrt is None or "b" in wrt:
         # b_bar = sum(Z_bar, axis=0) : 1 x m
-        b_bar = np.dot(ones_n_row, Z_bar, out=ws.b_bar)
+        b_bar = ones_n_row.dot(Z_bar, out=ws.b_bar)
     return Gradients(W_bar, b_bar, c_bar)
 
 
@@ -360,11 +367,11 @@ def _by_rows(X, W, b, c, ws, wrt):
                 ones_n[: n - start],
             )
         # H = sigmoid(X W + ones(n) b) : n x m
-        np.dot(X_b, W, out=H)
+        X_b.dot(W, out=H)
         H += b
         sigmoid(H, out=H)
         # R2 = X - (H W^T + ones(n) c) : n x d
-        np.dot(H, W.T, out=R2)
+        H.dot(W.T, out=R2)
         R2 += c
         np.subtract(X_b, R2, out=R2)
         # R2R2 += norm(R2)^2
@@ -375,20 +382,20 @@ def _by_rows(X, W, b, c, ws, wrt):
             # S = 1 - H : n x m
             np.subtract(1, H, out=S)
             # Z_bar = (R_bar W) .* H .* S : n x m
-            np.dot(R_bar, W, out=Z_bar)
+            R_bar.dot(W, out=Z_bar)
             Z_bar *= H
             Z_bar *= S
         if wrt is None or "W" in wrt:
             # Z2 += X^T Z_bar : d x m
-            Z2 += np.dot(X_b.T, Z_bar, out=scratch2)
+            Z2 += X_b.T.dot(Z_bar, out=scratch2)
             # Z3 += R2^T H : d x m
-            Z3 += np.dot(R2.T, H, out=scratch2)
+            Z3 += R2.T.dot(H, out=scratch2)
         if wrt is None or "b" in wrt:
             # b_bar += sum(Z_bar, axis=0) : 1 x m
-            b_bar += np.dot(ones_n[None], Z_bar, out=scratch3)
+            b_bar += ones_n[None].dot(Z_bar, out=scratch3)
         if wrt is None or "c" in wrt:
             # M += sum(R2, axis=0) : 1 x d
-            M += np.dot(ones_n[None], R2, out=scratch4)
+            M += ones_n[None].dot(R2, out=scratch4)
     # loss = R2R2 / n
     loss = R2R2 / n
     if wrt is None or "W" in wrt:
@@ -402,17 +409,18 @@ def _by_rows(X, W, b, c, ws, wrt):
     return float(loss), Gradients(W_bar, b_bar, c_bar)
 
 
-LIMITS = {"d": 709.0, "f": 88.0}
-"""The largest numbers, by precision, whose exponential is finite."""
+LIMITS = {"d": (np.asarray(709.0), np.ones(())), "f": (np.asarray(88.0, "f"), np.ones((), "f"))}
+"""The largest number whose exponential is finite, and one, by precision: as arrays, which NumPy takes faster."""
 
 
 def sigmoid(X, out=None):
     """1 / (1 + exp(-X)), without overflow."""
     out = np.asarray(np.negative(X, out=out))
-    np.minimum(out, LIMITS[out.dtype.char], out=out)
+    limit, one = LIMITS[out.dtype.char]
+    np.minimum(out, limit, out=out)
     np.exp(out, out=out)
-    out += 1
-    return np.divide(1, out, out=out)[()]
+    out += one
+    return np.divide(one, out, out=out)[()]
 
 
 def space(buffer, shape, dtype):

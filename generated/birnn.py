@@ -85,6 +85,7 @@ class Workspace(NamedTuple):
     V_bar: np.ndarray = None
     zg_bar: np.ndarray = None
     S_T: np.ndarray = None
+    one: np.ndarray = None
     S2: np.ndarray = None
     scratch2: np.ndarray = None
     R_bar: np.ndarray = None
@@ -117,6 +118,10 @@ NO_WORKSPACE = Workspace()
 KEPT_BYTES = 2**26
 """The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
 KEPT = []
+
+# Freed at once: from then on malloc (glibc, M_MMAP_THRESHOLD) keeps what a call frees for the next one. To fetch memory
+# from the system again takes about as much time as to compute with it.
+np.empty(2**21)
 
 
 def forward(x, y, U, W, b, R, S, c, V):
@@ -215,8 +220,8 @@ def predict(x, U, W, b, R, S, c, V):
     scratch = np.empty((n, m), dtype)
     for h_t, x_t, h_prev in zip(h[1:], x, h[:-1], strict=True):
         # h[t] = tanh(x[t] U + h[t-1] W + ones(n) b) : n x m
-        np.dot(x_t, U, out=h_t)
-        h_t += np.dot(h_prev, W, out=scratch)
+        x_t.dot(U, out=h_t)
+        h_t += h_prev.dot(W, out=scratch)
         h_t += b
         np.tanh(h_t, out=h_t)
     # g[T+1] = zeros(n,m) : n x m
@@ -225,8 +230,8 @@ def predict(x, U, W, b, R, S, c, V):
     scratch = np.empty((n, m), dtype)
     for g_t, x_t, g_next in zip(g[:-1][::-1], x[::-1], g[1:][::-1], strict=True):
         # g[t] = tanh(x[t] R + g[t+1] S + ones(n) c) : n x m
-        np.dot(x_t, R, out=g_t)
-        g_t += np.dot(g_next, S, out=scratch)
+        x_t.dot(R, out=g_t)
+        g_t += g_next.dot(S, out=scratch)
         g_t += c
         np.tanh(g_t, out=g_t)
     p = np.empty((T, n, k), dtype)
@@ -234,7 +239,7 @@ def predict(x, U, W, b, R, S, c, V):
         # B = [h[t], g[t]] : n x 2*m
         B = np.block([[h_t, g_t]])
         # p[t] = B V : n x k
-        np.dot(B, V, out=p_t)
+        B.dot(V, out=p_t)
     return p
 
 
@@ -307,6 +312,7 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         V_bar=np.empty((2 * m, k), dtype),
         zg_bar=zg_bar,
         S_T=np.empty((m, m), dtype),
+        one=np.ones((), dtype),
         S2=np.empty((n, m), dtype),
         scratch2=np.empty((n, m), dtype),
         R_bar=np.empty((d, m), dtype),
@@ -434,24 +440,24 @@ def _forward(x, y, U, W, b, R, S, c, V, ws):
     x_rows = x.reshape(T * n, d)
     # zh_in[1..T] = x[1..T] U + ones(T*n) b : T*n x m
     zh_in_rows = ws.zh_in_rows
-    np.dot(x_rows, U, out=zh_in_rows)
+    x_rows.dot(U, out=zh_in_rows)
     zh_in_rows += b
     scratch = ws.scratch
     for h_t, h_prev in ws.steps:
         # h[t] = tanh(zh_in[t] + h[t-1] W) : n x m
-        h_t += np.dot(h_prev, W, out=scratch)
+        h_t += h_prev.dot(W, out=scratch)
         np.tanh(h_t, out=h_t)
     # g[T+1] = zeros(n,m) : n x m
     g = ws.g
     g[-1] = 0
     # zg_in[1..T] = x[1..T] R + ones(T*n) c : T*n x m
     zg_in_rows = ws.zg_in_rows
-    np.dot(x_rows, R, out=zg_in_rows)
+    x_rows.dot(R, out=zg_in_rows)
     zg_in_rows += c
     scratch = ws.scratch
     for g_t, g_next in ws.steps_back:
         # g[t] = tanh(zg_in[t] + g[t+1] S) : n x m
-        g_t += np.dot(g_next, S, out=scratch)
+        g_t += g_next.dot(S, out=scratch)
         np.tanh(g_t, out=g_t)
     g_part = ws.g_part
     h_part = ws.h_part
@@ -459,7 +465,7 @@ def _forward(x, y, U, W, b, R, S, c, V, ws):
     q_rows = ws.q_rows
     q_rows[...] = np.block([[h_part, g_part]])
     # p[1..T] = q[1..T] V : T*n x k
-    p_rows = np.dot(q_rows, V, out=ws.p_rows)
+    p_rows = q_rows.dot(V, out=ws.p_rows)
     y_rows = y.reshape(T * n, k)
     # R2 = y[1..T] - p[1..T] : T*n x k
     R2 = np.subtract(y_rows, p_rows, out=p_rows)
@@ -476,10 +482,10 @@ def _backward(cache, wrt):
     # p_bar[1..T] = -2 R2 / (n T) : T*n x k
     p_bar_rows = np.multiply(R2, -2 / (n * T), out=ws.p_bar_rows)
     # q_bar[1..T] = p_bar[1..T] V^T : T*n x 2*m
-    q_bar_rows = np.dot(p_bar_rows, V.T, out=ws.q_bar_rows)
+    q_bar_rows = p_bar_rows.dot(V.T, out=ws.q_bar_rows)
     if wrt is None or "V" in wrt:
         # V_bar = q_rows^T p_bar[1..T] : 2*m x k
-        V_bar = np.dot(q_rows.T, p_bar_rows, out=ws.V_bar)
+        V_bar = q_rows.T.dot(p_bar_rows, out=ws.V_bar)
     # zg_bar[0] = zeros(n,m) : n x m
     zg_bar = ws.zg_bar
     zg_bar[0] = 0
@@ -487,30 +493,31 @@ def _backward(cache, wrt):
     B = np.block([[np.zeros((m, m), dtype=dtype)], [np.eye(m, dtype=dtype)]])
     # g_bar_in[1..T] = q_bar[1..T] B : T*n x m
     g_bar_in_rows = ws.g_bar_in_rows
-    np.dot(q_bar_rows, B, out=g_bar_in_rows)
+    q_bar_rows.dot(B, out=g_bar_in_rows)
     # S_T = S^T : m x m
     S_T = np.positive(S.T, order="C", out=ws.S_T)
+    one = ws.one
     S2 = ws.S2
     scratch2 = ws.scratch2
     for g_t, zg_bar_t, zg_bar_prev in ws.steps2:
         # S2 = 1 - g[t].^2 : n x m
         np.square(g_t, out=S2)
-        np.subtract(1, S2, out=S2)
+        np.subtract(one, S2, out=S2)
         # zg_bar[t] = (g_bar_in[t] + zg_bar[t-1] S_T) .* S2 : n x m
-        zg_bar_t += np.dot(zg_bar_prev, S_T, out=scratch2)
+        zg_bar_t += zg_bar_prev.dot(S_T, out=scratch2)
         zg_bar_t *= S2
     zg_bar_part = ws.zg_bar_part
     if wrt is None or "R" in wrt:
         # R_bar = x[1..T]^T zg_bar[1..T] : d x m
-        R_bar = np.dot(x_rows.T, zg_bar_part, out=ws.R_bar)
+        R_bar = x_rows.T.dot(zg_bar_part, out=ws.R_bar)
     g_part2 = ws.g_part2
     if wrt is None or "S" in wrt:
         # S_bar = g[2..T+1]^T zg_bar[1..T] : m x m
-        S_bar = np.dot(g_part2.T, zg_bar_part, out=S_T)
+        S_bar = g_part2.T.dot(zg_bar_part, out=S_T)
     ones_row = ws.ones_row
     if wrt is None or "c" in wrt:
         # c_bar = sum(zg_bar[1..T], axis=0) : 1 x m
-        c_bar = np.dot(ones_row, zg_bar_part, out=ws.c_bar)
+        c_bar = ones_row.dot(zg_bar_part, out=ws.c_bar)
     # zh_bar[T+1] = zeros(n,m) : n x m
     zh_bar = ws.zh_bar
     zh_bar[-1] = 0
@@ -518,7 +525,7 @@ def _backward(cache, wrt):
     B2 = np.block([[np.eye(m, dtype=dtype)], [np.zeros((m, m), dtype=dtype)]])
     # h_bar_in[1..T] = q_bar[1..T] B2 : T*n x m
     h_bar_in_rows = ws.h_bar_in_rows
-    np.dot(q_bar_rows, B2, out=h_bar_in_rows)
+    q_bar_rows.dot(B2, out=h_bar_in_rows)
     # W_T = W^T : m x m
     W_T = np.positive(W.T, order="C", out=ws.W_T)
     S3 = ws.S3
@@ -526,21 +533,21 @@ def _backward(cache, wrt):
     for h_t, zh_bar_t, zh_bar_next in ws.steps_back2:
         # S3 = 1 - h[t].^2 : n x m
         np.square(h_t, out=S3)
-        np.subtract(1, S3, out=S3)
+        np.subtract(one, S3, out=S3)
         # zh_bar[t] = (h_bar_in[t] + zh_bar[t+1] W_T) .* S3 : n x m
-        zh_bar_t += np.dot(zh_bar_next, W_T, out=scratch2)
+        zh_bar_t += zh_bar_next.dot(W_T, out=scratch2)
         zh_bar_t *= S3
     zh_bar_part = ws.zh_bar_part
     if wrt is None or "U" in wrt:
         # U_bar = x[1..T]^T zh_bar[1..T] : d x m
-        U_bar = np.dot(x_rows.T, zh_bar_part, out=ws.U_bar)
+        U_bar = x_rows.T.dot(zh_bar_part, out=ws.U_bar)
     h_part2 = ws.h_part2
     if wrt is None or "W" in wrt:
         # W_bar = h[0..T-1]^T zh_bar[1..T] : m x m
-        W_bar = np.dot(h_part2.T, zh_bar_part, out=W_T)
+        W_bar = h_part2.T.dot(zh_bar_part, out=W_T)
     if wrt is None or "b" in wrt:
         # b_bar = sum(zh_bar[1..T], axis=0) : 1 x m
-        b_bar = np.dot(ones_row, zh_bar_part, out=ws.b_bar)
+        b_bar = ones_row.dot(zh_bar_part, out=ws.b_bar)
     return Gradients(U_bar, W_bar, b_bar, R_bar, S_bar, c_bar, V_bar)
 
 

@@ -66,6 +66,7 @@ class Workspace(NamedTuple):
     b_bar3: np.ndarray = None
     ones_n: np.ndarray = None
     S: np.ndarray = None
+    one: np.ndarray = None
     ZA_bar2: np.ndarray = None
     W_bar2: np.ndarray = None
     b_bar2: np.ndarray = None
@@ -80,6 +81,10 @@ NO_WORKSPACE = Workspace()
 KEPT_BYTES = 2**26
 """The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
 KEPT = []
+
+# Freed at once: from then on malloc (glibc, M_MMAP_THRESHOLD) keeps what a call frees for the next one. To fetch memory
+# from the system again takes about as much time as to compute with it.
+np.empty(2**21)
 
 
 def forward(X, Y, W, b):
@@ -167,15 +172,15 @@ def predict(X, W, b):
         d2 = W2.shape[1]
         d3 = W3.shape[1]
     # A[1] = tanh(X W[1] + ones(n) b[1]) : n x d[1]
-    A1 = np.dot(X, W1)
+    A1 = X.dot(W1)
     A1 += b1
     np.tanh(A1, out=A1)
     # A[2] = tanh(A[1] W[2] + ones(n) b[2]) : n x d[2]
-    A2 = np.dot(A1, W2)
+    A2 = A1.dot(W2)
     A2 += b2
     np.tanh(A2, out=A2)
     # Z = A[2] W[3] + ones(n) b[3] : n x d[3]
-    Z = np.dot(A2, W3)
+    Z = A2.dot(W3)
     Z += b3
     return Z
 
@@ -227,6 +232,7 @@ def _buffers(n, d0, d3, d1, d2, dtype, apart=False):
         b_bar3=np.empty((1, d3), dtype),
         ones_n=ones_n,
         S=np.empty((n, d2), dtype) if apart else ZA2[...],
+        one=np.ones((), dtype),
         ZA_bar2=np.empty((n, d2), dtype) if apart else room[: n * d2].reshape(n, d2),
         W_bar2=np.empty((d1, d2), dtype),
         b_bar2=np.empty((1, d2), dtype),
@@ -329,17 +335,17 @@ def _forward(X, Y, W, b, ws):
     else:
         fitting(ws, (n, d0, d3, d1, d2, dtype))
     # ZA[1] = X W[1] + ones(n) b[1] : n x d[1]
-    ZA1 = np.dot(X, W1, out=ws.ZA1)
+    ZA1 = X.dot(W1, out=ws.ZA1)
     ZA1 += b1
     # A[1] = tanh(ZA[1]) : n x d[1]
     A1 = np.tanh(ZA1, out=ZA1)
     # ZA[2] = A[1] W[2] + ones(n) b[2] : n x d[2]
-    ZA2 = np.dot(A1, W2, out=ws.ZA2)
+    ZA2 = A1.dot(W2, out=ws.ZA2)
     ZA2 += b2
     # A[2] = tanh(ZA[2]) : n x d[2]
     A2 = np.tanh(ZA2, out=ZA2)
     # Z = A[2] W[3] + ones(n) b[3] : n x d[3]
-    Z = np.dot(A2, W3, out=ws.Z)
+    Z = A2.dot(W3, out=ws.Z)
     Z += b3
     # tops = max of each row of Z : n
     tops = largest_of_rows(Z, out=ws.tops)
@@ -348,7 +354,7 @@ def _forward(X, Y, W, b, ws):
     np.exp(E, out=E)
     ones_d3 = ws.ones_d3
     # sums = sum(E, axis=1) : n
-    sums = np.dot(E, ones_d3, out=ws.sums)
+    sums = E.dot(ones_d3, out=ws.sums)
     # s = tops + log(sums) : n
     s = np.log(sums, out=ws.s)
     s += tops
@@ -366,35 +372,36 @@ def _backward(cache, wrt):
     Z_bar *= 1 / n
     if wrt is None or "W" in wrt:
         # W_bar[3] = A2^T Z_bar : d[2] x d[3]
-        W_bar3 = np.dot(A2.T, Z_bar, out=ws.W_bar3)
+        W_bar3 = A2.T.dot(Z_bar, out=ws.W_bar3)
     ones_n_row = ws.ones_n_row
     if wrt is None or "b" in wrt:
         # b_bar[3] = sum(Z_bar, axis=0) : 1 x d[3]
-        b_bar3 = np.dot(ones_n_row, Z_bar, out=ws.b_bar3)
+        b_bar3 = ones_n_row.dot(Z_bar, out=ws.b_bar3)
+    one = ws.one
     # S = 1 - A2.^2 : n x d[2]
     S = np.square(A2, out=ws.S)
-    np.subtract(1, S, out=S)
+    np.subtract(one, S, out=S)
     # ZA_bar[2] = (Z_bar W[3]^T) .* S : n x d[2]
-    ZA_bar2 = np.dot(Z_bar, W3.T, out=ws.ZA_bar2)
+    ZA_bar2 = Z_bar.dot(W3.T, out=ws.ZA_bar2)
     ZA_bar2 *= S
     if wrt is None or "W" in wrt:
         # W_bar[2] = A1^T ZA_bar[2] : d[1] x d[2]
-        W_bar2 = np.dot(A1.T, ZA_bar2, out=ws.W_bar2)
+        W_bar2 = A1.T.dot(ZA_bar2, out=ws.W_bar2)
     if wrt is None or "b" in wrt:
         # b_bar[2] = sum(ZA_bar[2], axis=0) : 1 x d[2]
-        b_bar2 = np.dot(ones_n_row, ZA_bar2, out=ws.b_bar2)
+        b_bar2 = ones_n_row.dot(ZA_bar2, out=ws.b_bar2)
     # S2 = 1 - A1.^2 : n x d[1]
     S2 = np.square(A1, out=ws.S2)
-    np.subtract(1, S2, out=S2)
+    np.subtract(one, S2, out=S2)
     # ZA_bar[1] = (ZA_bar[2] W[2]^T) .* S2 : n x d[1]
-    ZA_bar1 = np.dot(ZA_bar2, W2.T, out=ws.ZA_bar1)
+    ZA_bar1 = ZA_bar2.dot(W2.T, out=ws.ZA_bar1)
     ZA_bar1 *= S2
     if wrt is None or "W" in wrt:
         # W_bar[1] = X^T ZA_bar[1] : d[0] x d[1]
-        W_bar1 = np.dot(X.T, ZA_bar1, out=ws.W_bar1)
+        W_bar1 = X.T.dot(ZA_bar1, out=ws.W_bar1)
     if wrt is None or "b" in wrt:
         # b_bar[1] = sum(ZA_bar[1], axis=0) : 1 x d[1]
-        b_bar1 = np.dot(ones_n_row, ZA_bar1, out=ws.b_bar1)
+        b_bar1 = ones_n_row.dot(ZA_bar1, out=ws.b_bar1)
     return Gradients([W_bar1, W_bar2, W_bar3], [b_bar1, b_bar2, b_bar3])
 
 

@@ -200,9 +200,9 @@ def _forward(X, mu, Sigma, ws):
     # Sigma_inv = L_inv^T L_inv = Sigma^-1 : d x d
     Sigma_inv = gram_of_lower(L_inv, out=ws.Sigma_inv)
     # RtR = R^T R : d x d
-    RtR = np.dot(R.T, R, out=ws.RtR)
+    RtR = R.T.dot(R, out=ws.RtR)
     # Z = Sigma_inv RtR : d x d
-    Z = np.dot(Sigma_inv, RtR, out=ws.Z)
+    Z = Sigma_inv.dot(RtR, out=ws.Z)
     # loss = -n sum(log(diag(L_inv))) + tr(Z) / 2
     loss = -n * np.log(np.diagonal(L_inv)).sum() + 0.5 * np.trace(Z)
     return float(loss), (ws, n, R, L_inv, Sigma_inv, RtR, Z)
@@ -216,16 +216,16 @@ def _backward(cache, wrt):
         R2 = np.negative(Z.T, out=RtR)
         np.einsum("ii->i", R2)[...] += n
         # Sigma_bar = Sigma_inv R2 / 2 : d x d
-        Sigma_bar = np.dot(Sigma_inv, R2, out=ws.Sigma_bar)
+        Sigma_bar = Sigma_inv.dot(R2, out=ws.Sigma_bar)
         Sigma_bar *= 0.5
     ones_n = ws.ones_n
     if wrt is None or "mu" in wrt:
         # sums = sum(R, axis=0)^T : d
-        sums = np.dot(ones_n, R, out=ws.sums)
+        sums = ones_n.dot(R, out=ws.sums)
         # z = L_inv sums : d
-        z = np.dot(L_inv, sums, out=ws.z)
+        z = L_inv.dot(sums, out=ws.z)
         # mu_bar = -L_inv^T z : d
-        mu_bar = np.dot(L_inv.T, z, out=sums)
+        mu_bar = L_inv.T.dot(z, out=sums)
         np.negative(mu_bar, out=mu_bar)
     return Gradients(mu_bar, Sigma_bar)
 
@@ -276,10 +276,10 @@ def _by_rows(X, mu, Sigma, ws, wrt):
         # R = X - ones(n) mu^T : n x d
         np.subtract(X_b, mu, out=R)
         # RtR += R^T R : d x d
-        RtR += np.dot(R.T, R, out=scratch)
+        RtR += R.T.dot(R, out=scratch)
         if wrt is None or "mu" in wrt:
             # sums += sum(R, axis=0)^T : d
-            sums += np.dot(ones_n, R, out=scratch2)
+            sums += ones_n.dot(R, out=scratch2)
     # L = L L^T = Sigma : d x d
     L = np.linalg.cholesky(Sigma)
     # L_inv = L^-1 : d x d
@@ -287,21 +287,21 @@ def _by_rows(X, mu, Sigma, ws, wrt):
     # Sigma_inv = L_inv^T L_inv = Sigma^-1 : d x d
     Sigma_inv = gram_of_lower(L_inv, out=ws.Sigma_inv)
     # Z = Sigma_inv RtR : d x d
-    Z = np.dot(Sigma_inv, RtR, out=ws.Z)
+    Z = Sigma_inv.dot(RtR, out=ws.Z)
     # loss = -n sum(log(diag(L_inv))) + tr(Z) / 2
     loss = -n * np.log(np.diagonal(L_inv)).sum() + 0.5 * np.trace(Z)
     if wrt is None or "mu" in wrt:
         # z = L_inv sums : d
-        z = np.dot(L_inv, sums, out=ws.z)
+        z = L_inv.dot(sums, out=ws.z)
         # mu_bar = -L_inv^T z : d
-        mu_bar = np.dot(L_inv.T, z, out=sums)
+        mu_bar = L_inv.T.dot(z, out=sums)
         np.negative(mu_bar, out=mu_bar)
     if wrt is None or "Sigma" in wrt:
         # R2 = n I - Z^T : d x d
         R2 = np.negative(Z.T, out=L_inv)
         np.einsum("ii->i", R2)[...] += n
         # Sigma_bar = Sigma_inv R2 / 2 : d x d
-        Sigma_bar = np.dot(Sigma_inv, R2, out=Z)
+        Sigma_bar = Sigma_inv.dot(R2, out=Z)
         Sigma_bar *= 0.5
     return float(loss), Gradients(mu_bar, Sigma_bar)
 

@@ -201,7 +201,7 @@ def _forward(D, y, a, l, c, ws):
     # K_inv = K^-1 : n x n
     K_inv = inverse_from(L, K, out=ws.K_inv)
     # K_inv_y = K_inv y = K^-1 y : n
-    K_inv_y = np.dot(K_inv, y, out=ws.K_inv_y)
+    K_inv_y = K_inv.dot(y, out=ws.K_inv_y)
     # loss = y^T K_inv_y / 2 + logdet(K) / 2 + n log(2 pi) / 2
     loss = 0.5 * (y @ K_inv_y) + 0.5 * logdet_from(L, K) + 0.5 * n * float(np.log(2 * np.pi))
     return float(loss), (ws, D, dtype, eK, e, E, e2, K, K_inv, K_inv_y)
@@ -211,7 +211,7 @@ def _backward(cache, wrt):
     ws, D, dtype, eK, e, E, e2, K, K_inv, K_inv_y = cache
     c_bar = l_bar = a_bar = None
     # K_bar = (K_inv - K_inv_y K_inv_y^T) / 2 : n x n
-    K_bar = np.dot(K_inv_y[:, None], K_inv_y[None], out=ws.K_bar)
+    K_bar = K_inv_y[:, None].dot(K_inv_y[None], out=ws.K_bar)
     np.subtract(K_inv, K_bar, out=K_bar)
     K_bar *= 0.5
     if wrt is None or "c" in wrt:

@@ -92,6 +92,7 @@ class Workspace(NamedTuple):
     r: np.ndarray = None
     s: np.ndarray = None
     q: np.ndarray = None
+    one: np.ndarray = None
     scratch: np.ndarray = None
     S: np.ndarray = None
     P: np.ndarray = None
@@ -132,6 +133,10 @@ NO_WORKSPACE = Workspace()
 KEPT_BYTES = 2**26
 """The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
 KEPT = []
+
+# Freed at once: from then on malloc (glibc, M_MMAP_THRESHOLD) keeps what a call frees for the next one. To fetch memory
+# from the system again takes about as much time as to compute with it.
+np.empty(2**21)
 
 
 def forward(x, y, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V):
@@ -254,19 +259,19 @@ def predict(x, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V):
     D2 = np.empty((n, m), dtype)
     for x_t, h_prev, h_t in zip(x, h[:-1], h[1:], strict=True):
         # z[t] = sigmoid(x[t] Wz + h[t-1] Uz + ones(n) bz) : n x m
-        np.dot(x_t, Wz, out=z_t)
-        z_t += np.dot(h_prev, Uz, out=scratch)
+        x_t.dot(Wz, out=z_t)
+        z_t += h_prev.dot(Uz, out=scratch)
         z_t += bz
         sigmoid(z_t, out=z_t)
         # D = sigmoid(x[t] Wr + h[t-1] Ur + ones(n) br) .* h[t-1] : n x m
-        np.dot(x_t, Wr, out=D)
-        D += np.dot(h_prev, Ur, out=scratch)
+        x_t.dot(Wr, out=D)
+        D += h_prev.dot(Ur, out=scratch)
         D += br
         sigmoid(D, out=D)
         D *= h_prev
         # D2 = z[t] .* tanh(x[t] Ws + D Us + ones(n) bs) : n x m
-        np.dot(x_t, Ws, out=D2)
-        D2 += np.dot(D, Us, out=scratch)
+        x_t.dot(Ws, out=D2)
+        D2 += D.dot(Us, out=scratch)
         D2 += bs
         np.tanh(D2, out=D2)
         D2 *= z_t
@@ -275,7 +280,7 @@ def predict(x, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V):
         h_t *= h_prev
         h_t += D2
     # P = h[T] V : n x k
-    P = np.dot(h[-1], V)
+    P = h[-1].dot(V)
     return P
 
 
@@ -356,6 +361,7 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         r=r,
         s=s,
         q=q,
+        one=np.ones((), dtype),
         scratch=np.empty((n, m), dtype),
         S=np.empty((n, m), dtype),
         P=P,
@@ -505,37 +511,38 @@ def _forward(x, y, Wz, Uz, bz, Wr, Ur, br, Ws, Us, bs, V, ws):
     x_rows = x.reshape(T * n, d)
     # zz_in[1..T] = x[1..T] Wz + ones(T*n) bz : T*n x m
     zz_in_rows = ws.zz_in_rows
-    np.dot(x_rows, Wz, out=zz_in_rows)
+    x_rows.dot(Wz, out=zz_in_rows)
     zz_in_rows += bz
     # zr_in[1..T] = x[1..T] Wr + ones(T*n) br : T*n x m
     zr_in_rows = ws.zr_in_rows
-    np.dot(x_rows, Wr, out=zr_in_rows)
+    x_rows.dot(Wr, out=zr_in_rows)
     zr_in_rows += br
     # zs_in[1..T] = x[1..T] Ws + ones(T*n) bs : T*n x m
     zs_in_rows = ws.zs_in_rows
-    np.dot(x_rows, Ws, out=zs_in_rows)
+    x_rows.dot(Ws, out=zs_in_rows)
     zs_in_rows += bs
+    one = ws.one
     scratch = ws.scratch
     S = ws.S
     for z_t, h_prev, r_t, q_t, s_t, h_t in ws.steps:
         # z[t] = sigmoid(zz_in[t] + h[t-1] Uz) : n x m
-        z_t += np.dot(h_prev, Uz, out=scratch)
+        z_t += h_prev.dot(Uz, out=scratch)
         sigmoid(z_t, out=z_t)
         # r[t] = sigmoid(zr_in[t] + h[t-1] Ur) : n x m
-        r_t += np.dot(h_prev, Ur, out=scratch)
+        r_t += h_prev.dot(Ur, out=scratch)
         sigmoid(r_t, out=r_t)
         # q[t] = r[t] .* h[t-1] : n x m
         np.multiply(r_t, h_prev, out=q_t)
         # s[t] = tanh(zs_in[t] + q[t] Us) : n x m
-        s_t += np.dot(q_t, Us, out=scratch)
+        s_t += q_t.dot(Us, out=scratch)
         np.tanh(s_t, out=s_t)
         # S = 1 - z[t] : n x m
-        np.subtract(1, z_t, out=S)
+        np.subtract(one, z_t, out=S)
         # h[t] = S .* h[t-1] + z[t] .* s[t] : n x m
         np.multiply(S, h_prev, out=h_t)
         h_t += np.multiply(z_t, s_t, out=scratch)
     # P = h[T] V : n x k
-    P = np.dot(h[-1], V, out=ws.P)
+    P = h[-1].dot(V, out=ws.P)
     # R = y - P : n x k
     R = np.subtract(y, P, out=P)
     # loss = norm(R)^2 / n
@@ -550,16 +557,17 @@ def _backward(cache, wrt):
     P_bar = np.multiply(R, -2 / n, out=ws.P_bar)
     if wrt is None or "V" in wrt:
         # V_bar = h[T]^T P_bar : m x k
-        V_bar = np.dot(h[-1].T, P_bar, out=ws.V_bar)
+        V_bar = h[-1].T.dot(P_bar, out=ws.V_bar)
     # h_bar[T] = P_bar V^T : n x m
     h_bar = ws.h_bar
-    np.dot(P_bar, V.T, out=h_bar)
+    P_bar.dot(V.T, out=h_bar)
     # Us_T = Us^T : m x m
     Us_T = np.positive(Us.T, order="C", out=ws.Us_T)
     # Ur_T = Ur^T : m x m
     Ur_T = np.positive(Ur.T, order="C", out=ws.Ur_T)
     # Uz_T = Uz^T : m x m
     Uz_T = np.positive(Uz.T, order="C", out=ws.Uz_T)
+    one = ws.one
     S2 = ws.S2
     S4 = ws.S4
     S3 = ws.S3
@@ -567,21 +575,21 @@ def _backward(cache, wrt):
     for s_t, zs_bar_t, z_t, zz_bar_t, h_prev, r_t, zr_bar_t in ws.steps_back:
         # S2 = 1 - s[t].^2 : n x m
         np.square(s_t, out=S2)
-        np.subtract(1, S2, out=S2)
+        np.subtract(one, S2, out=S2)
         # zs_bar[t] = (h_bar[t] .* z[t]) .* S2 : n x m
         np.multiply(h_bar, z_t, out=zs_bar_t)
         zs_bar_t *= S2
         # q_bar[t] = zs_bar[t] Us_T : n x m
-        q_bar_t = np.dot(zs_bar_t, Us_T, out=S2)
+        q_bar_t = zs_bar_t.dot(Us_T, out=S2)
         # S4 = 1 - z[t] : n x m
-        np.subtract(1, z_t, out=S4)
+        np.subtract(one, z_t, out=S4)
         # zz_bar[t] = (h_bar[t] .* (s[t] - h[t-1])) .* z[t] .* S4 : n x m
         np.subtract(s_t, h_prev, out=zz_bar_t)
         zz_bar_t *= h_bar
         zz_bar_t *= z_t
         zz_bar_t *= S4
         # S3 = 1 - r[t] : n x m
-        np.subtract(1, r_t, out=S3)
+        np.subtract(one, r_t, out=S3)
         # zr_bar[t] = (q_bar[t] .* h[t-1]) .* r[t] .* S3 : n x m
         np.multiply(q_bar_t, h_prev, out=zr_bar_t)
         zr_bar_t *= r_t
@@ -589,55 +597,56 @@ def _backward(cache, wrt):
         # h_bar[t-1] = h_bar[t] .* S4 + q_bar[t] .* r[t] + zr_bar[t] Ur_T + zz_bar[t] Uz_T : n x m
         np.multiply(h_bar, S4, out=h_bar)
         h_bar += np.multiply(q_bar_t, r_t, out=scratch2)
-        h_bar += np.dot(zr_bar_t, Ur_T, out=scratch2)
-        h_bar += np.dot(zz_bar_t, Uz_T, out=scratch2)
+        h_bar += zr_bar_t.dot(Ur_T, out=scratch2)
+        h_bar += zz_bar_t.dot(Uz_T, out=scratch2)
     zz_bar_rows = ws.zz_bar_rows
     if wrt is None or "Wz" in wrt:
         # Wz_bar = x[1..T]^T zz_bar[1..T] : d x m
-        Wz_bar = np.dot(x_rows.T, zz_bar_rows, out=ws.Wz_bar)
+        Wz_bar = x_rows.T.dot(zz_bar_rows, out=ws.Wz_bar)
     h_part = ws.h_part
     if wrt is None or "Uz" in wrt:
         # Uz_bar = h[0..T-1]^T zz_bar[1..T] : m x m
-        Uz_bar = np.dot(h_part.T, zz_bar_rows, out=Ur_T)
+        Uz_bar = h_part.T.dot(zz_bar_rows, out=Ur_T)
     ones_row = ws.ones_row
     if wrt is None or "bz" in wrt:
         # bz_bar = sum(zz_bar[1..T], axis=0) : 1 x m
-        bz_bar = np.dot(ones_row, zz_bar_rows, out=ws.bz_bar)
+        bz_bar = ones_row.dot(zz_bar_rows, out=ws.bz_bar)
     zr_bar_rows = ws.zr_bar_rows
     if wrt is None or "Wr" in wrt:
         # Wr_bar = x[1..T]^T zr_bar[1..T] : d x m
-        Wr_bar = np.dot(x_rows.T, zr_bar_rows, out=ws.Wr_bar)
+        Wr_bar = x_rows.T.dot(zr_bar_rows, out=ws.Wr_bar)
     if wrt is None or "Ur" in wrt:
         # Ur_bar = h[0..T-1]^T zr_bar[1..T] : m x m
-        Ur_bar = np.dot(h_part.T, zr_bar_rows, out=Uz_T)
+        Ur_bar = h_part.T.dot(zr_bar_rows, out=Uz_T)
     if wrt is None or "br" in wrt:
         # br_bar = sum(zr_bar[1..T], axis=0) : 1 x m
-        br_bar = np.dot(ones_row, zr_bar_rows, out=ws.br_bar)
+        br_bar = ones_row.dot(zr_bar_rows, out=ws.br_bar)
     zs_bar_rows = ws.zs_bar_rows
     if wrt is None or "Ws" in wrt:
         # Ws_bar = x[1..T]^T zs_bar[1..T] : d x m
-        Ws_bar = np.dot(x_rows.T, zs_bar_rows, out=ws.Ws_bar)
+        Ws_bar = x_rows.T.dot(zs_bar_rows, out=ws.Ws_bar)
     q_rows = ws.q_rows
     if wrt is None or "Us" in wrt:
         # Us_bar = q[1..T]^T zs_bar[1..T] : m x m
-        Us_bar = np.dot(q_rows.T, zs_bar_rows, out=Us_T)
+        Us_bar = q_rows.T.dot(zs_bar_rows, out=Us_T)
     if wrt is None or "bs" in wrt:
         # bs_bar = sum(zs_bar[1..T], axis=0) : 1 x m
-        bs_bar = np.dot(ones_row, zs_bar_rows, out=ws.bs_bar)
+        bs_bar = ones_row.dot(zs_bar_rows, out=ws.bs_bar)
     return Gradients(Wz_bar, Uz_bar, bz_bar, Wr_bar, Ur_bar, br_bar, Ws_bar, Us_bar, bs_bar, V_bar)
 
 
-LIMITS = {"d": 709.0, "f": 88.0}
-"""The largest numbers, by precision, whose exponential is finite."""
+LIMITS = {"d": (np.asarray(709.0), np.ones(())), "f": (np.asarray(88.0, "f"), np.ones((), "f"))}
+"""The largest number whose exponential is finite, and one, by precision: as arrays, which NumPy takes faster."""
 
 
 def sigmoid(X, out=None):
     """1 / (1 + exp(-X)), without overflow."""
     out = np.asarray(np.negative(X, out=out))
-    np.minimum(out, LIMITS[out.dtype.char], out=out)
+    limit, one = LIMITS[out.dtype.char]
+    np.minimum(out, limit, out=out)
     np.exp(out, out=out)
-    out += 1
-    return np.divide(1, out, out=out)[()]
+    out += one
+    return np.divide(one, out, out=out)[()]
 
 
 def fitting(workspace, sizes):

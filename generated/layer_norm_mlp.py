@@ -95,6 +95,10 @@ KEPT_BYTES = 2**26
 """The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
 KEPT = []
 
+# Freed at once: from then on malloc (glibc, M_MMAP_THRESHOLD) keeps what a call frees for the next one. To fetch memory
+# from the system again takes about as much time as to compute with it.
+np.empty(2**21)
+
 
 def forward(X, y, W1, g, b, W2, c):
     """(loss, cache); the cache is what `backward` needs."""
@@ -172,10 +176,10 @@ def predict(X, W1, g, b, W2, c):
         k = W2.shape[1]
     dtype = X.dtype
     # H = X W1 : n x m
-    H = np.dot(X, W1)
+    H = X.dot(W1)
     ones_m = np.ones((m,), dtype)
     # means = mean(H, axis=1) : n
-    means = np.dot(H, ones_m)
+    means = H.dot(ones_m)
     means /= m
     # C = H - means ones(m)^T : n x m
     C = np.subtract(H, means[:, None])
@@ -192,7 +196,7 @@ def predict(X, W1, g, b, W2, c):
     H2 += b
     np.maximum(H2, 0, out=H2)
     # P = H2 W2 + ones(n) c : n x k
-    P = np.dot(H2, W2)
+    P = H2.dot(W2)
     P += c
     return P
 
@@ -329,10 +333,10 @@ def _forward(X, y, W1, g, b, W2, c, ws):
     else:
         fitting(ws, (n, d, k, m, dtype))
     # H = X W1 : n x m
-    H = np.dot(X, W1, out=ws.H)
+    H = X.dot(W1, out=ws.H)
     ones_m = ws.ones_m
     # means = mean(H, axis=1) : n
-    means = np.dot(H, ones_m, out=ws.means)
+    means = H.dot(ones_m, out=ws.means)
     means /= m
     # C = H - means ones(m)^T : n x m
     C = np.subtract(H, means[:, None], out=H)
@@ -351,7 +355,7 @@ def _forward(X, y, W1, g, b, W2, c, ws):
     # AP = relu(Z) : n x m
     AP = np.maximum(Z, zero, out=Z)
     # P = AP W2 + ones(n) c : n x k
-    P = np.dot(AP, W2, out=ws.P)
+    P = AP.dot(W2, out=ws.P)
     P += c
     # R = y - P : n x k
     R = np.subtract(y, P, out=P)
@@ -367,26 +371,26 @@ def _backward(cache, wrt):
     P_bar = np.multiply(R, -2 / n, out=ws.P_bar)
     if wrt is None or "W2" in wrt:
         # W2_bar = AP^T P_bar : m x k
-        W2_bar = np.dot(AP.T, P_bar, out=ws.W2_bar)
+        W2_bar = AP.T.dot(P_bar, out=ws.W2_bar)
     ones_n_row = ws.ones_n_row
     if wrt is None or "c" in wrt:
         # c_bar = sum(P_bar, axis=0) : 1 x k
-        c_bar = np.dot(ones_n_row, P_bar, out=ws.c_bar)
+        c_bar = ones_n_row.dot(P_bar, out=ws.c_bar)
     zero = ws.zero
     if wrt is None or "W1" in wrt or "g" in wrt or "b" in wrt:
         # active = AP > 0 : n x m
         active = np.greater(AP, zero, out=ws.active)
         # Z_bar = (P_bar W2^T) .* active : n x m
-        Z_bar = np.dot(P_bar, W2.T, out=ws.Z_bar)
+        Z_bar = P_bar.dot(W2.T, out=ws.Z_bar)
         Z_bar *= active
     if wrt is None or "g" in wrt:
         # D = Z_bar .* N : n x m
         D = np.multiply(N, Z_bar, out=ws.D)
         # g_bar = sum(D, axis=0) : 1 x m
-        g_bar = np.dot(ones_n_row, D, out=ws.g_bar)
+        g_bar = ones_n_row.dot(D, out=ws.g_bar)
     if wrt is None or "b" in wrt:
         # b_bar = sum(Z_bar, axis=0) : 1 x m
-        b_bar = np.dot(ones_n_row, Z_bar, out=ws.b_bar)
+        b_bar = ones_n_row.dot(Z_bar, out=ws.b_bar)
     if wrt is None or "W1" in wrt:
         # N_bar = Z_bar diag(g^T) : n x m
         N_bar = np.multiply(Z_bar, g[0], out=ws.N_bar)
@@ -403,12 +407,12 @@ def _backward(cache, wrt):
     ones_m = ws.ones_m
     if wrt is None or "W1" in wrt:
         # v3 = sum(C_bar, axis=1) / m : n
-        v3 = np.dot(C_bar, ones_m, out=v2)
+        v3 = C_bar.dot(ones_m, out=v2)
         v3 *= 1 / m
         # H_bar = C_bar - v3 ones(m)^T : n x m
         H_bar = np.subtract(C_bar, v3[:, None], out=C_bar)
         # W1_bar = X^T H_bar : d x m
-        W1_bar = np.dot(X.T, H_bar, out=ws.W1_bar)
+        W1_bar = X.T.dot(H_bar, out=ws.W1_bar)
     return Gradients(W1_bar, g_bar, b_bar, W2_bar, c_bar)
 
 

@@ -124,7 +124,7 @@ def predict(X, w, b):
     dtype = X.dtype
     b = dtype.type(b)
     # p = X w + b : n
-    p = np.dot(X, w)
+    p = X.dot(w)
     p += b
     return p
 
@@ -214,7 +214,7 @@ def _forward(X, y, w, b, ws):
     else:
         fitting(ws, (n, d, dtype))
     # p = X w + b : n
-    p = np.dot(X, w, out=ws.p)
+    p = X.dot(w, out=ws.p)
     p += b
     # r = y - p : n
     r = np.subtract(y, p, out=p)
@@ -230,7 +230,7 @@ def _backward(cache, wrt):
     p_bar = np.multiply(r, -2 / n, out=ws.p_bar)
     if wrt is None or "w" in wrt:
         # w_bar = X^T p_bar : d
-        w_bar = np.dot(X.T, p_bar, out=ws.w_bar)
+        w_bar = X.T.dot(p_bar, out=ws.w_bar)
     if wrt is None or "b" in wrt:
         # b_bar = sum(p_bar)
         b_bar = p_bar.sum()
@@ -281,14 +281,14 @@ def _by_rows(X, y, w, b, ws, wrt):
         if stop > n:  # the last block is shorter
             r = r[: n - start]
         # r = y - (X w + b) : n
-        np.dot(X_b, w, out=r)
+        X_b.dot(w, out=r)
         r += b
         np.subtract(y_b, r, out=r)
         # rr += r^T r
         rr += r @ r
         if wrt is None or "w" in wrt:
             # Xtr += X^T r : d
-            Xtr += np.dot(X_b.T, r, out=scratch)
+            Xtr += X_b.T.dot(r, out=scratch)
         if wrt is None or "b" in wrt:
             # total += sum(r)
             total += r.sum()

@@ -121,7 +121,7 @@ def predict(X, w):
         X, w = checked({"X": (X, ("n", "d")), "w": (w, ("d",))})
         _, d = X.shape
     # p = sigmoid(X w) : n
-    p = np.dot(X, w)
+    p = X.dot(w)
     sigmoid(p, out=p)
     return p
 
@@ -204,7 +204,7 @@ def _forward(X, y, w, ws):
     else:
         fitting(ws, (n, d, dtype))
     # z = X w : n
-    z = np.dot(X, w, out=ws.z)
+    z = X.dot(w, out=ws.z)
     # z1 = y .* z : n
     z1 = np.multiply(z, y, out=z)
     # v = -z1 : n
@@ -231,7 +231,7 @@ def _backward(cache, wrt):
     z_bar *= y
     z_bar *= -1 / n
     # w_bar = X^T z_bar : d
-    w_bar = np.dot(X.T, z_bar, out=ws.w_bar)
+    w_bar = X.T.dot(z_bar, out=ws.w_bar)
     return Gradients(w_bar)
 
 
@@ -283,7 +283,7 @@ def _by_rows(X, y, w, ws, wrt):
                 s[: n - start],
             )
         # z1 = y .* (X w) : n
-        np.dot(X_b, w, out=z1)
+        X_b.dot(w, out=z1)
         z1 *= y_b
         # v = -z1 : n
         np.negative(z1, out=v)
@@ -302,7 +302,7 @@ def _by_rows(X, y, w, ws, wrt):
         v2 = sigmoid_of_negative_from(z1, e, out=s)
         v2 *= y_b
         # Xtv2 += X^T v2 : d
-        Xtv2 += np.dot(X_b.T, v2, out=scratch)
+        Xtv2 += X_b.T.dot(v2, out=scratch)
     # loss = total / n
     loss = total / n
     # w_bar = -Xtv2 / n : d
@@ -310,17 +310,18 @@ def _by_rows(X, y, w, ws, wrt):
     return float(loss), Gradients(w_bar)
 
 
-LIMITS = {"d": 709.0, "f": 88.0}
-"""The largest numbers, by precision, whose exponential is finite."""
+LIMITS = {"d": (np.asarray(709.0), np.ones(())), "f": (np.asarray(88.0, "f"), np.ones((), "f"))}
+"""The largest number whose exponential is finite, and one, by precision: as arrays, which NumPy takes faster."""
 
 
 def sigmoid(X, out=None):
     """1 / (1 + exp(-X)), without overflow."""
     out = np.asarray(np.negative(X, out=out))
-    np.minimum(out, LIMITS[out.dtype.char], out=out)
+    limit, one = LIMITS[out.dtype.char]
+    np.minimum(out, limit, out=out)
     np.exp(out, out=out)
-    out += 1
-    return np.divide(1, out, out=out)[()]
+    out += one
+    return np.divide(one, out, out=out)[()]
 
 
 def sigmoid_of_negative_from(Z, small, out=None):

@@ -122,6 +122,7 @@ class Workspace(NamedTuple):
     zg_bar: np.ndarray = None
     zi_bar: np.ndarray = None
     zf_bar: np.ndarray = None
+    one: np.ndarray = None
     S: np.ndarray = None
     c_bar_t: np.ndarray = None
     scratch2: np.ndarray = None
@@ -152,6 +153,10 @@ NO_WORKSPACE = Workspace()
 KEPT_BYTES = 2**26
 """The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
 KEPT = []
+
+# Freed at once: from then on malloc (glibc, M_MMAP_THRESHOLD) keeps what a call frees for the next one. To fetch memory
+# from the system again takes about as much time as to compute with it.
+np.empty(2**21)
 
 
 def forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V):
@@ -293,19 +298,19 @@ def predict(x, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V):
     D = np.empty((n, m), dtype)
     for x_t, h_prev, c_t, c_prev, h_t in zip(x, h[:-1], c[1:], c[:-1], h[1:], strict=True):
         # g[t] = tanh(x[t] Wg + h[t-1] Ug + ones(n) bg) : n x m
-        np.dot(x_t, Wg, out=g_t)
-        g_t += np.dot(h_prev, Ug, out=scratch)
+        x_t.dot(Wg, out=g_t)
+        g_t += h_prev.dot(Ug, out=scratch)
         g_t += bg
         np.tanh(g_t, out=g_t)
         # D = sigmoid(x[t] Wi + h[t-1] Ui + ones(n) bi) .* g[t] : n x m
-        np.dot(x_t, Wi, out=D)
-        D += np.dot(h_prev, Ui, out=scratch)
+        x_t.dot(Wi, out=D)
+        D += h_prev.dot(Ui, out=scratch)
         D += bi
         sigmoid(D, out=D)
         D *= g_t
         # c[t] = sigmoid(x[t] Wf + h[t-1] Uf + ones(n) bf) .* c[t-1] + D : n x m
-        np.dot(x_t, Wf, out=c_t)
-        c_t += np.dot(h_prev, Uf, out=scratch)
+        x_t.dot(Wf, out=c_t)
+        c_t += h_prev.dot(Uf, out=scratch)
         c_t += bf
         sigmoid(c_t, out=c_t)
         c_t *= c_prev
@@ -313,13 +318,13 @@ def predict(x, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V):
         # H = tanh(c[t]) : n x m
         H = np.tanh(c_t, out=D)
         # h[t] = sigmoid(x[t] Wo + h[t-1] Uo + ones(n) bo) .* H : n x m
-        np.dot(x_t, Wo, out=h_t)
-        h_t += np.dot(h_prev, Uo, out=scratch)
+        x_t.dot(Wo, out=h_t)
+        h_t += h_prev.dot(Uo, out=scratch)
         h_t += bo
         sigmoid(h_t, out=h_t)
         h_t *= H
     # P = h[T] V : n x k
-    P = np.dot(h[-1], V)
+    P = h[-1].dot(V)
     return P
 
 
@@ -445,6 +450,7 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         zg_bar=zg_bar,
         zi_bar=zi_bar,
         zf_bar=zf_bar,
+        one=np.ones((), dtype),
         S=np.empty((n, m), dtype),
         c_bar_t=np.empty((n, m), dtype),
         scratch2=np.empty((n, m), dtype),
@@ -602,33 +608,33 @@ def _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, ws):
     x_rows = x.reshape(T * n, d)
     # zi_in[1..T] = x[1..T] Wi + ones(T*n) bi : T*n x m
     zi_in_rows = ws.zi_in_rows
-    np.dot(x_rows, Wi, out=zi_in_rows)
+    x_rows.dot(Wi, out=zi_in_rows)
     zi_in_rows += bi
     # zf_in[1..T] = x[1..T] Wf + ones(T*n) bf : T*n x m
     zf_in_rows = ws.zf_in_rows
-    np.dot(x_rows, Wf, out=zf_in_rows)
+    x_rows.dot(Wf, out=zf_in_rows)
     zf_in_rows += bf
     # zo_in[1..T] = x[1..T] Wo + ones(T*n) bo : T*n x m
     zo_in_rows = ws.zo_in_rows
-    np.dot(x_rows, Wo, out=zo_in_rows)
+    x_rows.dot(Wo, out=zo_in_rows)
     zo_in_rows += bo
     # zg_in[1..T] = x[1..T] Wg + ones(T*n) bg : T*n x m
     zg_in_rows = ws.zg_in_rows
-    np.dot(x_rows, Wg, out=zg_in_rows)
+    x_rows.dot(Wg, out=zg_in_rows)
     zg_in_rows += bg
     scratch = ws.scratch
     for i_t, h_prev, f_t, o_t, g_t, c_t, c_prev, a_t, h_t in ws.steps:
         # i[t] = sigmoid(zi_in[t] + h[t-1] Ui) : n x m
-        i_t += np.dot(h_prev, Ui, out=scratch)
+        i_t += h_prev.dot(Ui, out=scratch)
         sigmoid(i_t, out=i_t)
         # f[t] = sigmoid(zf_in[t] + h[t-1] Uf) : n x m
-        f_t += np.dot(h_prev, Uf, out=scratch)
+        f_t += h_prev.dot(Uf, out=scratch)
         sigmoid(f_t, out=f_t)
         # o[t] = sigmoid(zo_in[t] + h[t-1] Uo) : n x m
-        o_t += np.dot(h_prev, Uo, out=scratch)
+        o_t += h_prev.dot(Uo, out=scratch)
         sigmoid(o_t, out=o_t)
         # g[t] = tanh(zg_in[t] + h[t-1] Ug) : n x m
-        g_t += np.dot(h_prev, Ug, out=scratch)
+        g_t += h_prev.dot(Ug, out=scratch)
         np.tanh(g_t, out=g_t)
         # c[t] = f[t] .* c[t-1] + i[t] .* g[t] : n x m
         np.multiply(f_t, c_prev, out=c_t)
@@ -638,7 +644,7 @@ def _forward(x, y, Wi, Ui, bi, Wf, Uf, bf, Wo, Uo, bo, Wg, Ug, bg, V, ws):
         # h[t] = o[t] .* a[t] : n x m
         np.multiply(o_t, a_t, out=h_t)
     # P = h[T] V : n x k
-    P = np.dot(h[-1], V, out=ws.P)
+    P = h[-1].dot(V, out=ws.P)
     # R = y - P : n x k
     R = np.subtract(y, P, out=P)
     # loss = norm(R)^2 / n
@@ -654,10 +660,10 @@ def _backward(cache, wrt):
     P_bar = np.multiply(R, -2 / n, out=ws.P_bar)
     if wrt is None or "V" in wrt:
         # V_bar = h[T]^T P_bar : m x k
-        V_bar = np.dot(h[-1].T, P_bar, out=ws.V_bar)
+        V_bar = h[-1].T.dot(P_bar, out=ws.V_bar)
     # h_bar[T] = P_bar V^T : n x m
     h_bar = ws.h_bar
-    np.dot(P_bar, V.T, out=h_bar)
+    P_bar.dot(V.T, out=h_bar)
     # c_prev_bar[T+1] = zeros(n,m) : n x m
     c_prev_bar = ws.c_prev_bar
     c_prev_bar[...] = 0
@@ -669,90 +675,91 @@ def _backward(cache, wrt):
     Uf_T = np.positive(Uf.T, order="C", out=ws.Uf_T)
     # Ui_T = Ui^T : m x m
     Ui_T = np.positive(Ui.T, order="C", out=ws.Ui_T)
+    one = ws.one
     S = ws.S
     c_bar_t = ws.c_bar_t
     scratch2 = ws.scratch2
     for a_t, o_t, zo_bar_t, g_t, zg_bar_t, i_t, zi_bar_t, f_t, zf_bar_t, c_prev in ws.steps_back:
         # S = 1 - a[t].^2 : n x m
         np.square(a_t, out=S)
-        np.subtract(1, S, out=S)
+        np.subtract(one, S, out=S)
         # c_bar[t] = (h_bar[t] .* o[t]) .* S + c_prev_bar[t+1] : n x m
         np.multiply(h_bar, o_t, out=c_bar_t)
         c_bar_t *= S
         c_bar_t += c_prev_bar
         # S3 = 1 - o[t] : n x m
-        S3 = np.subtract(1, o_t, out=S)
+        S3 = np.subtract(one, o_t, out=S)
         # zo_bar[t] = (h_bar[t] .* a[t]) .* o[t] .* S3 : n x m
         np.multiply(a_t, h_bar, out=zo_bar_t)
         zo_bar_t *= o_t
         zo_bar_t *= S3
         # S2 = 1 - g[t].^2 : n x m
         S2 = np.square(g_t, out=S3)
-        np.subtract(1, S2, out=S2)
+        np.subtract(one, S2, out=S2)
         # zg_bar[t] = (c_bar[t] .* i[t]) .* S2 : n x m
         np.multiply(c_bar_t, i_t, out=zg_bar_t)
         zg_bar_t *= S2
         # S5 = 1 - i[t] : n x m
-        S5 = np.subtract(1, i_t, out=S2)
+        S5 = np.subtract(one, i_t, out=S2)
         # zi_bar[t] = (c_bar[t] .* g[t]) .* i[t] .* S5 : n x m
         np.multiply(g_t, c_bar_t, out=zi_bar_t)
         zi_bar_t *= i_t
         zi_bar_t *= S5
         # S4 = 1 - f[t] : n x m
-        S4 = np.subtract(1, f_t, out=S5)
+        S4 = np.subtract(one, f_t, out=S5)
         # zf_bar[t] = (c_bar[t] .* c[t-1]) .* f[t] .* S4 : n x m
         np.multiply(c_bar_t, c_prev, out=zf_bar_t)
         zf_bar_t *= f_t
         zf_bar_t *= S4
         # h_bar[t-1] = zg_bar[t] Ug_T + zo_bar[t] Uo_T + zf_bar[t] Uf_T + zi_bar[t] Ui_T : n x m
-        np.dot(zg_bar_t, Ug_T, out=h_bar)
-        h_bar += np.dot(zo_bar_t, Uo_T, out=scratch2)
-        h_bar += np.dot(zf_bar_t, Uf_T, out=scratch2)
-        h_bar += np.dot(zi_bar_t, Ui_T, out=scratch2)
+        zg_bar_t.dot(Ug_T, out=h_bar)
+        h_bar += zo_bar_t.dot(Uo_T, out=scratch2)
+        h_bar += zf_bar_t.dot(Uf_T, out=scratch2)
+        h_bar += zi_bar_t.dot(Ui_T, out=scratch2)
         # c_prev_bar[t] = c_bar[t] .* f[t] : n x m
         np.multiply(c_bar_t, f_t, out=c_prev_bar)
     zi_bar_rows = ws.zi_bar_rows
     if wrt is None or "Wi" in wrt:
         # Wi_bar = x[1..T]^T zi_bar[1..T] : d x m
-        Wi_bar = np.dot(x_rows.T, zi_bar_rows, out=ws.Wi_bar)
+        Wi_bar = x_rows.T.dot(zi_bar_rows, out=ws.Wi_bar)
     h_part = ws.h_part
     if wrt is None or "Ui" in wrt:
         # Ui_bar = h[0..T-1]^T zi_bar[1..T] : m x m
-        Ui_bar = np.dot(h_part.T, zi_bar_rows, out=Ug_T)
+        Ui_bar = h_part.T.dot(zi_bar_rows, out=Ug_T)
     ones_row = ws.ones_row
     if wrt is None or "bi" in wrt:
         # bi_bar = sum(zi_bar[1..T], axis=0) : 1 x m
-        bi_bar = np.dot(ones_row, zi_bar_rows, out=ws.bi_bar)
+        bi_bar = ones_row.dot(zi_bar_rows, out=ws.bi_bar)
     zf_bar_rows = ws.zf_bar_rows
     if wrt is None or "Wf" in wrt:
         # Wf_bar = x[1..T]^T zf_bar[1..T] : d x m
-        Wf_bar = np.dot(x_rows.T, zf_bar_rows, out=ws.Wf_bar)
+        Wf_bar = x_rows.T.dot(zf_bar_rows, out=ws.Wf_bar)
     if wrt is None or "Uf" in wrt:
         # Uf_bar = h[0..T-1]^T zf_bar[1..T] : m x m
-        Uf_bar = np.dot(h_part.T, zf_bar_rows, out=Uo_T)
+        Uf_bar = h_part.T.dot(zf_bar_rows, out=Uo_T)
     if wrt is None or "bf" in wrt:
         # bf_bar = sum(zf_bar[1..T], axis=0) : 1 x m
-        bf_bar = np.dot(ones_row, zf_bar_rows, out=ws.bf_bar)
+        bf_bar = ones_row.dot(zf_bar_rows, out=ws.bf_bar)
     zo_bar_rows = ws.zo_bar_rows
     if wrt is None or "Wo" in wrt:
         # Wo_bar = x[1..T]^T zo_bar[1..T] : d x m
-        Wo_bar = np.dot(x_rows.T, zo_bar_rows, out=ws.Wo_bar)
+        Wo_bar = x_rows.T.dot(zo_bar_rows, out=ws.Wo_bar)
     if wrt is None or "Uo" in wrt:
         # Uo_bar = h[0..T-1]^T zo_bar[1..T] : m x m
-        Uo_bar = np.dot(h_part.T, zo_bar_rows, out=Uf_T)
+        Uo_bar = h_part.T.dot(zo_bar_rows, out=Uf_T)
     if wrt is None or "bo" in wrt:
         # bo_bar = sum(zo_bar[1..T], axis=0) : 1 x m
-        bo_bar = np.dot(ones_row, zo_bar_rows, out=ws.bo_bar)
+        bo_bar = ones_row.dot(zo_bar_rows, out=ws.bo_bar)
     zg_bar_rows = ws.zg_bar_rows
     if wrt is None or "Wg" in wrt:
         # Wg_bar = x[1..T]^T zg_bar[1..T] : d x m
-        Wg_bar = np.dot(x_rows.T, zg_bar_rows, out=ws.Wg_bar)
+        Wg_bar = x_rows.T.dot(zg_bar_rows, out=ws.Wg_bar)
     if wrt is None or "Ug" in wrt:
         # Ug_bar = h[0..T-1]^T zg_bar[1..T] : m x m
-        Ug_bar = np.dot(h_part.T, zg_bar_rows, out=Ui_T)
+        Ug_bar = h_part.T.dot(zg_bar_rows, out=Ui_T)
     if wrt is None or "bg" in wrt:
         # bg_bar = sum(zg_bar[1..T], axis=0) : 1 x m
-        bg_bar = np.dot(ones_row, zg_bar_rows, out=ws.bg_bar)
+        bg_bar = ones_row.dot(zg_bar_rows, out=ws.bg_bar)
     return Gradients(
         Wi_bar,
         Ui_bar,
@@ -770,17 +777,18 @@ def _backward(cache, wrt):
     )
 
 
-LIMITS = {"d": 709.0, "f": 88.0}
-"""The largest numbers, by precision, whose exponential is finite."""
+LIMITS = {"d": (np.asarray(709.0), np.ones(())), "f": (np.asarray(88.0, "f"), np.ones((), "f"))}
+"""The largest number whose exponential is finite, and one, by precision: as arrays, which NumPy takes faster."""
 
 
 def sigmoid(X, out=None):
     """1 / (1 + exp(-X)), without overflow."""
     out = np.asarray(np.negative(X, out=out))
-    np.minimum(out, LIMITS[out.dtype.char], out=out)
+    limit, one = LIMITS[out.dtype.char]
+    np.minimum(out, limit, out=out)
     np.exp(out, out=out)
-    out += 1
-    return np.divide(1, out, out=out)[()]
+    out += one
+    return np.divide(one, out, out=out)[()]
 
 
 def fitting(workspace, sizes):

@@ -63,6 +63,10 @@ KEPT_BYTES = 2**26
 """The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
 KEPT = []
 
+# Freed at once: from then on malloc (glibc, M_MMAP_THRESHOLD) keeps what a call frees for the next one. To fetch memory
+# from the system again takes about as much time as to compute with it.
+np.empty(2**21)
+
 
 def forward(X, lambda_, U, V):
     """(loss, cache); the cache is what `backward` needs."""
@@ -230,7 +234,7 @@ def _backward(cache, wrt):
 
 def _forward_residual(X, lambda_, U, V, n, d, k, dtype, ws):
     # R = X - U V^T : n x d
-    R = np.dot(U, V.T, out=ws.R)
+    R = U.dot(V.T, out=ws.R)
     np.subtract(X, R, out=R)
     # loss = norm(R)^2 + lambda (norm(U)^2 + norm(V)^2)
     loss = np.vdot(R, R) + lambda_ * (np.vdot(U, U) + np.vdot(V, V))
@@ -246,12 +250,12 @@ def _backward_residual(cache, wrt):
         # U_bar = 2 lambda U - R_bar V : n x k
         U_bar = np.multiply(U, lambda_, out=ws.U_bar)
         U_bar *= 2
-        U_bar -= np.dot(R_bar, V, out=ws.scratch)
+        U_bar -= R_bar.dot(V, out=ws.scratch)
     if wrt is None or "V" in wrt:
         # V_bar = 2 lambda V - R_bar^T U : d x k
         V_bar = np.multiply(V, lambda_, out=ws.V_bar)
         V_bar *= 2
-        V_bar -= np.dot(R_bar.T, U, out=ws.scratch2)
+        V_bar -= R_bar.T.dot(U, out=ws.scratch2)
     return Gradients(U_bar, V_bar)
 
 
@@ -271,7 +275,7 @@ def _by_rows_residual(X, lambda_, U, V, n, d, k, dtype, ws, rows, wrt):
         if stop > n:  # the last block is shorter
             R, scratch3 = R[: n - start], scratch3[: n - start]
         # R = X - U V^T : n x d
-        np.dot(U_b, V.T, out=R)
+        U_b.dot(V.T, out=R)
         np.subtract(X_b, R, out=R)
         # RR += norm(R)^2
         RR += np.vdot(R, R)
@@ -281,11 +285,11 @@ def _by_rows_residual(X, lambda_, U, V, n, d, k, dtype, ws, rows, wrt):
             # U_bar = 2 lambda U - 2 R V : n x k
             np.multiply(U_b, lambda_, out=U_bar_b)
             U_bar_b *= 2
-            np.dot(R, V, out=scratch3)
+            R.dot(V, out=scratch3)
             U_bar_b -= np.multiply(scratch3, 2, out=scratch3)
         if wrt is None or "V" in wrt:
             # RtU += R^T U : d x k
-            RtU += np.dot(R.T, U_b, out=scratch4)
+            RtU += R.T.dot(U_b, out=scratch4)
     # loss = RR + lambda (UU + norm(V)^2)
     loss = RR + lambda_ * (UU + np.vdot(V, V))
     if wrt is None or "V" in wrt:
@@ -301,11 +305,11 @@ def _by_rows_residual(X, lambda_, U, V, n, d, k, dtype, ws, rows, wrt):
 
 def _forward_expanded(X, lambda_, U, V, n, d, k, dtype, ws):
     # XtU = X^T U : d x k
-    XtU = np.dot(X.T, U, out=ws.XtU)
+    XtU = X.T.dot(U, out=ws.XtU)
     # UtU = U^T U : k x k
-    UtU = np.dot(U.T, U, out=ws.UtU)
+    UtU = U.T.dot(U, out=ws.UtU)
     # VtV = V^T V : k x k
-    VtV = np.dot(V.T, V, out=ws.VtV)
+    VtV = V.T.dot(V, out=ws.VtV)
     # loss = norm(X)^2 - 2 tr(XtU^T V) + tr(UtU VtV) + lambda (norm(U)^2 + norm(V)^2)
     loss = square_of_residual(np.vdot(X, X), np.vdot(XtU, V), UtU, VtV) + lambda_ * (
         np.vdot(U, U) + np.vdot(V, V)
@@ -319,13 +323,13 @@ def _backward_expanded(cache, wrt):
     if wrt is None or "U" in wrt:
         # U_bar = 2 (lambda U + U VtV - X V) : n x k
         U_bar = np.multiply(U, lambda_, out=ws.U_bar)
-        U_bar += np.dot(U, VtV, out=ws.scratch)
-        U_bar -= np.dot(X, V, out=ws.scratch)
+        U_bar += U.dot(VtV, out=ws.scratch)
+        U_bar -= X.dot(V, out=ws.scratch)
         U_bar *= 2
     if wrt is None or "V" in wrt:
         # V_bar = 2 (lambda V + V UtU - XtU) : d x k
         V_bar = np.multiply(V, lambda_, out=ws.V_bar)
-        V_bar += np.dot(V, UtU, out=ws.scratch2)
+        V_bar += V.dot(UtU, out=ws.scratch2)
         V_bar -= XtU
         V_bar *= 2
     return Gradients(U_bar, V_bar)
@@ -334,7 +338,7 @@ def _backward_expanded(cache, wrt):
 def _by_rows_expanded(X, lambda_, U, V, n, d, k, dtype, ws, rows, wrt):
     V_bar = None
     # VtV = V^T V : k x k
-    VtV = np.dot(V.T, V, out=ws.VtV)
+    VtV = V.T.dot(V, out=ws.VtV)
     XX = 0.0
     XtU = space(ws.XtU, (d, k), dtype)
     XtU[...] = 0
@@ -353,23 +357,23 @@ def _by_rows_expanded(X, lambda_, U, V, n, d, k, dtype, ws, rows, wrt):
         # XX += norm(X)^2
         XX += np.vdot(X_b, X_b)
         # XtU += X^T U : d x k
-        XtU += np.dot(X_b.T, U_b, out=scratch5)
+        XtU += X_b.T.dot(U_b, out=scratch5)
         # UtU += U^T U : k x k
-        UtU += np.dot(U_b.T, U_b, out=scratch6)
+        UtU += U_b.T.dot(U_b, out=scratch6)
         # UU += norm(U)^2
         UU += np.vdot(U_b, U_b)
         if wrt is None or "U" in wrt:
             # U_bar = 2 (lambda U + U VtV - X V) : n x k
             np.multiply(U_b, lambda_, out=U_bar_b)
-            U_bar_b += np.dot(U_b, VtV, out=scratch7)
-            U_bar_b -= np.dot(X_b, V, out=scratch7)
+            U_bar_b += U_b.dot(VtV, out=scratch7)
+            U_bar_b -= X_b.dot(V, out=scratch7)
             U_bar_b *= 2
     # loss = XX - 2 tr(XtU^T V) + tr(UtU VtV) + lambda (UU + norm(V)^2)
     loss = square_of_residual(XX, np.vdot(XtU, V), UtU, VtV) + lambda_ * (UU + np.vdot(V, V))
     if wrt is None or "V" in wrt:
         # V_bar = 2 (lambda V + V UtU - XtU) : d x k
         V_bar = np.multiply(V, lambda_, out=ws.V_bar)
-        V_bar += np.dot(V, UtU, out=scratch5)
+        V_bar += V.dot(UtU, out=scratch5)
         V_bar -= XtU
         V_bar *= 2
     return float(loss), Gradients(U_bar, V_bar)

@@ -66,6 +66,10 @@ KEPT_BYTES = 2**26
 """The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
 KEPT = []
 
+# Freed at once: from then on malloc (glibc, M_MMAP_THRESHOLD) keeps what a call frees for the next one. To fetch memory
+# from the system again takes about as much time as to compute with it.
+np.empty(2**21)
+
 
 def forward(A, B, y, L, b):
     """(loss, cache); the cache is what `backward` needs."""
@@ -136,7 +140,7 @@ def predict(A, B, L):
     # R = A - B : n x d
     R = np.subtract(A, B)
     # E = R L^T : n x k
-    E = np.dot(R, L.T)
+    E = R.dot(L.T)
     # q = diag(E E^T) : n
     q = np.vecdot(E, E)
     return q
@@ -243,7 +247,7 @@ def _forward(A, B, y, L, b, ws):
     # R = A - B : n x d
     R = np.subtract(A, B, out=ws.R)
     # E = R L^T : n x k
-    E = np.dot(R, L.T, out=ws.E)
+    E = R.dot(L.T, out=ws.E)
     # q = diag(E E^T) : n
     q = np.vecdot(E, E, out=ws.q)
     # z = y .* (q - b) : n
@@ -280,7 +284,7 @@ def _backward(cache, wrt):
         # E_bar = diag(v) E : n x k
         E_bar = np.multiply(E, v[:, None], out=ws.E_bar)
         # L_bar = E_bar^T R : k x d
-        L_bar = np.dot(E_bar.T, R, out=ws.L_bar)
+        L_bar = E_bar.T.dot(R, out=ws.L_bar)
     return Gradients(L_bar, None if b_bar is None else dtype.type(b_bar))
 
 
@@ -351,7 +355,7 @@ def _by_rows(A, B, y, L, b, ws, wrt):
         # R = A - B : n x d
         np.subtract(A_b, B_b, out=R)
         # E = R L^T : n x k
-        np.dot(R, L.T, out=E)
+        R.dot(L.T, out=E)
         # z = y .* (diag(E E^T) - b) : n
         np.vecdot(E, E, out=z)
         z -= b
@@ -377,7 +381,7 @@ def _by_rows(A, B, y, L, b, ws, wrt):
             # E_bar = diag(v) E : n x k
             E_bar = np.multiply(E, v[:, None], out=E)
             # L_bar += E_bar^T R : k x d
-            L_bar += np.dot(E_bar.T, R, out=scratch)
+            L_bar += E_bar.T.dot(R, out=scratch)
         if wrt is None or "b" in wrt:
             # s2 += z_bar^T y
             s2 += z_bar @ y_b

@@ -70,6 +70,7 @@ class Workspace(NamedTuple):
     b2_bar: np.ndarray = None
     ones_n: np.ndarray = None
     S: np.ndarray = None
+    one: np.ndarray = None
     ZH_bar: np.ndarray = None
     W1_bar: np.ndarray = None
     b1_bar: np.ndarray = None
@@ -80,6 +81,10 @@ NO_WORKSPACE = Workspace()
 KEPT_BYTES = 2**26
 """The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
 KEPT = []
+
+# Freed at once: from then on malloc (glibc, M_MMAP_THRESHOLD) keeps what a call frees for the next one. To fetch memory
+# from the system again takes about as much time as to compute with it.
+np.empty(2**21)
 
 
 def forward(X, Y, W1, b1, W2, b2):
@@ -154,11 +159,11 @@ def predict(X, W1, b1, W2, b2):
         m = W1.shape[1]
         k = W2.shape[1]
     # H = tanh(X W1 + ones(n) b1) : n x m
-    H = np.dot(X, W1)
+    H = X.dot(W1)
     H += b1
     np.tanh(H, out=H)
     # Z = H W2 + ones(n) b2 : n x k
-    Z = np.dot(H, W2)
+    Z = H.dot(W2)
     Z += b2
     # P = softmax(Z) : n x k
     P = softmax(Z, axis=1)
@@ -203,6 +208,7 @@ def _buffers(n, d, k, m, dtype, apart=False):
         b2_bar=np.empty((1, k), dtype),
         ones_n=ones_n,
         S=np.empty((n, m), dtype) if apart else ZH[...],
+        one=np.ones((), dtype),
         ZH_bar=np.empty((n, m), dtype) if apart else room[: n * m].reshape(n, m),
         W1_bar=np.empty((d, m), dtype),
         b1_bar=np.empty((1, m), dtype),
@@ -276,12 +282,12 @@ def _forward(X, Y, W1, b1, W2, b2, ws):
     else:
         fitting(ws, (n, d, k, m, dtype))
     # ZH = X W1 + ones(n) b1 : n x m
-    ZH = np.dot(X, W1, out=ws.ZH)
+    ZH = X.dot(W1, out=ws.ZH)
     ZH += b1
     # H = tanh(ZH) : n x m
     H = np.tanh(ZH, out=ZH)
     # Z = H W2 + ones(n) b2 : n x k
-    Z = np.dot(H, W2, out=ws.Z)
+    Z = H.dot(W2, out=ws.Z)
     Z += b2
     # tops = max of each row of Z : n
     tops = largest_of_rows(Z, out=ws.tops)
@@ -290,7 +296,7 @@ def _forward(X, Y, W1, b1, W2, b2, ws):
     np.exp(E, out=E)
     ones_k = ws.ones_k
     # sums = sum(E, axis=1) : n
-    sums = np.dot(E, ones_k, out=ws.sums)
+    sums = E.dot(ones_k, out=ws.sums)
     # P = softmax(Z) : n x k
     P = np.divide(E, sums[:, None], out=E)
     # s = tops + log(sums) : n
@@ -309,24 +315,25 @@ def _backward(cache, wrt):
     Z_bar *= 1 / n
     if wrt is None or "W2" in wrt:
         # W2_bar = H^T Z_bar : m x k
-        W2_bar = np.dot(H.T, Z_bar, out=ws.W2_bar)
+        W2_bar = H.T.dot(Z_bar, out=ws.W2_bar)
     ones_n_row = ws.ones_n_row
     if wrt is None or "b2" in wrt:
         # b2_bar = sum(Z_bar, axis=0) : 1 x k
-        b2_bar = np.dot(ones_n_row, Z_bar, out=ws.b2_bar)
+        b2_bar = ones_n_row.dot(Z_bar, out=ws.b2_bar)
+    one = ws.one
     if wrt is None or "W1" in wrt or "b1" in wrt:
         # S = 1 - H.^2 : n x m
         S = np.square(H, out=ws.S)
-        np.subtract(1, S, out=S)
+        np.subtract(one, S, out=S)
         # ZH_bar = (Z_bar W2^T) .* S : n x m
-        ZH_bar = np.dot(Z_bar, W2.T, out=ws.ZH_bar)
+        ZH_bar = Z_bar.dot(W2.T, out=ws.ZH_bar)
         ZH_bar *= S
     if wrt is None or "W1" in wrt:
         # W1_bar = X^T ZH_bar : d x m
-        W1_bar = np.dot(X.T, ZH_bar, out=ws.W1_bar)
+        W1_bar = X.T.dot(ZH_bar, out=ws.W1_bar)
     if wrt is None or "b1" in wrt:
         # b1_bar = sum(ZH_bar, axis=0) : 1 x m
-        b1_bar = np.dot(ones_n_row, ZH_bar, out=ws.b1_bar)
+        b1_bar = ones_n_row.dot(ZH_bar, out=ws.b1_bar)
     return Gradients(W1_bar, b1_bar, W2_bar, b2_bar)
 
 
@@ -343,7 +350,7 @@ def softmax(X, axis=None, out=None):
     out = np.subtract(X, top, out=out)
     out = np.exp(out, out=out)
     if axis == 1:  # BLAS adds faster than np.sum
-        out /= np.dot(out, np.ones((out.shape[1], 1), out.dtype))
+        out /= out.dot(np.ones((out.shape[1], 1), out.dtype))
     else:
         out /= out.sum(axis=axis, keepdims=True)
     return out

@@ -118,7 +118,7 @@ def predict(X, w):
         X, w = checked({"X": (X, ("n", "d")), "w": (w, ("d",))})
         _, d = X.shape
     # p = exp(X w) : n
-    p = np.dot(X, w)
+    p = X.dot(w)
     np.exp(p, out=p)
     return p
 
@@ -204,11 +204,11 @@ def _forward(X, y, w, ws):
     else:
         fitting(ws, (n, d, dtype))
     # z = X w : n
-    z = np.dot(X, w, out=ws.z)
+    z = X.dot(w, out=ws.z)
     # p = exp(z) : n
     p = np.exp(z, out=z)
     # Xty = X^T y : d
-    Xty = np.dot(X.T, y, out=ws.Xty)
+    Xty = X.T.dot(y, out=ws.Xty)
     # loss = (sum(p) - w^T Xty) / n
     loss = (p.sum() - w @ Xty) / n
     return float(loss), (ws, X, n, p, Xty)
@@ -219,7 +219,7 @@ def _backward(cache, wrt):
     # v = Xty / n : d
     v = np.multiply(Xty, 1 / n, out=ws.v)
     # w_bar = X^T p / n - v : d
-    w_bar = np.dot(X.T, p, out=ws.w_bar)
+    w_bar = X.T.dot(p, out=ws.w_bar)
     w_bar *= 1 / n
     w_bar -= v
     return Gradients(w_bar)
@@ -265,14 +265,14 @@ def _by_rows(X, y, w, ws, wrt):
         if stop > n:  # the last block is shorter
             p = p[: n - start]
         # p = exp(X w) : n
-        np.dot(X_b, w, out=p)
+        X_b.dot(w, out=p)
         np.exp(p, out=p)
         # total += sum(p)
         total += p.sum()
         # Xty += X^T y : d
-        Xty += np.dot(X_b.T, y_b, out=scratch)
+        Xty += X_b.T.dot(y_b, out=scratch)
         # Xtp += X^T p : d
-        Xtp += np.dot(X_b.T, p, out=scratch)
+        Xtp += X_b.T.dot(p, out=scratch)
     # loss = (total - w^T Xty) / n
     loss = (total - w @ Xty) / n
     # v = Xty / n : d

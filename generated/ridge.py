@@ -120,7 +120,7 @@ def predict(X, w):
         X, w = checked({"X": (X, ("n", "d")), "w": (w, ("d",))})
         _, d = X.shape
     # p = X w : n
-    p = np.dot(X, w)
+    p = X.dot(w)
     return p
 
 
@@ -209,7 +209,7 @@ def _forward(X, y, lambda_, w, ws):
     else:
         fitting(ws, (n, d, dtype))
     # p = X w : n
-    p = np.dot(X, w, out=ws.p)
+    p = X.dot(w, out=ws.p)
     # r = y - p : n
     r = np.subtract(y, p, out=p)
     # loss = r^T r + lambda w^T w
@@ -224,7 +224,7 @@ def _backward(cache, wrt):
     # w_bar = 2 lambda w + X^T p_bar : d
     w_bar = np.multiply(w, lambda_, out=ws.w_bar)
     w_bar *= 2
-    w_bar += np.dot(X.T, p_bar, out=ws.scratch)
+    w_bar += X.T.dot(p_bar, out=ws.scratch)
     return Gradients(w_bar)
 
 
@@ -270,12 +270,12 @@ def _by_rows(X, y, lambda_, w, ws, wrt):
         if stop > n:  # the last block is shorter
             r = r[: n - start]
         # r = y - X w : n
-        np.dot(X_b, w, out=r)
+        X_b.dot(w, out=r)
         np.subtract(y_b, r, out=r)
         # rr += r^T r
         rr += r @ r
         # Xtr += X^T r : d
-        Xtr += np.dot(X_b.T, r, out=scratch2)
+        Xtr += X_b.T.dot(r, out=scratch2)
     # loss = rr + lambda w^T w
     loss = rr + lambda_ * (w @ w)
     # w_bar = 2 lambda w - 2 Xtr : d

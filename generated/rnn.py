@@ -64,7 +64,7 @@ class Workspace(NamedTuple):
     z_bar: np.ndarray = None
     p_bar_rows: np.ndarray = None
     W_T: np.ndarray = None
-    active: np.ndarray = None
+    sign_ht: np.ndarray = None
     scratch2: np.ndarray = None
     U_bar: np.ndarray = None
     V_bar: np.ndarray = None
@@ -81,6 +81,10 @@ NO_WORKSPACE = Workspace()
 KEPT_BYTES = 2**26
 """The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
 KEPT = []
+
+# Freed at once: from then on malloc (glibc, M_MMAP_THRESHOLD) keeps what a call frees for the next one. To fetch memory
+# from the system again takes about as much time as to compute with it.
+np.empty(2**21)
 
 
 def forward(x, y, h0, U, W, V):
@@ -162,11 +166,11 @@ def predict(x, h0, U, W, V):
     scratch = np.empty((n, m), dtype)
     for h_t, x_t, h_prev, p_t in zip(h[1:], x, h[:-1], p, strict=True):
         # h[t] = relu(x[t] U + h[t-1] W) : n x m
-        np.dot(x_t, U, out=h_t)
-        h_t += np.dot(h_prev, W, out=scratch)
+        x_t.dot(U, out=h_t)
+        h_t += h_prev.dot(W, out=scratch)
         np.maximum(h_t, 0, out=h_t)
         # p[t] = h[t] V : n x k
-        np.dot(h_t, V, out=p_t)
+        h_t.dot(V, out=p_t)
     return p
 
 
@@ -215,7 +219,7 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         z_bar=z_bar,
         p_bar_rows=np.empty((T * n, k), dtype) if apart else p_rows[...],
         W_T=np.empty((m, m), dtype),
-        active=np.empty((n, m), bool),
+        sign_ht=np.empty((n, m), dtype),
         scratch2=np.empty((n, m), dtype),
         U_bar=np.empty((d, m), dtype),
         V_bar=np.empty((m, k), dtype),
@@ -299,16 +303,16 @@ def _forward(x, y, h0, U, W, V, ws):
     x_rows = x.reshape(T * n, d)
     # z_in[1..T] = x[1..T] U : T*n x m
     z_in_rows = ws.z_in_rows
-    np.dot(x_rows, U, out=z_in_rows)
+    x_rows.dot(U, out=z_in_rows)
     zero = ws.zero
     scratch = ws.scratch
     for h_t, h_prev in ws.steps:
         # h[t] = relu(z_in[t] + h[t-1] W) : n x m
-        h_t += np.dot(h_prev, W, out=scratch)
+        h_t += h_prev.dot(W, out=scratch)
         np.maximum(h_t, zero, out=h_t)
     h_part = ws.h_part
     # p[1..T] = h[1..T] V : T*n x k
-    p_rows = np.dot(h_part, V, out=ws.p_rows)
+    p_rows = h_part.dot(V, out=ws.p_rows)
     y_rows = y.reshape(T * n, k)
     # R = y[1..T] - p[1..T] : T*n x k
     R = np.subtract(y_rows, p_rows, out=p_rows)
@@ -327,29 +331,28 @@ def _backward(cache, wrt):
     p_bar_rows = np.multiply(R, -2, out=ws.p_bar_rows)
     # h_bar_in[1..T] = p_bar[1..T] V^T : T*n x m
     h_bar_in_rows = ws.h_bar_in_rows
-    np.dot(p_bar_rows, V.T, out=h_bar_in_rows)
+    p_bar_rows.dot(V.T, out=h_bar_in_rows)
     # W_T = W^T : m x m
     W_T = np.positive(W.T, order="C", out=ws.W_T)
-    zero = ws.zero
-    active = ws.active
+    sign_ht = ws.sign_ht
     scratch2 = ws.scratch2
     for h_t, z_bar_t, z_bar_next in ws.steps_back:
-        # active = h[t] > 0 : n x m
-        np.greater(h_t, zero, out=active)
-        # z_bar[t] = (h_bar_in[t] + z_bar[t+1] W_T) .* active : n x m
-        z_bar_t += np.dot(z_bar_next, W_T, out=scratch2)
-        z_bar_t *= active
+        # sign_ht = sign(h[t]) : n x m
+        np.sign(h_t, out=sign_ht)
+        # z_bar[t] = (h_bar_in[t] + z_bar[t+1] W_T) .* sign_ht : n x m
+        z_bar_t += z_bar_next.dot(W_T, out=scratch2)
+        z_bar_t *= sign_ht
     z_bar_part = ws.z_bar_part
     if wrt is None or "U" in wrt:
         # U_bar = x[1..T]^T z_bar[1..T] : d x m
-        U_bar = np.dot(x_rows.T, z_bar_part, out=ws.U_bar)
+        U_bar = x_rows.T.dot(z_bar_part, out=ws.U_bar)
     h_part2 = ws.h_part2
     if wrt is None or "W" in wrt:
         # W_bar = h[0..T-1]^T z_bar[1..T] : m x m
-        W_bar = np.dot(h_part2.T, z_bar_part, out=W_T)
+        W_bar = h_part2.T.dot(z_bar_part, out=W_T)
     if wrt is None or "V" in wrt:
         # V_bar = h[1..T]^T p_bar[1..T] : m x k
-        V_bar = np.dot(h_part.T, p_bar_rows, out=ws.V_bar)
+        V_bar = h_part.T.dot(p_bar_rows, out=ws.V_bar)
     return Gradients(U_bar, W_bar, V_bar)
 
 

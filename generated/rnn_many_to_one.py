@@ -73,6 +73,7 @@ class Workspace(NamedTuple):
     h_bar: np.ndarray = None
     W_T: np.ndarray = None
     z_bar: np.ndarray = None
+    one: np.ndarray = None
     U_bar: np.ndarray = None
     b_bar: np.ndarray = None
     ones_: np.ndarray = None
@@ -89,6 +90,10 @@ NO_WORKSPACE = Workspace()
 KEPT_BYTES = 2**26
 """The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
 KEPT = []
+
+# Freed at once: from then on malloc (glibc, M_MMAP_THRESHOLD) keeps what a call frees for the next one. To fetch memory
+# from the system again takes about as much time as to compute with it.
+np.empty(2**21)
 
 
 def forward(x, y, U, W, b, V, c):
@@ -172,12 +177,12 @@ def predict(x, U, W, b, V, c):
     scratch = np.empty((n, m), dtype)
     for h_t, x_t, h_prev in zip(h[1:], x, h[:-1], strict=True):
         # h[t] = tanh(x[t] U + h[t-1] W + ones(n) b) : n x m
-        np.dot(x_t, U, out=h_t)
-        h_t += np.dot(h_prev, W, out=scratch)
+        x_t.dot(U, out=h_t)
+        h_t += h_prev.dot(W, out=scratch)
         h_t += b
         np.tanh(h_t, out=h_t)
     # P = h[T] V + ones(n) c : n x k
-    P = np.dot(h[-1], V)
+    P = h[-1].dot(V)
     P += c
     return P
 
@@ -231,6 +236,7 @@ def _buffers(T, n, d, k, m, dtype, apart=False):
         h_bar=np.empty((n, m), dtype),
         W_T=np.empty((m, m), dtype),
         z_bar=z_bar,
+        one=np.ones((), dtype),
         U_bar=np.empty((d, m), dtype),
         b_bar=np.empty((1, m), dtype),
         ones_=ones_,
@@ -318,15 +324,15 @@ def _forward(x, y, U, W, b, V, c, ws):
     x_rows = x.reshape(T * n, d)
     # z_in[1..T] = x[1..T] U + ones(T*n) b : T*n x m
     z_in_rows = ws.z_in_rows
-    np.dot(x_rows, U, out=z_in_rows)
+    x_rows.dot(U, out=z_in_rows)
     z_in_rows += b
     scratch = ws.scratch
     for h_t, h_prev in ws.steps:
         # h[t] = tanh(z_in[t] + h[t-1] W) : n x m
-        h_t += np.dot(h_prev, W, out=scratch)
+        h_t += h_prev.dot(W, out=scratch)
         np.tanh(h_t, out=h_t)
     # P = h[T] V + ones(n) c : n x k
-    P = np.dot(h[-1], V, out=ws.P)
+    P = h[-1].dot(V, out=ws.P)
     P += c
     # R = y - P : n x k
     R = np.subtract(y, P, out=P)
@@ -342,35 +348,36 @@ def _backward(cache, wrt):
     P_bar = np.multiply(R, -2 / n, out=ws.P_bar)
     if wrt is None or "V" in wrt:
         # V_bar = h[T]^T P_bar : m x k
-        V_bar = np.dot(h[-1].T, P_bar, out=ws.V_bar)
+        V_bar = h[-1].T.dot(P_bar, out=ws.V_bar)
     ones_n_row = ws.ones_n_row
     if wrt is None or "c" in wrt:
         # c_bar = sum(P_bar, axis=0) : 1 x k
-        c_bar = np.dot(ones_n_row, P_bar, out=ws.c_bar)
+        c_bar = ones_n_row.dot(P_bar, out=ws.c_bar)
     # h_bar[T] = P_bar V^T : n x m
     h_bar = ws.h_bar
-    np.dot(P_bar, V.T, out=h_bar)
+    P_bar.dot(V.T, out=h_bar)
     # W_T = W^T : m x m
     W_T = np.positive(W.T, order="C", out=ws.W_T)
+    one = ws.one
     for z_bar_t, h_t in ws.steps_back:
         # z_bar[t] = h_bar[t] .* (1 - h[t].^2) : n x m
         np.square(h_t, out=z_bar_t)
-        np.subtract(1, z_bar_t, out=z_bar_t)
+        np.subtract(one, z_bar_t, out=z_bar_t)
         z_bar_t *= h_bar
         # h_bar[t-1] = z_bar[t] W_T : n x m
-        np.dot(z_bar_t, W_T, out=h_bar)
+        z_bar_t.dot(W_T, out=h_bar)
     z_bar_rows = ws.z_bar_rows
     if wrt is None or "U" in wrt:
         # U_bar = x[1..T]^T z_bar[1..T] : d x m
-        U_bar = np.dot(x_rows.T, z_bar_rows, out=ws.U_bar)
+        U_bar = x_rows.T.dot(z_bar_rows, out=ws.U_bar)
     h_part = ws.h_part
     if wrt is None or "W" in wrt:
         # W_bar = h[0..T-1]^T z_bar[1..T] : m x m
-        W_bar = np.dot(h_part.T, z_bar_rows, out=W_T)
+        W_bar = h_part.T.dot(z_bar_rows, out=W_T)
     ones_row = ws.ones_row
     if wrt is None or "b" in wrt:
         # b_bar = sum(z_bar[1..T], axis=0) : 1 x m
-        b_bar = np.dot(ones_row, z_bar_rows, out=ws.b_bar)
+        b_bar = ones_row.dot(z_bar_rows, out=ws.b_bar)
     return Gradients(U_bar, W_bar, b_bar, V_bar, c_bar)
 
 

@@ -66,6 +66,10 @@ KEPT_BYTES = 2**26
 """The most memory that `value_and_grad` without a workspace keeps for its next call; 0 keeps none."""
 KEPT = []
 
+# Freed at once: from then on malloc (glibc, M_MMAP_THRESHOLD) keeps what a call frees for the next one. To fetch memory
+# from the system again takes about as much time as to compute with it.
+np.empty(2**21)
+
 
 def forward(X, Y, W, b):
     """(loss, cache); the cache is what `backward` needs."""
@@ -133,7 +137,7 @@ def predict(X, W, b):
         _, d = X.shape
         k = W.shape[1]
     # Z = X W + ones(n) b : n x k
-    Z = np.dot(X, W)
+    Z = X.dot(W)
     Z += b
     # P = softmax(Z) : n x k
     P = softmax(Z, axis=1)
@@ -231,7 +235,7 @@ def _forward(X, Y, W, b, ws):
     else:
         fitting(ws, (n, d, k, dtype))
     # Z = X W + ones(n) b : n x k
-    Z = np.dot(X, W, out=ws.Z)
+    Z = X.dot(W, out=ws.Z)
     Z += b
     # tops = max of each row of Z : n
     tops = largest_of_rows(Z, out=ws.tops)
@@ -240,7 +244,7 @@ def _forward(X, Y, W, b, ws):
     np.exp(E, out=E)
     ones_k = ws.ones_k
     # sums = sum(E, axis=1) : n
-    sums = np.dot(E, ones_k, out=ws.sums)
+    sums = E.dot(ones_k, out=ws.sums)
     # P = softmax(Z) : n x k
     P = np.divide(E, sums[:, None], out=E)
     # s = tops + log(sums) : n
@@ -259,11 +263,11 @@ def _backward(cache, wrt):
     Z_bar *= 1 / n
     if wrt is None or "W" in wrt:
         # W_bar = X^T Z_bar : d x k
-        W_bar = np.dot(X.T, Z_bar, out=ws.W_bar)
+        W_bar = X.T.dot(Z_bar, out=ws.W_bar)
     ones_n_row = ws.ones_n_row
     if wrt is None or "b" in wrt:
         # b_bar = sum(Z_bar, axis=0) : 1 x k
-        b_bar = np.dot(ones_n_row, Z_bar, out=ws.b_bar)
+        b_bar = ones_n_row.dot(Z_bar, out=ws.b_bar)
     return Gradients(W_bar, b_bar)
 
 
@@ -328,7 +332,7 @@ def _by_rows(X, Y, W, b, ws, wrt):
                 ones_n[: n - start],
             )
         # Z = X W + ones(n) b : n x k
-        np.dot(X_b, W, out=Z)
+        X_b.dot(W, out=Z)
         Z += b
         # tops = max of each row of Z : n
         largest_of_rows(Z, out=tops)
@@ -336,7 +340,7 @@ def _by_rows(X, Y, W, b, ws, wrt):
         np.subtract(Z, tops[:, None], out=E)
         np.exp(E, out=E)
         # sums = sum(E, axis=1) : n
-        np.dot(E, ones_k, out=sums)
+        E.dot(ones_k, out=sums)
         # s = tops + log(sums) : n
         np.log(sums, out=s)
         s += tops
@@ -349,10 +353,10 @@ def _by_rows(X, Y, W, b, ws, wrt):
         R -= Y_b
         if wrt is None or "W" in wrt:
             # XtR += X^T R : d x k
-            XtR += np.dot(X_b.T, R, out=scratch)
+            XtR += X_b.T.dot(R, out=scratch)
         if wrt is None or "b" in wrt:
             # M += sum(R, axis=0) : 1 x k
-            M += np.dot(ones_n[None], R, out=scratch2)
+            M += ones_n[None].dot(R, out=scratch2)
     # loss = (total - YtZ) / n
     loss = (total - YtZ) / n
     if wrt is None or "W" in wrt:
@@ -377,7 +381,7 @@ def softmax(X, axis=None, out=None):
     out = np.subtract(X, top, out=out)
     out = np.exp(out, out=out)
     if axis == 1:  # BLAS adds faster than np.sum
-        out /= np.dot(out, np.ones((out.shape[1], 1), out.dtype))
+        out /= out.dot(np.ones((out.shape[1], 1), out.dtype))
     else:
         out /= out.sum(axis=axis, keepdims=True)
     return out
