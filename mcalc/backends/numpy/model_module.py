@@ -22,15 +22,15 @@ from mcalc.backends.numpy.layout import none_of
 from mcalc.backends.numpy.model_arguments import Given, arguments_checked, axes_of, dimensions_of
 from mcalc.backends.numpy.model_choice import by_smallest, by_thinness
 from mcalc.backends.numpy.model_frame import Case, Frame
-from mcalc.backends.numpy.model_outputs import is_read, output_symbols, statements_of_outputs
+from mcalc.backends.numpy.model_outputs import is_read, output_symbols, statements_of_outputs, whole
 from mcalc.backends.numpy.model_rows import rows_of
 from mcalc.backends.numpy.rooms import rooms_of
 from mcalc.backends.numpy.rows import NAMES as ROW_NAMES
 from mcalc.backends.numpy.rows import RowsWriter
 from mcalc.backends.numpy.scopes import scope_of, without_idle
-from mcalc.backends.numpy.spelling import Names, part_of
+from mcalc.backends.numpy.spelling import Names
 from mcalc.backends.numpy.text import Text
-from mcalc.model.ir import Argument, Element, Loop, Model, Range, Statement, definitions, variable_of
+from mcalc.model.ir import Argument, Element, Model, Range, Statement, definitions
 from mcalc.model.ir import Sequence as Stored
 from mcalc.model.stacked import Stack
 from mcalc.program.ir import Array
@@ -324,7 +324,7 @@ class ModelWriter:
         texts = []
         for output in model.outputs:
             if output in model.sequences:
-                texts.append(_whole(model, output, names))
+                texts.append(whole(model, output, names))
                 continue
             parts = [
                 _copied(body, procedure.bound[e]) if e in procedure.bound else self._stored(e, names)
@@ -379,19 +379,6 @@ def _read_by(found: Plan, phase: str) -> set[Array]:
                 if line.array in found.names:
                     read.add(line.array)
     return read
-
-
-def _whole(model: Model, output: str, names: Names) -> str:
-    """The elements of a sequence that loops define."""
-    low = high = None
-    for s in model.statements:
-        if isinstance(s, Loop) and any(variable_of(model.elements, d.target) == output for d in s.body):
-            first, last = s.range.ends
-            low, high = low or first, last
-    found = model.sequences[output]
-    if low is None or high is None:
-        return names.sequences[output]
-    return f"{names.sequences[output]}{part_of(found, low, high, names.sizes)}"
 
 
 def _copied(body: FunctionBody, a: Array) -> str:

@@ -1,11 +1,12 @@
-"""What `predict` needs: symbols of the outputs, the statements that they depend on, the arguments that those read."""
+"""What `predict` needs: the outputs, the statements that they depend on, the arguments that those read."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from mcalc.algebra.expr import Expr
-from mcalc.model.ir import Argument, Loop, Model, Statement, Variable
+from mcalc.backends.numpy.spelling import Names, part_of
+from mcalc.model.ir import Argument, Loop, Model, Statement, Variable, variable_of
 from mcalc.model.liveness import needed
 
 
@@ -31,3 +32,16 @@ def is_read(model: Model, argument: Argument, used: Collection[Expr]) -> bool:
     if argument.name in model.sequences:
         return any(model.elements[e].sequence == argument.name for e in used if e in model.elements)
     return any(e in used for e in argument.symbols)
+
+
+def whole(model: Model, output: str, names: Names) -> str:
+    """The text of the elements of a sequence that loops define."""
+    low = high = None
+    for s in model.statements:
+        if isinstance(s, Loop) and any(variable_of(model.elements, d.target) == output for d in s.body):
+            first, last = s.range.ends
+            low, high = low or first, last
+    found = model.sequences[output]
+    if low is None or high is None:
+        return names.sequences[output]
+    return f"{names.sequences[output]}{part_of(found, low, high, names.sizes)}"
