@@ -112,10 +112,7 @@ def value_and_grad(X, W, b, c, *, wrt=None, workspace=None):
     ):
         loss, gradients = _by_rows(X, W, b, c, ws, wrt)
     else:
-        loss, cache = _forward(X, W, b, c, workspace)
-        gradients = _backward(cache, wrt)
-        if workspace is None:
-            keep(cache[0])
+        loss, gradients = _at_once(X, W, b, c, workspace, wrt)
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -234,6 +231,15 @@ def keep(ws):
         KEPT[:] = [ws]
 
 
+def _at_once(X, W, b, c, ws, wrt):
+    """(loss, gradients) of all rows; without a workspace, in the memory that the last call has kept."""
+    loss, cache = _forward(X, W, b, c, ws)
+    gradients = _backward(cache, wrt)
+    if ws is None:
+        keep(cache[0])
+    return loss, gradients
+
+
 def _forward(X, W, b, c, ws):
     try:
         n, d = X.shape
@@ -333,8 +339,7 @@ def _by_rows(X, W, b, c, ws, wrt):
         fitting(ws, (n, d, m, dtype))
     rows = ws.block_rows or rows_of_block(n, d, m, dtype.itemsize)
     if not rows:
-        loss, cache = _forward(X, W, b, c, ws)
-        return loss, _backward(cache, wrt)
+        return _at_once(X, W, b, c, None if ws is NO_WORKSPACE else ws, wrt)
     W_bar = c_bar = None
     ones_n = ones(ws.ones_n, rows, dtype)
     R2R2 = 0.0

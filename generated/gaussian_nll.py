@@ -97,10 +97,7 @@ def value_and_grad(X, mu, Sigma, *, wrt=None, workspace=None):
     ):
         loss, gradients = _by_rows(X, mu, Sigma, ws, wrt)
     else:
-        loss, cache = _forward(X, mu, Sigma, workspace)
-        gradients = _backward(cache, wrt)
-        if workspace is None:
-            keep(cache[0])
+        loss, gradients = _at_once(X, mu, Sigma, workspace, wrt)
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -165,6 +162,15 @@ def keep(ws):
     """Keep buffers for the next call, unless they are too large."""
     if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
+
+
+def _at_once(X, mu, Sigma, ws, wrt):
+    """(loss, gradients) of all rows; without a workspace, in the memory that the last call has kept."""
+    loss, cache = _forward(X, mu, Sigma, ws)
+    gradients = _backward(cache, wrt)
+    if ws is None:
+        keep(cache[0])
+    return loss, gradients
 
 
 def _forward(X, mu, Sigma, ws):
@@ -257,8 +263,7 @@ def _by_rows(X, mu, Sigma, ws, wrt):
         fitting(ws, (n, d, dtype))
     rows = ws.block_rows or rows_of_block(n, d, dtype.itemsize)
     if not rows:
-        loss, cache = _forward(X, mu, Sigma, ws)
-        return loss, _backward(cache, wrt)
+        return _at_once(X, mu, Sigma, None if ws is NO_WORKSPACE else ws, wrt)
     mu_bar = Sigma_bar = None
     ones_n = ones(ws.ones_n, rows, dtype)
     RtR = space(ws.RtR, (d, d), dtype)

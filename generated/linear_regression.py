@@ -91,10 +91,7 @@ def value_and_grad(X, y, w, b, *, wrt=None, workspace=None):
     ):
         loss, gradients = _by_rows(X, y, w, b, ws, wrt)
     else:
-        loss, cache = _forward(X, y, w, b, workspace)
-        gradients = _backward(cache, wrt)
-        if workspace is None:
-            keep(cache[0])
+        loss, gradients = _at_once(X, y, w, b, workspace, wrt)
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -187,6 +184,15 @@ def keep(ws):
         KEPT[:] = [ws]
 
 
+def _at_once(X, y, w, b, ws, wrt):
+    """(loss, gradients) of all rows; without a workspace, in the memory that the last call has kept."""
+    loss, cache = _forward(X, y, w, b, ws)
+    gradients = _backward(cache, wrt)
+    if ws is None:
+        keep(cache[0])
+    return loss, gradients
+
+
 def _forward(X, y, w, b, ws):
     try:
         n, d = X.shape
@@ -266,8 +272,7 @@ def _by_rows(X, y, w, b, ws, wrt):
         fitting(ws, (n, d, dtype))
     rows = ws.block_rows or rows_of_block(n, d, dtype.itemsize)
     if not rows:
-        loss, cache = _forward(X, y, w, b, ws)
-        return loss, _backward(cache, wrt)
+        return _at_once(X, y, w, b, None if ws is NO_WORKSPACE else ws, wrt)
     w_bar = b_bar = None
     rr = 0.0
     Xtr = space(ws.Xtr, (d,), dtype)

@@ -91,10 +91,7 @@ def value_and_grad(X, y, w, *, wrt=None, workspace=None):
     ):
         loss, gradients = _by_rows(X, y, w, ws, wrt)
     else:
-        loss, cache = _forward(X, y, w, workspace)
-        gradients = _backward(cache, wrt)
-        if workspace is None:
-            keep(cache[0])
+        loss, gradients = _at_once(X, y, w, workspace, wrt)
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -181,6 +178,15 @@ def keep(ws):
         KEPT[:] = [ws]
 
 
+def _at_once(X, y, w, ws, wrt):
+    """(loss, gradients) of all rows; without a workspace, in the memory that the last call has kept."""
+    loss, cache = _forward(X, y, w, ws)
+    gradients = _backward(cache, wrt)
+    if ws is None:
+        keep(cache[0])
+    return loss, gradients
+
+
 def _forward(X, y, w, ws):
     try:
         n, d = X.shape
@@ -260,8 +266,7 @@ def _by_rows(X, y, w, ws, wrt):
         fitting(ws, (n, d, dtype))
     rows = ws.block_rows or rows_of_block(n, d, dtype.itemsize)
     if not rows:
-        loss, cache = _forward(X, y, w, ws)
-        return loss, _backward(cache, wrt)
+        return _at_once(X, y, w, None if ws is NO_WORKSPACE else ws, wrt)
     total = 0.0
     Xtv2 = space(ws.Xtv2, (d,), dtype)
     Xtv2[...] = 0

@@ -101,10 +101,7 @@ def value_and_grad(X, lambda_, U, V, *, wrt=None, workspace=None):
     ):
         loss, gradients = _by_rows(X, lambda_, U, V, ws, wrt)
     else:
-        loss, cache = _forward(X, lambda_, U, V, workspace)
-        gradients = _backward(cache, wrt)
-        if workspace is None:
-            keep(cache[0])
+        loss, gradients = _at_once(X, lambda_, U, V, workspace, wrt)
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -181,6 +178,15 @@ def keep(ws):
     """Keep buffers for the next call, unless they are too large."""
     if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
+
+
+def _at_once(X, lambda_, U, V, ws, wrt):
+    """(loss, gradients) of all rows; without a workspace, in the memory that the last call has kept."""
+    loss, cache = _forward(X, lambda_, U, V, ws)
+    gradients = _backward(cache, wrt)
+    if ws is None:
+        keep(cache[0])
+    return loss, gradients
 
 
 def _forward(X, lambda_, U, V, ws):
@@ -443,8 +449,7 @@ def _by_rows(X, lambda_, U, V, ws, wrt):
         fitting(ws, (n, d, k, dtype))
     rows = ws.block_rows or rows_of_block(n, d, k, dtype.itemsize)
     if not rows:
-        loss, cache = _forward(X, lambda_, U, V, ws)
-        return loss, _backward(cache, wrt)
+        return _at_once(X, lambda_, U, V, None if ws is NO_WORKSPACE else ws, wrt)
     loss, gradients = FORMS[cheaper(n, d, k, (X, U, V.T))].by_rows(
         X, lambda_, U, V, n, d, k, dtype, ws, rows, wrt
     )

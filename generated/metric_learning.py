@@ -105,10 +105,7 @@ def value_and_grad(A, B, y, L, b, *, wrt=None, workspace=None):
     ):
         loss, gradients = _by_rows(A, B, y, L, b, ws, wrt)
     else:
-        loss, cache = _forward(A, B, y, L, b, workspace)
-        gradients = _backward(cache, wrt)
-        if workspace is None:
-            keep(cache[0])
+        loss, gradients = _at_once(A, B, y, L, b, workspace, wrt)
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -207,6 +204,15 @@ def keep(ws):
     """Keep buffers for the next call, unless they are too large."""
     if ws.nbytes <= KEPT_BYTES:
         KEPT[:] = [ws]
+
+
+def _at_once(A, B, y, L, b, ws, wrt):
+    """(loss, gradients) of all rows; without a workspace, in the memory that the last call has kept."""
+    loss, cache = _forward(A, B, y, L, b, ws)
+    gradients = _backward(cache, wrt)
+    if ws is None:
+        keep(cache[0])
+    return loss, gradients
 
 
 def _forward(A, B, y, L, b, ws):
@@ -326,8 +332,7 @@ def _by_rows(A, B, y, L, b, ws, wrt):
         fitting(ws, (n, d, k, dtype))
     rows = ws.block_rows or rows_of_block(n, d, k, dtype.itemsize)
     if not rows:
-        loss, cache = _forward(A, B, y, L, b, ws)
-        return loss, _backward(cache, wrt)
+        return _at_once(A, B, y, L, b, None if ws is NO_WORKSPACE else ws, wrt)
     b_bar = None
     total = 0.0
     L_bar = space(ws.L_bar, (k, d), dtype)

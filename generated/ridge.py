@@ -90,10 +90,7 @@ def value_and_grad(X, y, lambda_, w, *, wrt=None, workspace=None):
     ):
         loss, gradients = _by_rows(X, y, lambda_, w, ws, wrt)
     else:
-        loss, cache = _forward(X, y, lambda_, w, workspace)
-        gradients = _backward(cache, wrt)
-        if workspace is None:
-            keep(cache[0])
+        loss, gradients = _at_once(X, y, lambda_, w, workspace, wrt)
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -182,6 +179,15 @@ def keep(ws):
         KEPT[:] = [ws]
 
 
+def _at_once(X, y, lambda_, w, ws, wrt):
+    """(loss, gradients) of all rows; without a workspace, in the memory that the last call has kept."""
+    loss, cache = _forward(X, y, lambda_, w, ws)
+    gradients = _backward(cache, wrt)
+    if ws is None:
+        keep(cache[0])
+    return loss, gradients
+
+
 def _forward(X, y, lambda_, w, ws):
     try:
         n, d = X.shape
@@ -257,8 +263,7 @@ def _by_rows(X, y, lambda_, w, ws, wrt):
         fitting(ws, (n, d, dtype))
     rows = ws.block_rows or rows_of_block(n, d, dtype.itemsize)
     if not rows:
-        loss, cache = _forward(X, y, lambda_, w, ws)
-        return loss, _backward(cache, wrt)
+        return _at_once(X, y, lambda_, w, None if ws is NO_WORKSPACE else ws, wrt)
     rr = 0.0
     Xtr = space(ws.Xtr, (d,), dtype)
     Xtr[...] = 0

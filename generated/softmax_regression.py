@@ -104,10 +104,7 @@ def value_and_grad(X, Y, W, b, *, wrt=None, workspace=None):
     ):
         loss, gradients = _by_rows(X, Y, W, b, ws, wrt)
     else:
-        loss, cache = _forward(X, Y, W, b, workspace)
-        gradients = _backward(cache, wrt)
-        if workspace is None:
-            keep(cache[0])
+        loss, gradients = _at_once(X, Y, W, b, workspace, wrt)
     if wrt is not None:
         gradients = Gradients(
             *(
@@ -207,6 +204,15 @@ def keep(ws):
         KEPT[:] = [ws]
 
 
+def _at_once(X, Y, W, b, ws, wrt):
+    """(loss, gradients) of all rows; without a workspace, in the memory that the last call has kept."""
+    loss, cache = _forward(X, Y, W, b, ws)
+    gradients = _backward(cache, wrt)
+    if ws is None:
+        keep(cache[0])
+    return loss, gradients
+
+
 def _forward(X, Y, W, b, ws):
     try:
         n, d = X.shape
@@ -301,8 +307,7 @@ def _by_rows(X, Y, W, b, ws, wrt):
         fitting(ws, (n, d, k, dtype))
     rows = ws.block_rows or rows_of_block(n, d, k, dtype.itemsize)
     if not rows:
-        loss, cache = _forward(X, Y, W, b, ws)
-        return loss, _backward(cache, wrt)
+        return _at_once(X, Y, W, b, None if ws is NO_WORKSPACE else ws, wrt)
     W_bar = b_bar = None
     ones_k = ones(ws.ones_k, k, dtype)
     ones_n = ones(ws.ones_n, rows, dtype)

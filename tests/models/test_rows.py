@@ -162,6 +162,19 @@ def test_a_workspace_holds_a_block_of_rows() -> None:
     assert sum(a.nbytes for a in ws if isinstance(a, np.ndarray)) < 500_000
 
 
+@pytest.mark.parametrize("name", FUSED)
+def test_memory_is_kept_where_data_are_too_few_for_blocks(name: str) -> None:
+    """Data larger than a block, of which blocks would not pay."""
+    found = subject(name)
+    values = draw(found, 0, {"n": 40})
+    with blocks(found.module, LEAST_BLOCKS=10**6):
+        found.module.KEPT.clear()
+        first, _ = found.module.value_and_grad(**values)
+        (kept,) = found.module.KEPT
+        second, _ = found.module.value_and_grad(**values)
+        assert first == second and found.module.KEPT[0] is kept
+
+
 def test_blocks_keep_products_small() -> None:
     """Below the size at which OpenBLAS changes to its functions for large matrices, where that leaves enough rows."""
     module = subject("metric_learning").module

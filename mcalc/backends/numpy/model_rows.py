@@ -74,8 +74,7 @@ def rows_of(
         *check,
         f"{writer.length} = ws.block_rows or rows_of_block({', '.join(sizes)}, dtype.itemsize)",
         f"if not {writer.length}:",
-        f"    loss, cache = _forward({called}, ws)",
-        "    return loss, _backward(cache, wrt)",
+        f"    return _at_once({called}, None if ws is NO_WORKSPACE else ws, wrt)",
     ]
     lines = [*none_of(undefined), *body, f"return float({value}), Gradients({gradients})"]
     named_whole = (rows.plan.names[a] for a in rows.whole)
