@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from random import Random
 
@@ -39,19 +40,21 @@ class _States:
         return f"({self.text(self.r.choice(FORMS[shape]), depth)})"
 
     def loop(self, names: Sequence[str], first: int) -> list[str]:
-        """States and what they are made of, each named so that later ones can read it."""
+        """States and what they are made of, each named so that later ones can read it; up or down."""
+        down = self.r.random() < 0.3
+        start, before = ("T+1", "t+1") if down else (first - 1, "t-1")
         shapes = {name: self.r.choice(["n x m", "n x m", "m x m", "m"]) for name in names}
-        lines = [f"{name}[{first - 1}] = {self.r.choice(STARTS[shape])}" for name, shape in shapes.items()]
-        lines.append(f"for t in {first}..T:")
+        lines = [f"{name}[{start}] = {self.r.choice(STARTS[shape])}" for name, shape in shapes.items()]
+        lines.append(f"for t in T..{first}:" if down else f"for t in {first}..T:")
         for name, shape in shapes.items():
-            self.atoms[shape].append(f"{name}[t-1]")
+            self.atoms[shape].append(f"{name}[{before}]")
         for name, shape in shapes.items():
             if self.r.random() < 0.5:
                 other = self.r.choice(list(FORMS))
                 lines.append(f"    {name}1[t] = {self.value(other)}")
                 self.atoms[other].append(f"{name}1[t]")
-            form = self.r.choice(["tanh({0} + {1}[t-1])", "tanh({0}) + 0.3 * {1}[t-1]"])
-            lines.append(f"    {name}[t] = {form.format(self.value(shape), name)}")
+            form = self.r.choice(["tanh({0} + {1}[{2}])", "tanh({0}) + 0.3 * {1}[{2}]"])
+            lines.append(f"    {name}[t] = {form.format(self.value(shape), name, before)}")
             self.atoms[shape].append(f"{name}[t]")
         return lines
 
@@ -59,7 +62,7 @@ class _States:
         """A sum over the steps, over an index of its own or that of the loops; or what it adds at the last step."""
         e = self.text(self.r.choice(TERMS))
         if self.r.random() < 0.2:
-            return e.replace("[t-1]", "[T]").replace("[t]", "[T]")
+            return re.sub(r"\[t[^]]*\]", "[T]", e)
         index = self.r.choice("ti")
         return f"sum({index} in {first}..T, {e.replace('[t', f'[{index}')})"
 
@@ -67,10 +70,15 @@ class _States:
 def states(r: Random, smooth: bool = False) -> str:
     """One loop or two over states that are matrices and vectors, and sums over the steps."""
     made, first = _States(r), r.choice([1, 1, 1, 2])
-    lines = ["model states", "input x[1..T] : n x m", "input y[1..T] : n x m", "input u[1..T] : m", "param A : m x m"]
+    kinds = [r.choice(["input", "input", "param"]) for _ in "xu"]
+    lines = ["model states", f"{kinds[0]} x[1..T] : n x m", "input y[1..T] : n x m", f"{kinds[1]} u[1..T] : m"]
+    lines += ["param A : m x m"]
     lines += ["param B : n x m", "param C : m x m", "param G : n x n", "param b : 1 x m", "param v : m"]
     lines += ["param s : scalar"]
     for names in ("hg", "qw")[: r.choice([1, 1, 2])]:
         lines += made.loop(names[: r.randint(1, 2)], first)
     terms = [made.term(first) for _ in range(r.randint(1, 3))]
+    if r.random() < 0.3:
+        made_there = re.findall(r"^ +(\w+)", "\n".join(lines), re.MULTILINE)
+        lines.append(f"output {r.choice(made_there)}")
     return "\n".join([*lines, f"loss = {' + '.join(terms)}", ""])
