@@ -149,6 +149,9 @@ ALIASES: dict[str, str] = {
 }  # fmt: skip
 
 LOOPS: dict[str, str] = {
+    "two cotangents are one array, of which one is added to": "param x[1..T] : n x m\ninput y[1..T] : n x m\nparam B : n x m\nparam s : scalar\n"
+    "h[0] = zeros(n, m)\nfor t in 1..T:\n    h[t] = tanh(B + h[t-1])\n"
+    "loss = norm(x[T] + h[T] - y[T])^2 + sum(t in 1..T, sum(x[t] .* B) s)",
     "a linear recurrence": _RNN + "h[0] = zeros(n, m)\nfor t in 1..T:\n    h[t] = x[t] U + h[t-1] W\nloss = norm(h[T])^2",
     "a recurrence without input": "param W : m x m\nparam g : n x m\ninput x[1..T] : scalar\nh[0] = g\nfor t in 1..T:\n    h[t] = tanh(h[t-1] W)\noutput h\nloss = norm(h[T])^2 + sum(t in 1..T, x[t] sum(h[t]))",
     "a sequence without recurrence is read one step late": "input x[1..T] : n x m\nparam W : m x m\nparam U : m x m\nparam g : n x m\nh[0] = g\nfor t in 1..T:\n    h[t] = tanh(x[t] W)\n    z[t] = h[t-1] U\nloss = norm(h[T])^2 + sum(t in 1..T, norm(z[t])^2)",

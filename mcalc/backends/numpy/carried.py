@@ -43,7 +43,7 @@ class Uses:
         self.stacked: set[str] = set()
         """Sequences that are read as stacks."""
         self.by_name: set[str] = set()
-        """Sequences that are read by the name of a stacked definition."""
+        """Sequences that straight code reads by the name of a definition: of all elements, or of one."""
         self.defined: Counter[str] = Counter()
         """How many stacked definitions a sequence has."""
         leaves, elements = plan.procedure.leaves, plan.procedure.elements
@@ -52,13 +52,15 @@ class Uses:
         """Sequences of which an element is given back as it is."""
         self.mentions: Counter[Array] = Counter()
         """How many lines an array is computed on or read."""
-        lines = [x for s in plan.sections for x in s.lines]
+        straight = [x for s in plan.sections if s.range is None for x in s.lines if x.array.op not in ATOMS]
         named: dict[Array, set[str]] = {}
-        for line in lines:
-            if line.target is not None and line.target in stacks:
-                named.setdefault(line.array, set()).add(stacks[line.target].sequence)
+        for line in straight:
+            where = stacks.get(line.target) or elements.get(line.target) if line.target is not None else None
+            if where is not None:
+                named.setdefault(line.array, set()).add(where.sequence)
         # of several definitions of one array, all but the first read it
-        self.by_name.update(*(found for found in named.values() if len(found) > 1))
+        times = Counter(line.array for line in straight)
+        self.by_name.update(*(found for a, found in named.items() if times[a] > 1))
         for section in plan.sections:
             local = self.names(section)
             for place, line in enumerate(section.lines):
