@@ -126,10 +126,27 @@ def _finite(model: Model, adjoint: Adjoint, sizes: Mapping[str, int]) -> Iterato
         try:
             with np.errstate(all="ignore"):
                 loss, gradients = interpret_adjoint(adjoint, values, sizes)
-        except (McalcError, np.linalg.LinAlgError):
+        except np.linalg.LinAlgError:
+            continue
+        except McalcError as problem:
+            if _is_defined(model, values, sizes):
+                raise VerificationError(
+                    f"the backward phase that was derived fails its check: {problem.message}",
+                    hint="no module is given; please report the model",
+                ) from problem
             continue
         if np.isfinite(loss) and all(np.isfinite(g).all() for value in gradients.values() for g in _parts(value)):
             yield seed, values, (loss, gradients)
+
+
+def _is_defined(model: Model, values: Values, sizes: Mapping[str, int]) -> bool:
+    """Whether the loss has a value: at some sizes a model may read what no iteration has defined."""
+    try:
+        with np.errstate(all="ignore"):
+            loss_of(model, values, sizes)
+    except (McalcError, np.linalg.LinAlgError):
+        return False
+    return True
 
 
 # --- comparison -------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ have) is put into statements of its own first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from mcalc.algebra.expr import Expr, fold, rebuild, substitute
@@ -102,8 +102,11 @@ class Gathering:
         if row.first is _NOWHERE[0]:
             low, high = first, last
         else:
-            low = row.first if row.first.at_most(first) else first
-            high = row.last if last.at_most(row.last) else last
+            about = self.about[name]
+            assert isinstance(about, str)
+            like = self.made.sequences[about]
+            low = _outer(row.first, first, like.first, Dim.at_most)
+            high = _outer(row.last, last, like.last, lambda x, y: y.at_most(x))
         self.made.sequences[name] = Sequence(row.name, row.shape, low, high, row.properties)
 
     def paired(self, target: Expr, value: Expr) -> Expr:
@@ -291,6 +294,15 @@ class Gathering:
     def index(self) -> str:
         """A name for the index of a loop that the model does not have."""
         return next((s.index for s in self.model.statements if not isinstance(s, Define)), "t")
+
+
+def _outer(x: Dim, y: Dim, end: Dim, covers: Callable[[Dim, Dim], bool]) -> Dim:
+    """Of two ends of a range the outer one; where that depends on sizes, one that is as far out as `end`, or `end`."""
+    if covers(x, y):
+        return x
+    if covers(y, x):
+        return y
+    return next((z for z in (x, y) if covers(z, end)), end)
 
 
 def joined(parts: Iterable[Expr], shape: Shape = SCALAR) -> Expr:

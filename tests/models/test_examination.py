@@ -14,7 +14,7 @@ from mcalc.algebra.operators import add
 from mcalc.algebra.shape import dim
 from mcalc.backends.numpy.module import loaded
 from mcalc.cli import program
-from mcalc.errors import VerificationError
+from mcalc.errors import UsageError, VerificationError
 from mcalc.model import stack
 from mcalc.model.examination import examine
 from mcalc.model.ir import Adjoint, Define, Model, Range
@@ -127,3 +127,12 @@ def test_where_no_data_are_found_it_is_said(tmp_path: Path) -> None:
     path.write_text(NOWHERE)
     done = CliRunner().invoke(program, ["generate", str(path)])
     assert done.exit_code == 0 and "was not compared" in done.output
+
+
+def test_a_backward_phase_that_cannot_be_run_is_no_lack_of_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise UsageError("h_bar[2] is outside h_bar[T..T+1]")
+
+    monkeypatch.setattr("mcalc.model.examination.interpret_adjoint", fails)
+    with pytest.raises(VerificationError, match="backward phase that was derived fails its check: h_bar"):
+        mcalc.generate(LATE)

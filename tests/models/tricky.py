@@ -250,6 +250,16 @@ LOOPS: dict[str, str] = {
     "a sequence that begins at 0, with differences": "input x[0..T] : n x d\nparam W : d x m\nfor t in 1..T:\n    v[t] = (x[t] - x[t-1]) W\noutput v\nloss = sum(t in 1..T, norm(v[t])^2)",
 }  # fmt: skip
 
+SHORTER: dict[str, str] = {
+    "the last element of a loop from 2": "input x[1..T] : n x m\nparam B : n x m\nfor t in 2..T:\n    h[t] = tanh(x[t] + B)\nloss = norm(h[T])^2",
+    "the first element of a loop to T-1": "input x[1..T] : n x m\nparam B : n x m\nfor t in 1..T-1:\n    h[t] = tanh(x[t] + B)\nloss = norm(h[1])^2",
+    "the first element of a loop down to 2": "input x[1..T] : n x m\nparam B : n x m\nh[T+1] = B\nfor t in T..2:\n    h[t] = tanh(x[t] + h[t+1])\n"
+    "loss = norm(h[T])^2",
+    "the last but one of a recurrence from 2": "input x[1..T] : n x m\nparam B : n x m\nh[1] = B\nfor t in 2..T:\n    h[t] = tanh(x[t] .* h[t-1])\n"
+    "loss = norm(h[T-1])^2 + sum(h[T])",
+}  # fmt: skip
+"""Loops over a part of the steps: these models need two steps at least."""
+
 RAGGED: dict[str, str] = {
     "one layer": "size L = 1\ninput X : n x d[0]\nparam W[l in 1..L] : d[l-1] x d[l]\nparam b[l in 1..L] : 1 x d[l]\nA[0] = X\nfor l in 1..L:\n    A[l] = tanh(A[l-1] W[l] + 1_n b[l])\noutput A\nloss = norm(A[L])^2",
     "two layers, all read": "size L = 2\ninput X : n x d[0]\nparam W[l in 1..L] : d[l-1] x d[l]\nA[0] = X\nfor l in 1..L:\n    A[l] = tanh(A[l-1] W[l])\noutput A\nloss = sum(l in 1..L, norm(A[l])^2)",
