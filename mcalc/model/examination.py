@@ -31,7 +31,7 @@ TOLERANCE = 1e-7
 SLOPE_TOLERANCE = 1e-5
 """Of a slope, which central differences give."""
 
-_STEPS = (1e-4, 1e-5, 1e-6)
+_STEPS = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 _SIZES = ((3, 2, 4, 5), (2, 3, 1, 4))
 _LENGTHS = (3, 4)
 _ROWS = 2

@@ -136,3 +136,8 @@ def test_a_backward_phase_that_cannot_be_run_is_no_lack_of_data(monkeypatch: pyt
     monkeypatch.setattr("mcalc.model.examination.interpret_adjoint", fails)
     with pytest.raises(VerificationError, match="backward phase that was derived fails its check: h_bar"):
         mcalc.generate(LATE)
+
+
+def test_a_steep_loss_has_slopes_at_small_steps() -> None:
+    text = "model steep\nparam x : n\nloss = sum(cos(300 exp(4 x)))\n"
+    assert mcalc.generate(text).examination.points == 2
