@@ -1,8 +1,8 @@
 """Ends of sequences that are names of their own.
 
 P_bar[0] is defined before or after the loop that makes P_bar[1..T]. Where an iteration alone reads the element that it
-makes, and what is read elsewhere are ends that were defined on their own, the ends are names like any other: nothing
-has to be kept as a sequence.
+makes, and all that is read of the sequence elsewhere are ends that were defined on their own, the ends are names like
+any other: nothing has to be kept as a sequence.
 """
 
 from __future__ import annotations

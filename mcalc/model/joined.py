@@ -73,6 +73,7 @@ class _Joining:
         """A loop and what follows it as one loop; None where they have nothing to do with each other, or cannot be."""
         shared = first.writes & second.reads
         if isinstance(statement, Total):
+            # a sum of what the loop reads, too: of sequences, whose variables are their names
             shared |= {x for x in first.reads & second.reads if isinstance(x, str)}
         if not shared:
             return None

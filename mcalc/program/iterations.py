@@ -119,7 +119,7 @@ def pass_by(procedure: Procedure, kept: Collection[str]) -> None:
             known[leaf] = array
             if array.op == "row":
                 known[b.flat(leaf)] = array.args[0]
-            block.passing.append(Cell(base(array), cell.target))
+            block.passing.append(Cell(base(array), cell.target))  # as it is named: a row is a view of it
         block.cells[:] = cells
 
 

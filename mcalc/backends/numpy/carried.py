@@ -104,14 +104,15 @@ def carried(uses: Uses, excluded: Collection[str]) -> dict[str, Array | None]:
         r = write.section.range
         assert r is not None
         next_index = write.element.index + dim(-r.step)
-        inner, after = ([u for u in reads if (u.section is write.section) is here] for here in (True, False))
+        inner = [u for u in reads if u.section is write.section]
+        outer = [u for u in reads if u.section is not write.section]
         # it is read in the same loop: before it is written or as it is, as the iteration before left it, or after
         last = next((u.leaf for u in inner if u.place == write.place), None)
         passing = all(
             u.element.index is (next_index if u.place <= write.place else write.element.index) for u in inner
         ) and (last is None or operand(write.line.array, uses.names(write.section), [last]) is last)
         final = write.element.index.put({r.index: r.last})
-        passing = passing and all(u.section.range is None and u.element.index is final for u in after)
+        passing = passing and all(u.section.range is None and u.element.index is final for u in outer)
         start = r.first + write.element.index - dim(r.index) - dim(r.step)
         begun = [w for w in writes if w is not write]
         if not reads or not passing or len(begun) != 1 or begun[0].element.index is not start:

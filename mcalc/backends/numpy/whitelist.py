@@ -7,6 +7,7 @@ reads or calls anything outside the tables below. Of code the names are looked a
 from __future__ import annotations
 
 import ast
+import builtins
 import dis
 from collections.abc import Sequence
 from inspect import CO_OPTIMIZED
@@ -145,10 +146,20 @@ def _problem(node: ast.AST, bound: set[str]) -> str:
 
 # --- code -------------------------------------------------------------------------------------------------------------
 
-_IMPORTED = frozenset(word for line in IMPORTS for word in line.split())
 _READ = MODULE_NAMES | LINALG_NAMES | RANDOM_NAMES | ARRAY_NAMES | ORDER_NAMES | BUILTINS | {"np", "reduce"}
-_SPECIAL = frozenset(["__annotations__", "__name__"])
-"""What classes read where their fields are declared, and a module where it is run."""
+_SPECIAL = frozenset(["__annotations__", "__doc__", "__module__", "__name__", "__qualname__"])
+_SPECIAL |= {"__firstlineno__", "__static_attributes__", "__classdictcell__"}
+"""Names that Python itself reads or writes where a module or a class is made."""
+_NEVER = frozenset(dir(builtins)) - _READ - _SPECIAL
+_NO_STEPS = frozenset(
+    dis.opmap[name]
+    for name in (
+        "IMPORT_NAME", "STORE_ATTR", "STORE_GLOBAL", "MATCH_CLASS", "MATCH_MAPPING", "LOAD_BUILD_CLASS", "DELETE_NAME",
+        "DELETE_GLOBAL", "DELETE_ATTR", "BEFORE_WITH",
+    )
+    if name in dis.opmap
+)  # fmt: skip
+"""What functions do not do; modules and classes do none of it but import and make classes."""
 
 
 def check_code(code: CodeType) -> None:
@@ -159,18 +170,36 @@ def check_code(code: CodeType) -> None:
     parts, own, read = [code], set[str](), set[str]()
     for part in parts:
         parts += [x for x in part.co_consts if isinstance(x, CodeType)]
-        if part.co_flags & CO_OPTIMIZED:  # a function: its names are globals and attributes
-            read.update(part.co_names)
-            if dis.opmap["IMPORT_NAME"] in part.co_code[::2]:
-                raise InternalError("generated code may not import in a function")
-            continue
-        for step in dis.get_instructions(part):
-            if step.opname == "STORE_NAME":
-                own.add(step.argval)
-            elif step.opname.startswith("IMPORT_") and step.argval not in _IMPORTED:
-                raise InternalError(f"generated code may not import {step.argval!r}")
-            elif isinstance(step.argval, str) and step.opname.startswith(("LOAD_NAME", "LOAD_ATTR", "LOAD_METHOD")):
-                read.add(step.argval)
-    unknown = {name for name in read - _SPECIAL if "__" in name or (name not in own and name not in _READ)}
+        read.update(part.co_names)
+        steps = _NO_STEPS.intersection(part.co_code[::2])
+        if not part.co_flags & CO_OPTIMIZED:  # the module or a class
+            own.update(step.argval for step in dis.get_instructions(part) if step.opname == "STORE_NAME")
+            steps -= {dis.opmap["IMPORT_NAME"], dis.opmap["LOAD_BUILD_CLASS"]} if part is code else set()
+        if steps:
+            raise InternalError(f"generated code may not {dis.opname[min(steps)]}")
+    imported = _imported(code)
+    unknown = {name for name in read - _SPECIAL if "__" in name or name in _NEVER}
+    unknown |= read - own - _READ - _SPECIAL - imported
     if unknown:
         raise InternalError(f"generated code may not read {min(unknown)!r}")
+
+
+def _imported(code: CodeType) -> set[str]:
+    """The names in the imports of a module, each of which the table allows."""
+    names: set[str] = set()
+    steps = list(dis.get_instructions(code))
+    for before, step, after in zip([steps[0], *steps], steps, [*steps[1:], steps[-1]], strict=False):
+        imported = before.opname == "IMPORT_NAME"
+        line = ""
+        if imported and step.opname == "STORE_NAME":
+            line = f"import {before.argval} as {step.argval}"
+        elif imported or step.opname == "IMPORT_FROM":
+            line = f"from {before.argval} import {step.argval}"
+            line += f" as {after.argval}" if after.argval != step.argval else ""
+        elif step.opname == "STORE_NAME" and step.argval == "np":
+            line = "np = ..."
+        if line:
+            names |= {before.argval, step.argval}
+            if line not in IMPORTS:
+                raise InternalError(f"generated code may not run {line!r}")
+    return names
