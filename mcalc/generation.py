@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -82,6 +83,9 @@ def test_gradients(seed):
 '''
 
 
+UNCHECKED = "the module was not compared with the model: no data were found at which the loss is finite"
+
+
 @uncollected()
 def generate(
     model: str | os.PathLike[str] | Model,
@@ -95,7 +99,8 @@ def generate(
     `model` is the name of a shipped model, the path of a model file (`*.mc`), the text of a model, or a model that was
     read; `sizes` gives its `size` statements other values. `typical` gives dimensions about which the module should be
     fast (it is right for all): orders of products are chosen for them. Raises `McalcError`; of these, VerificationError
-    where the module does not compute the loss of the model as it stands and its slopes.
+    where the module does not compute the loss of the model as it stands and its slopes. Warns where no data were found
+    to compare them at.
 
         >>> import mcalc
         >>> mlp = mcalc.generate("mlp").module
@@ -115,8 +120,8 @@ def generate(
                 hint=f"its dimensions: {', '.join(frame.sizes) or 'none'}",
             )
     made = Generated(found, rendered(frame, command, __version__), adjoint)
-    if verify:
-        _ = made.examination
+    if verify and not made.examination.points:
+        warnings.warn(UNCHECKED, stacklevel=3)
     return made
 
 

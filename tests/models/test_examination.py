@@ -122,7 +122,8 @@ def test_nothing_wrong_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_where_no_data_are_found_it_is_said(tmp_path: Path) -> None:
-    assert mcalc.generate(NOWHERE).examination.points == 0
+    with pytest.warns(UserWarning, match="not compared with the model"):
+        assert mcalc.generate(NOWHERE).examination.points == 0
     path = tmp_path / "nowhere.mc"
     path.write_text(NOWHERE)
     done = CliRunner().invoke(program, ["generate", str(path)])
