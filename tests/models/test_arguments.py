@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.models.harness import SHIPPED, Subject, Values, draw, subject
+from tests.models.tricky import SHORTER
 
 ALL = pytest.mark.parametrize("name", SHIPPED)
 
@@ -167,3 +168,13 @@ def test_not_a_number_passes_through(name: str) -> None:
             spoiled[...] = np.nan
             with np.errstate(all="ignore"):
                 assert np.isnan(found.module.forward(**{**values, argument: spoiled})[0]), argument
+
+
+def test_sequences_that_are_too_short() -> None:
+    module = subject(f"model shorter\n{SHORTER['the last element of a loop from 2']}\noutput h\n").module
+    B = np.zeros((2, 3))
+    message = r"^T: at least 2 expected, for h\[T\] of h\[2\.\.T\]; got 1$"
+    for call in (module.value_and_grad, module.forward, module.predict):
+        call(np.zeros((2, 2, 3)), B)
+        with pytest.raises(ValueError, match=message):
+            call(np.zeros((1, 2, 3)), B)

@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mcalc.algebra.shape import Dim
+from mcalc.algebra.expr import symbols
+from mcalc.algebra.shape import Dim, dim
 from mcalc.backends.numpy.arguments import Piece, read_sizes
+from mcalc.backends.numpy.comments import safe
 from mcalc.backends.numpy.spelling import axes_of_sequence, axes_text
-from mcalc.model.ir import Argument, Model
+from mcalc.model.ir import Argument, Loop, Model, definitions
 from mcalc.program.operations import Axes
 from mcalc.program.procedure import stored
 
@@ -85,6 +87,38 @@ def pieces_checked(
         *([f"dtype = {first}.dtype"] if "dtype" in used or len(arrays) < len(pieces) else []),
         *(f"{p.python} = dtype.type({p.python})" for p in pieces if not p.axes),
     ]
+
+
+def lengths_checked(model: Model, names: Mapping[str, str]) -> list[str]:
+    """Lines that check that sequences have the elements that the model names, as h[T] of h[2..T].
+
+    Only where one dimension decides; `names` are those of the dimensions in the module.
+    """
+    least: dict[str, tuple[int, str]] = {}
+
+    def need(room: Dim, what: str) -> None:
+        (name, *others) = room.names() or ("",)
+        missing = (room - dim(name)).number if name in names and not others else None
+        if missing is not None and -missing > least.get(name, (0, ""))[0]:
+            least[name] = (-missing, what)
+
+    for d in definitions(model.statements):
+        for e in symbols(d.value):
+            element = model.elements.get(e)
+            if element is not None and names.keys() >= set(element.index.names()):
+                row = model.sequences[element.sequence]
+                what = f"{e.name} of {row.name}[{row.first}..{row.last}]"
+                need(element.index - row.first, what)
+                need(row.last - element.index, what)
+    for s in model.statements:
+        if isinstance(s, Loop):
+            need(s.range.count, f"the loop over {s.range}")
+    return [line for name, (count, what) in least.items() for line in _at_least(name, names[name], count, what)]
+
+
+def _at_least(name: str, python: str, count: int, what: str) -> list[str]:
+    told = safe(f"{name}: at least {count} expected, for {what}").replace("{", "{{").replace("}", "}}")
+    return [f"if {python} < {count}:", f'    raise ValueError(f"{told}; got {{{python}}}")']
 
 
 def _plain(line: str, used: Collection[str], texts: Sequence[str]) -> str:

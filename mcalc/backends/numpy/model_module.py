@@ -19,7 +19,7 @@ from mcalc.backends.numpy.buffers import tree
 from mcalc.backends.numpy.guards import Guards, guards_of
 from mcalc.backends.numpy.identifiers import RESERVED, identifier
 from mcalc.backends.numpy.layout import none_of
-from mcalc.backends.numpy.model_arguments import Given, arguments_checked, axes_of, dimensions_of
+from mcalc.backends.numpy.model_arguments import Given, arguments_checked, axes_of, dimensions_of, lengths_checked
 from mcalc.backends.numpy.model_choice import by_smallest, by_thinness
 from mcalc.backends.numpy.model_frame import Case, Frame
 from mcalc.backends.numpy.model_outputs import is_read, output_symbols, statements_of_outputs, whole
@@ -139,6 +139,7 @@ class ModelWriter:
         fitted = ", ".join([*self.sizes.values(), "dtype"])
         fits = f"    fitting(ws, ({fitted}{'' if self.sizes else ','}))"
         by_rows = [*check, "if ws is not NO_WORKSPACE:", fits]
+        check += lengths_checked(self.original, self.sizes)
         cases: dict[str, Case] = {}
         written: dict[int, Case] = {}
         for chosen, program in programs.items():
@@ -343,6 +344,7 @@ class ModelWriter:
                 shown |= dimensions_of([shows], alone=True)
         given = [g for g in self.given if g.python in read]
         check = arguments_checked(given, self.sizes, [n for n in self.sizes if n in shown], free)
+        check += lengths_checked(model, {n: python for n, python in self.sizes.items() if n in shown})
         self.helpers |= body.statements.helpers
         return [*check, *lines], [g.python for g in given]
 
