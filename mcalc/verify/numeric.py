@@ -44,6 +44,11 @@ def softplus(x: Real) -> Real:
 
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
+
+
+def _log1mexp(x: Real) -> Real:
+    return np.where(x > -0.7, np.log(-np.expm1(x)), np.log1p(-np.exp(x)))
 
 
 def _relu(x: Real) -> Real:
@@ -56,6 +61,11 @@ _ELEMENTWISE: dict[str, Callable[[Real], Real]] = {
     "cos": np.cos,        "tan": np.tan,        "arcsin": np.arcsin, "arccos": np.arccos, "arctan": np.arctan,
     "sinh": np.sinh,      "cosh": np.cosh,      "tanh": np.tanh,     "abs": np.abs,       "sign": np.sign,
     "relu": _relu,        "erf": _erf,          "sigmoid": sigmoid,  "softplus": softplus,
+    "log1mexp": _log1mexp,
+    "cosigmoid": lambda x: -1 / np.expm1(-x),
+    "log_erfc": lambda x: np.log(_erfc(x)),
+    "log_half_erfc": lambda x: np.log(_erfc(x) / 2),
+    "erfcx": lambda x: np.exp(x * x) * _erfc(x),
 }
 _PAIRS: dict[str, Callable[[Real, Real], npt.NDArray[np.generic]]] = {
     "hdiv": np.divide,    "power": np.power,    "hpower": np.power,  "max": np.maximum,   "min": np.minimum,

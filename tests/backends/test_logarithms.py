@@ -130,9 +130,10 @@ def test_in_functions(text: str, dtype: Any) -> None:
 def test_in_models(text: str, dtype: Any) -> None:
     inside = text.replace("log1p(", "log(1 + ").removeprefix("log(").removesuffix(")")
     for body in (f"loss = sum(y .* {text})", f"p = {inside}\noutput p\nloss = sum(y .* log(p))"):
-        module = mcalc.generate(f"model m\ninput y : n\nparam z : n\n{body}\n").module
+        made = mcalc.generate(f"model m\ninput y : n\nparam z : n\n{body}\n")
+        assert made.examination.points
 
-        def value_and_grad(z: Any, module: Any = module) -> Any:
+        def value_and_grad(z: Any, module: Any = made.module) -> Any:
             value, gradients = module.value_and_grad(np.ones_like(z), z)
             return value, gradients.z
 
