@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from mcalc.algebra.expr import Expr
+from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.shape import Dim, Shape, dim
 from mcalc.errors import Span
 
@@ -200,6 +200,14 @@ def definitions(statements: Iterable[Statement]) -> Iterator[Define | Total]:
             yield from statement.totals
         else:
             yield statement
+
+
+def recurs(loop: Loop | Total, elements: Mapping[Expr, Element]) -> bool:
+    """Whether an iteration reads what another one makes."""
+    made = {d.target for d in definitions([loop])}
+    sequences = {elements[e].sequence for e in made if e in elements}
+    read = {e for d in definitions([loop]) for e in symbols(d.value)}
+    return any(e in elements and elements[e].sequence in sequences for e in read - made)
 
 
 def with_values(statements: Iterable[Statement], values: Iterable[Expr]) -> tuple[Statement, ...]:

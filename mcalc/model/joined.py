@@ -15,7 +15,7 @@ from typing import NamedTuple
 from mcalc.algebra.expr import Expr, symbols
 from mcalc.algebra.shape import Dim, dim
 from mcalc.model.elements import Elements
-from mcalc.model.ir import Define, Loop, Statement, Total, Variable, definitions, variable_of
+from mcalc.model.ir import Define, Loop, Statement, Total, Variable, definitions, recurs, variable_of
 from mcalc.model.stacked import Stack
 
 
@@ -37,6 +37,9 @@ class _Touched(NamedTuple):
         )
 
 
+_NOTHING = _Touched(frozenset(), frozenset())
+
+
 class _Joining:
     def __init__(self, made: Elements, stacks: Mapping[Expr, Stack]) -> None:
         self.made = made
@@ -48,25 +51,23 @@ class _Joining:
         last: dict[tuple[Dim, Dim], int] = {}
         """The last loop over each range."""
         for statement in statements:
-            found.append(statement)
-            touched.append(self._touched(statement))
-            if isinstance(statement, Define):
-                continue
-            here, before = len(found) - 1, last.get(statement.range.ends)
-            if before is not None:
-                loop, between = found[before], touched[before + 1 : here]
-                up = touched[here].is_past(between)
-                both = None
-                if isinstance(loop, Loop) and (up or touched[before].is_past(between)):
-                    both = self._together(loop, statement, touched[before], touched[here])
-                if both is not None:
-                    place, gone = (before, here) if up else (here, before)
-                    found[place], touched[place] = both, self._touched(both)
-                    found[gone], touched[gone] = None, _Touched(frozenset(), frozenset())
-                    last[statement.range.ends] = place
+            own = self._touched(statement)
+            before = None if isinstance(statement, Define) else last.get(statement.range.ends)
+            loop = None if before is None else found[before]
+            if before is not None and isinstance(loop, Loop) and not isinstance(statement, Define):
+                up = own.is_past(touched[before + 1 :])
+                down = touched[before].is_past(touched[before + 1 :])
+                both = self._together(loop, statement, touched[before], own) if up or down else None
+                if both is not None and up:
+                    found[before], touched[before] = both, self._touched(both)
                     continue
+                if both is not None:
+                    found[before], touched[before] = None, _NOTHING
+                    statement, own = both, self._touched(both)
             if isinstance(statement, Loop):
-                last[statement.range.ends] = here
+                last[statement.range.ends] = len(found)
+            found.append(statement)
+            touched.append(own)
         return [s for s in found if s is not None]
 
     def _together(self, loop: Loop, statement: Loop | Total, first: _Touched, second: _Touched) -> Loop | None:
@@ -80,7 +81,7 @@ class _Joining:
         joining = self._over(statement, loop.index)
         body = joining.body if isinstance(joining, Loop) else ()
         totals = joining.totals if isinstance(joining, Loop) else (joining,)
-        steps = {x.step for x in (loop, joining) if isinstance(x, Loop) and self._is_recurrence(x)}
+        steps = {x.step for x in (loop, joining) if isinstance(x, Loop) and recurs(x, self.made.elements)}
         if len(steps) > 1:
             return None
         step = steps.pop() if steps else loop.step
@@ -102,12 +103,6 @@ class _Joining:
         ]
         totals = [replace(t, index=index, value=self.made.moved(t.value, old, new)) for t in statement.totals]
         return replace(statement, index=index, body=tuple(body), totals=tuple(totals))
-
-    def _is_recurrence(self, loop: Loop) -> bool:
-        """Whether an iteration reads what another one makes."""
-        own = self._made_by(loop)
-        read = {e for d in definitions([loop]) for e in symbols(d.value)}
-        return any(self._index(e) is not own[self._variable(e)] for e in read if self._variable(e) in own)
 
     def _is_ready(self, loop: Loop, later: Sequence[Define | Total], step: int) -> bool:
         """Whether an iteration of the loop has at its end what others read of all that the loop makes."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mcalc.algebra.expr import Expr, substitute, symbols
+from mcalc.algebra.expr import Expr, substitute
 from mcalc.algebra.operators import app, number
-from mcalc.model.ir import Define, Element, Range, Statement, definitions, with_values
+from mcalc.model.ir import Define, Element, Range, Statement, definitions, recurs, with_values
 
 
 def masks_of_activations(statements: Sequence[Statement], elements: Mapping[Expr, Element]) -> list[Statement]:
@@ -21,10 +21,10 @@ def masks_of_activations(statements: Sequence[Statement], elements: Mapping[Expr
     for statement in statements:
         activations = [d for d in definitions([statement]) if d.value.op == "relu"]
         if activations:
-            recurs = _recurs(statement, elements)
+            signs = not isinstance(statement, Define) and recurs(statement, elements)
             masks = found.setdefault(_indices(statement), {})
             for d in activations:
-                mask = app("sign", d.target) if recurs else app("gt", d.target, zero)
+                mask = app("sign", d.target) if signs else app("gt", d.target, zero)
                 masks[app("gt", d.value.args[0], zero)] = mask
     if not found:
         return list(statements)
@@ -33,16 +33,6 @@ def masks_of_activations(statements: Sequence[Statement], elements: Mapping[Expr
         for s in statements
         for read in with_values([s], [substitute(d.value, found.get(_indices(s), {})) for d in definitions([s])])
     ]
-
-
-def _recurs(statement: Statement, elements: Mapping[Expr, Element]) -> bool:
-    """Whether a loop reads what it made in an iteration before."""
-    if isinstance(statement, Define):
-        return False
-    made = {d.target for d in definitions([statement])}
-    sequences = {elements[e].sequence for e in made if e in elements}
-    read = {e for d in definitions([statement]) for e in symbols(d.value)}
-    return any(e in elements and elements[e].sequence in sequences for e in read - made)
 
 
 def _indices(statement: Statement) -> Range | None:
