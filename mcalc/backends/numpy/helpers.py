@@ -253,7 +253,7 @@ HELPERS: Mapping[str, Helper] = {
         Helper("inverses_of_blocks", _INVERSES_OF_BLOCKS),
         Helper("gram_of_lower", _GRAM_OF_LOWER),
         Helper("cholesky_or_none", _CHOLESKY_OR_NONE),
-        Helper("inverse_from", _INVERSE_FROM, needs=("inverse_of_lower", "inverses_of_blocks", "gram_of_lower")),
+        Helper("inverse_from", _INVERSE_FROM, needs=("inverse_of_lower", "gram_of_lower")),
         Helper("logdet_from", _LOGDET_FROM),
         Helper("square_of_residual", _SQUARE_OF_RESIDUAL),
         Helper("erf", "", "from scipy.special import erf"),
@@ -286,9 +286,11 @@ def called(a: Array) -> set[str]:
 
 
 def with_needs(names: Iterable[str]) -> set[str]:
-    """The names, and those of the functions that they call."""
-    found = set(names)
-    return found | {need for name in found if name in HELPERS for need in HELPERS[name].needs}
+    """The names, and those of the functions that they call, and that these call."""
+    pending = list(names)
+    for name in pending:
+        pending += HELPERS[name].needs if name in HELPERS else ()
+    return set(pending)
 
 
 _CHECKED = '''
