@@ -205,12 +205,12 @@ class ModelWriter:
         backward_lines = backward.write()
         returned = self._gradients(backward, results, names, guarded, _placed(found, names))
         backward_lines = [*none_of(guarded), *backward_lines, f"return Gradients({', '.join(returned)})"]
-        ahead, behind = scope_of(forward_lines), scope_of(backward_lines)
+        value = forward.statements.text(loss).code if loss is not None else names.symbols[p.model.loss]
+        ahead, behind = scope_of([*forward_lines, f"return {value}"]), scope_of(backward_lines)
         used = behind.read
         given = [p.python for g in self.given for p in g.pieces]
         known = [*given, *self.sizes.values(), *(["dtype"] if given else []), *ahead.defined]
         cache = [n for n in dict.fromkeys(known) if n in used and n != "ws"]
-        value = forward.statements.text(loss).code if loss is not None else names.symbols[p.model.loss]
         packed = f"({', '.join(['ws', *cache])}{',' if not cache else ''})"
         forward_lines = [*forward_lines, f"return float({value}), {packed}"]
         lead = "ws" if "ws" in used else "_"
@@ -220,7 +220,7 @@ class ModelWriter:
         gradients = {e: python[a.name] for a in self.original.parameters for e in p.gradients[a.name]}
         fields = {**forward.fields, **backward.fields}
         windows = {**forward.windows, **backward.windows}
-        forward_lines = without_idle(forward_lines, {*ahead.used, *used, *scope_of([value]).used})
+        forward_lines = without_idle(forward_lines, {*ahead.used, *used})
         backward_lines = without_idle(backward_lines, behind.used)
         rows = None if check is None else rows_of(
             found, names, (p.model.loss, loss), {e: results[e] for e in gradients}, gradients,
