@@ -9,7 +9,7 @@ from itertools import accumulate
 from types import MappingProxyType
 
 from mcalc.algebra.shape import Dim
-from mcalc.program.ir import Array, Graph, is_gram
+from mcalc.program.ir import Array, Graph, arrays, is_gram
 from mcalc.program.operations import OPERATIONS, Axes, Lengths, nominal
 from mcalc.program.settled import Settled
 
@@ -64,12 +64,8 @@ class Costed(Graph):
 
     def pay(self, *roots: Array) -> None:
         """Count everything below the roots as computed."""
-        pending = list(roots)
-        while pending:
-            a = pending.pop()
-            if a not in self._paid:
-                self._paid.add(a)
-                pending.extend(a.args)
+        for _ in arrays(*roots, seen=self._paid):
+            pass
 
     def settle(self, outputs: Sequence[Array]) -> None:
         """Begin again, knowing that these outputs were chosen."""
@@ -98,13 +94,7 @@ class Costed(Graph):
             works = self._works = _Works(self.settled, self._scale)
         first, last = (0, 0) if self.own is None else self.settled.span(self.own)
         usual = works.outside(first, last)
-        found = []
-        for s in scales:
-            more = 0.0
-            for name in s.others:
-                more += works.beyond(name, s, first, last)
-            found.append(usual + more)
-        return found
+        return [usual + sum([works.beyond(name, s, first, last) for name in s.others]) for s in scales]
 
     def cost(self, root: Array, given: frozenset[Array] = frozenset()) -> float:
         """The time of everything below an array that is not computed yet, nor given."""

@@ -242,22 +242,18 @@ class Statements:
 
     def _now(self, x: Array, t: Target, c: Fraction = Fraction(1)) -> Text:
         """An operand of a sum or product: as it is, or computed on the spot by one call, and by one that scales it."""
-        alone, scaled = self._is_single(x), c != 1 and x.rank > 0 and x.kind == "float"
-        place = t.scratch(x) if alone or scaled else ""
-        if not alone and not (scaled and place):
-            return self._multiple(x, c)
-        if not alone:
-            text = self.text(x)
-        else:
-            inner = Target("", place)
-            self._step(x, None, inner)
-            text = Text(inner.lines[0].removeprefix(" = "))
-            if scaled and place:
-                t.lines.append(text.code)
-                text = Text(place)
-        if c == 1:
-            return text
-        return Text(f"np.multiply({text.code}, {number(c).code}, out={place})") if place else product([number(c), text])
+        scaled = c != 1 and x.rank > 0 and x.kind == "float"
+        if not self._is_single(x):
+            place = t.scratch(x) if scaled else ""
+            return _scaled_into(place, self.text(x), c) if place else self._multiple(x, c)
+        place = t.scratch(x)
+        inner = Target("", place)
+        self._step(x, None, inner)
+        call = Text(inner.lines[0].removeprefix(" = "))
+        if scaled and place:
+            t.lines.append(call.code)
+            return _scaled_into(place, Text(place), c)
+        return call if c == 1 else product([number(c), call])
 
     def _power(self, x: str, exponent: Fraction, t: Target) -> None:
         if exponent == 2:
@@ -375,6 +371,11 @@ class Statements:
             t.call("np.multiply", self.text(first).code, self.text(second).code)
         for x in rest:
             t.update("*", self._now(x, t))
+
+
+def _scaled_into(place: str, x: Text, c: Fraction) -> Text:
+    """c x, in the memory of a place."""
+    return Text(f"np.multiply({x.code}, {number(c).code}, out={place})")
 
 
 def _decimal(x: Array, text: Text) -> Text:
